@@ -1,11 +1,10 @@
-//! How fast a list of 2,000,000 users is checked and compared with the list that was sent last, which is what a plan has to
-//! do, as a ratio to `sort -u` of the same file in the same run; and how much memory that takes. What is kept for the next
-//! time is written after a list was sent; that is measured beside it.
+//! Checks a list of 2,000,000 users and compares it with the last uploaded list, as a plan does.
 //!
-//! It fails where the ratio is over 4 or the memory over 200 MiB.
+//! The time is compared with `sort -u` of the same file. A second measurement also writes the compressed list, as an apply
+//! does. The benchmark fails if the ratio is over 4 or the peak memory over 200 MiB.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
 mod measure;
 
@@ -21,14 +20,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 const USERS: u64 = 2_000_000;
-/// One of so many users came since the list was sent last, and as many went.
+/// One user in so many was added since the last upload, and as many were removed.
 const CHANGED: u64 = 100;
 const RUNS: usize = 5;
 
 const MAX_RATIO: f64 = 4.0;
 const MAX_MEMORY_KIB: u64 = 200 * 1024;
 
-/// What the lines are.
 fn email() -> Identifier {
     Identifier {
         attribute: "email".to_owned(),
@@ -45,7 +43,7 @@ fn main() -> ExitCode {
     check_and_write((&before, &mut EmptyList), &last);
 
     let changed = USERS / CHANGED;
-    let floor = shortest_time(RUNS, || sort_unique(&file));
+    let baseline = shortest_time(RUNS, || sort_unique(&file));
     let planned = shortest_time(RUNS, || {
         let found = check_and_compare((&file, &mut open_stored_list(&last)), |_, _| Ok(()));
         assert_eq!(
@@ -53,24 +51,24 @@ fn main() -> ExitCode {
             (USERS, changed, changed)
         );
     });
-    let sent = shortest_time(RUNS, || {
+    let written = shortest_time(RUNS, || {
         let found = check_and_write((&file, &mut open_stored_list(&last)), &next);
         assert_eq!(
             (found.new.count, found.added, found.removed),
             (USERS, changed, changed)
         );
     });
-    let ratio = planned.as_secs_f64() / floor.as_secs_f64();
+    let ratio = planned.as_secs_f64() / baseline.as_secs_f64();
     let megabytes = |path: &Path| fs::metadata(path).unwrap().len() / 1_000_000;
     println!(
-        "{USERS} users, {} MB, kept in {} MB",
+        "{USERS} users, {} MB, stored in {} MB",
         megabytes(&file),
         megabytes(&next)
     );
-    println!("sort -u                 {:8.0} ms", floor.as_secs_f64() * 1e3);
+    println!("sort -u                 {:8.0} ms", baseline.as_secs_f64() * 1e3);
     println!("check, compare          {:8.0} ms", planned.as_secs_f64() * 1e3);
     println!("ratio                   {ratio:8.2} (at most {MAX_RATIO})");
-    println!("check, compare, keep    {:8.0} ms", sent.as_secs_f64() * 1e3);
+    println!("check, compare, write   {:8.0} ms", written.as_secs_f64() * 1e3);
     let peak = peak_memory();
     match peak {
         Some(peak) => println!(
@@ -78,7 +76,7 @@ fn main() -> ExitCode {
             peak / 1024,
             MAX_MEMORY_KIB / 1024
         ),
-        None => println!("peak memory             not told by this system"),
+        None => println!("peak memory             not available on this system"),
     }
     if ratio <= MAX_RATIO && peak.is_none_or(|peak| peak <= MAX_MEMORY_KIB) {
         ExitCode::SUCCESS
@@ -87,7 +85,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything that a plan needs to know of a list, in one pass.
 fn check_and_compare(
     (file, old): (&Path, &mut dyn PreviousMembers),
     each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
@@ -96,7 +93,7 @@ fn check_and_compare(
     check(input, &email(), old, each).unwrap().unwrap()
 }
 
-/// The same, and what is kept is written on the way.
+/// Like `check_and_compare`, but also writes the compressed list.
 fn check_and_write(lists: (&Path, &mut dyn PreviousMembers), path: &Path) -> ListDiff {
     let mut writer = ListWriter::to(BufWriter::new(File::create(path).unwrap()));
     let found = check_and_compare(lists, |change, value| match change {
@@ -121,11 +118,11 @@ fn sort_unique(file: &Path) {
     assert!(command.status().unwrap().success());
 }
 
-/// As many users in no order; all but the first few of them are the same whatever `from` is.
+/// Writes users in random order, with the numbers from `from` on.
 fn write_users(path: &Path, from: u64) {
     let mut output = BufWriter::new(File::create(path).unwrap());
     for number in from..from + USERS {
-        // Every number once: the factor is odd.
+        // The factor is odd, so every number is unique.
         let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         writeln!(output, "user.{scattered:016x}@example.com").unwrap();
     }

@@ -1,8 +1,8 @@
-//! How long `segctl validate` takes on 1,000 files of about 1.4 KB, as a ratio to what cannot be spared: reading,
-//! parsing and hashing the same files in the same run.
+//! The time of `segctl validate` for 1,000 files of about 1.4 KB, as a ratio to reading, parsing and hashing the same
+//! files.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
 mod measure;
 
@@ -31,20 +31,20 @@ fn main() {
     }
     println!("{FILES} files, {} bytes each", bytes / FILES);
 
-    let floor = shortest_time(RUNS, || read_parse_and_hash(&segments));
+    let baseline = shortest_time(RUNS, || read_parse_and_hash(&segments));
     let validated = shortest_time(RUNS, || validate(directory.path()));
-    println!("read + parse + hash   {:8.2} ms", floor.as_secs_f64() * 1e3);
+    println!("read + parse + hash   {:8.2} ms", baseline.as_secs_f64() * 1e3);
     println!("validate              {:8.2} ms", validated.as_secs_f64() * 1e3);
     println!(
         "ratio                 {:8.2}",
-        validated.as_secs_f64() / floor.as_secs_f64()
+        validated.as_secs_f64() / baseline.as_secs_f64()
     );
     if let Some(peak) = peak_memory() {
         println!("peak memory           {peak:8} KiB");
     }
 }
 
-/// What cannot be spared, with the parser that validation uses.
+/// Uses the parser of the validation.
 fn read_parse_and_hash(segments: &Path) {
     for entry in fs::read_dir(segments).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -55,17 +55,17 @@ fn read_parse_and_hash(segments: &Path) {
 
 fn validate(directory: &Path) {
     let text = "segments: segments/\nworkspaces: {dev: {sandbox: box.json}}\n";
-    let (settings, faults) = parse_settings(&SourceFile::new("segctl.yaml", text));
-    assert!(faults.is_empty());
-    let shown = |path: &Path| path.to_string_lossy().into_owned();
-    let loaded = load(&settings.unwrap(), directory, &shown);
+    let (settings, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
+    assert!(diagnostics.is_empty());
+    let display = |path: &Path| path.to_string_lossy().into_owned();
+    let loaded = load(&settings.unwrap(), directory, &display);
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.first());
     assert_eq!(loaded.declarations.len(), FILES);
     black_box(loaded);
     black_box(source::read(&directory.join("segments/0000.yaml"), "a").is_ok());
 }
 
-/// A segment with a few filters of each kind, and every tenth one refers to its neighbour.
+/// A segment with a few filters of each kind. Every tenth one has a reference.
 fn segment(number: usize) -> String {
     let mut text = format!(
         "name: Segment {number}\ndescription: one of many\nowner: team@example.com\nlabels: [a, b]\n"

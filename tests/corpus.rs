@@ -1,9 +1,9 @@
-//! Everything that a fuzzer ever found worth keeping is read once more: nothing panics, hangs or contradicts itself.
+//! Replays the fuzz corpora: no target panics, hangs or gives contradictory results.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test that fails may panic"
+    reason = "a failing test may panic"
 )]
 
 #[path = "fuzz/targets.rs"]
@@ -20,7 +20,7 @@ fn the_fuzz_corpus_causes_no_panic() {
         for file in fs::read_dir(corpora.join(name)).unwrap() {
             let bytes = fs::read(file.unwrap().path()).unwrap();
             target(&bytes);
-            // Cut short anywhere, it is survived as well.
+            // Truncated files must not cause a panic either.
             for part in 1..16 {
                 target(&bytes[..bytes.len() * part / 16]);
             }

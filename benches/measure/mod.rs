@@ -1,9 +1,9 @@
-//! What benchmarks measure with.
+//! Measurements for the benchmarks.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The least time of so many runs: machines are noisy, and noise only adds.
+/// The shortest time of several runs, because noise only adds time.
 pub(crate) fn shortest_time(runs: usize, run: impl Fn()) -> Duration {
     let time = || {
         let start = Instant::now();
@@ -13,7 +13,7 @@ pub(crate) fn shortest_time(runs: usize, run: impl Fn()) -> Duration {
     (0..runs).map(|_| time()).min().unwrap_or_default()
 }
 
-/// What the process had in memory at most, in KiB, as Linux tells it.
+/// The peak memory of the process in KiB; `None` except on Linux.
 pub(crate) fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -312,7 +312,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         };
         // Other runs count an unanswered request as in flight for at most this long after the permit was acquired.
         let deadline = RESPONSE_TIMEOUT.saturating_sub(held);
-        self.send((permit, deadline), (&operation, request), &decode).await
+        self.send((permit, deadline), (&operation, request), &decode)
+            .await
     }
 
     async fn send<A: Send>(

@@ -19,7 +19,7 @@ const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(30);
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-            reason = "the only place that reads the system clock; other code receives timestamps"
+        reason = "the only place that reads the system clock; other code receives timestamps"
     )]
     fn now(&self) -> Timestamp {
         Timestamp::now()

@@ -3,7 +3,9 @@
 
 mod from_response;
 
-pub(super) use from_response::{from_response, from_transport_error, escape_and_truncate, malformed_response};
+pub(super) use from_response::{
+    escape_and_truncate, from_response, from_transport_error, malformed_response,
+};
 
 use super::operation::Operation;
 use crate::model::{SegmentId, SegmentName};
@@ -194,7 +196,10 @@ impl fmt::Display for ApiError {
             Self::NoResponse { message } => write!(formatter, "no response ({message})"),
             Self::InvalidCredentials { status, message } => match status {
                 None => formatter.write_str(message),
-                Some(status) => write!(formatter, "MoEngage rejected the credentials ({status}: {message})"),
+                Some(status) => write!(
+                    formatter,
+                    "MoEngage rejected the credentials ({status}: {message})"
+                ),
             },
             Self::NotUpdatable { message } => {
                 write!(formatter, "the segment cannot be updated (403: {message})")
@@ -236,7 +241,10 @@ impl fmt::Display for ApiError {
             Self::PermitExpired => formatter.write_str("the request was not sent in time"),
             Self::Server { status, message } => write!(formatter, "server error ({status}: {message})"),
             Self::MalformedResponse { expected, received } => {
-                write!(formatter, "unexpected response: expected {expected}, got `{received}`")
+                write!(
+                    formatter,
+                    "unexpected response: expected {expected}, got `{received}`"
+                )
             }
         }
     }

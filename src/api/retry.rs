@@ -24,9 +24,7 @@ const MAX_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retryability {
     /// MoEngage did not process the request, and accepts no other before `reset`, if it reports one.
-    RateLimited {
-        reset: Option<Timestamp>,
-    },
+    RateLimited { reset: Option<Timestamp> },
     /// A retry is safe and may succeed.
     Retryable,
     /// A retry is useless or unsafe.

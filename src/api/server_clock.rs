@@ -73,7 +73,11 @@ mod tests {
                 &[(0, 0, HOURS), (5, 9, HOURS + 6)],
                 100 - HOURS,
             ),
-            ("an impossible offset is replaced", &[(0, 0, HOURS), (5, 5, 5)], 100),
+            (
+                "an impossible offset is replaced",
+                &[(0, 0, HOURS), (5, 5, 5)],
+                100,
+            ),
         ];
         for (what, answers, expected) in table {
             assert_eq!(local_second(answers), expected, "{what}");

@@ -73,13 +73,9 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportError {
     /// There was no connection, so MoEngage certainly did not process the request.
-    NotSent {
-        message: String,
-    },
+    NotSent { message: String },
     /// All or part of the request was sent, and no complete response arrived. MoEngage may have processed it.
-    NoResponse {
-        message: String,
-    },
+    NoResponse { message: String },
     /// A response arrived and was too large. MoEngage may have processed the request.
     ResponseTooLarge {
         /// In bytes.
@@ -94,7 +90,9 @@ impl fmt::Display for TransportError {
         match self {
             Self::NotSent { message } => write!(formatter, "cannot connect to the API: {message}"),
             Self::NoResponse { message } => write!(formatter, "no response: {message}"),
-            Self::ResponseTooLarge { limit } => write!(formatter, "the response is larger than {limit} bytes"),
+            Self::ResponseTooLarge { limit } => {
+                write!(formatter, "the response is larger than {limit} bytes")
+            }
             Self::MissingDatabaseName => {
                 formatter.write_str("this request needs `db_name`: set it for the workspace in segctl.yaml")
             }

@@ -11,7 +11,7 @@ use crate::api::{
 use crate::config::settings::{ConnectionSettings, EndpointSetting, ValueSource, WorkspaceSettings};
 use crate::model::{Keyword, StateLocation, hexadecimal};
 use crate::rate_limit::{RateLimits, Window};
-use crate::reconcile::{ReconcileError, Reconciler, SharedCallLog};
+use crate::reconcile::{ReconcileError, Reconciler, SharedRequestLog};
 use crate::sandbox;
 use crate::state::{ConfiguredStore, NoteSink, StateStore, StoreError};
 use secrecy::SecretString;
@@ -66,7 +66,7 @@ impl Connection {
             .map_err(|error| Failure::from_error(FailureKind::Error, &error))?
             .with_redacted_secret(Arc::clone(&callback_secret));
         let on_note = Box::new(move |note: String| output.print_note(note));
-        let request_log = SharedCallLog::new(open_state_store(project, name, workspace)?, on_note);
+        let request_log = SharedRequestLog::new(open_state_store(project, name, workspace)?, on_note);
         let limits = rate_limits(workspace)?;
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         // The seed spreads the retries of runs that were rejected at the same moment.

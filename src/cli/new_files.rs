@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The end of the name of a template, which is not a segment file yet.
-const TEMPLATE_SUFFIX: &str = ".stub";
+const TEMPLATE_SUFFIX: &str = ".template";
 
 /// A directory for new files.
 pub(super) struct NewFiles {

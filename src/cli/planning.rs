@@ -78,7 +78,7 @@ pub(super) fn plan_request(
         declared: project.declared_segments(name),
         directory: project.directory.clone(),
         policy: workspace.policy.clone(),
-        allowances: Overrides::default(),
+        overrides: Overrides::default(),
         selection: Selection::default(),
         refresh,
     }
@@ -91,7 +91,7 @@ fn plan_request_from_arguments(
 ) -> PlanRequest {
     PlanRequest {
         policy: policy_with_overrides(workspace.1, arguments),
-        allowances: Overrides {
+        overrides: Overrides {
             allow_empty: arguments.allow_empty,
             allow_missing_segments: arguments.allow_missing_segments,
             force_upload: arguments.force_upload,

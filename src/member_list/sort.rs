@@ -202,7 +202,8 @@ impl MergedRuns {
         }
         // There are too few runs for a heap to pay off.
         let runs = self.runs.iter().enumerate();
-        let next = runs.min_by(|(_, one), (_, other)| (&one.value, one.line).cmp(&(&other.value, other.line)));
+        let next =
+            runs.min_by(|(_, one), (_, other)| (&one.value, one.line).cmp(&(&other.value, other.line)));
         let Some((index, run)) = next else {
             return Ok(None);
         };

@@ -20,10 +20,7 @@ keywords! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestRecord {
     /// MoEngage may count the request at any time until it answers.
-    Sent {
-        class: EndpointClass,
-        at: Timestamp,
-    },
+    Sent { class: EndpointClass, at: Timestamp },
     /// MoEngage answered the request, so it counted the request by then.
     Answered {
         class: EndpointClass,

@@ -111,10 +111,7 @@ pub enum Execution {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TimeRange {
     /// From `count` units ago until now. The count is at least 1.
-    InTheLast {
-        count: u32,
-        unit: PeriodUnit,
-    },
+    InTheLast { count: u32, unit: PeriodUnit },
     /// From `farther` units ago to `nearer` units ago.
     BetweenAgo {
         nearer: u32,
@@ -128,20 +125,14 @@ pub enum TimeRange {
         unit: Option<PeriodUnit>,
     },
     /// The unit that lies `count` units back: 0 weeks is this week, 1 month is last month.
-    OnAgo {
-        count: u32,
-        unit: PeriodUnit,
-    },
+    OnAgo { count: u32, unit: PeriodUnit },
     OnDate {
         date: Date,
         /// The unit has no meaning here, but the API's payloads contain it.
         unit: Option<PeriodUnit>,
     },
     /// Before the unit that lies `count` units back.
-    BeforeAgo {
-        count: u32,
-        unit: PeriodUnit,
-    },
+    BeforeAgo { count: u32, unit: PeriodUnit },
     BeforeDate {
         date: Date,
         /// The unit has no meaning here, but the API's payloads contain it.

@@ -94,7 +94,7 @@ impl fmt::Display for ObjectStoreUrl {
 pub fn is_loopback_http(address: &str) -> bool {
     let hosts = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let is_end = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
-        // Text before an `@` is a user name, not a host.
+    // Text before an `@` is a user name, not a host.
     let mut rests = hosts.iter().filter_map(|host| address.strip_prefix(host));
     rests.any(is_end) && !address.contains('@')
 }

@@ -1,14 +1,14 @@
-//! What each segment needs: the steps for it alone, without their order.
+//! The steps of each segment, without their order.
 
 use super::drift;
 use super::matching::{Match, Matching, declared_ref, management_reasons};
 use super::remote_digests::RemoteDigests;
 use super::step::{
     Action, AssumedMembers, ChangeWithCause, Conflict, DesiredDefinition, MatchReason, ResolvedReferences,
-    SegmentRef, StateUpdate, Step, Unchanged, UpdateAction, Warning,
+    StateUpdate, Step, Unchanged, UpdateAction, Warning,
 };
 use super::target::{is_lifecycle_unknown, possibly_in, target};
-use super::{PlanInput, cohorts, file_segments};
+use super::{PlanInput, cohorts, file_segments, sorted_segments};
 use crate::definition::{Digest, FieldChange, canonical, diff, encode};
 use crate::model::{
     Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, RemoteKind,
@@ -19,11 +19,9 @@ use serde_json::Value;
 /// A step without number and dependencies.
 #[derive(Clone, Debug)]
 pub(super) struct ProposedStep<'a> {
-    /// The declared name, or the live one of a segment without a file.
+    /// The declared name; the remote name of an undeclared segment.
     pub(super) name: &'a SegmentName,
-    /// `None` when no file declares it.
     pub(super) declared: Option<&'a DeclaredSegment>,
-    /// What is live of it.
     pub(super) remote: Option<&'a ObservedSegment>,
     pub(super) adopts: bool,
     pub(super) action: Action,
@@ -34,7 +32,7 @@ impl ProposedStep<'_> {
         self.declared.map(|segment| &segment.origin)
     }
 
-    /// Whether its segment has the name after it and not before.
+    /// Whether its segment has the name after the step and not before.
     pub(super) fn acquires_name(&self) -> bool {
         match &self.action {
             Action::Create(_) => true,
@@ -45,10 +43,9 @@ impl ProposedStep<'_> {
     }
 }
 
-/// What is needed for all segments together.
 #[derive(Default)]
 pub(super) struct ProposedActions<'a> {
-    /// A segment's drafts stand together, the unarchive before the update.
+    /// The steps of one segment are adjacent, an unarchive before an update.
     pub(super) steps: Vec<ProposedStep<'a>>,
     pub(super) unchanged: Vec<Unchanged>,
     pub(super) state_updates: Vec<StateUpdate>,
@@ -56,302 +53,272 @@ pub(super) struct ProposedActions<'a> {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Drafts the steps that make every declared segment what its file says, and that put away what is ours without one.
 pub(super) fn propose_all<'a>(
-    situation: &PlanInput<'a>,
-    matches: &Matching<'a>,
-    forms: &RemoteDigests<'_>,
+    input: &PlanInput<'a>,
+    matching: &Matching<'a>,
+    remote_digests: &RemoteDigests<'_>,
 ) -> ProposedActions<'a> {
-    let mut changes = ProposedActions::default();
-    let resolved = matches
-        .matches
-        .iter()
-        .filter(|pair| !matches.is_unresolved(pair.declared));
-    for pair in resolved {
-        propose_declared(situation, (matches, forms), pair, &mut changes);
+    let mut proposed = ProposedActions::default();
+    let pairs = matching.matches.iter();
+    for pair in pairs.filter(|pair| !matching.is_unresolved(pair.declared)) {
+        propose_declared(input, (matching, remote_digests), pair, &mut proposed);
     }
-    let orphans = matches.orphans.iter().copied();
-    let orphans = orphans.filter(|live| possibly_in(live, Lifecycle::Active, situation));
-    let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|live| cohorts::is_cohort(live, situation));
-    for live in others {
-        propose_archive(situation, (matches, forms), live, &mut changes);
+    let orphans = matching.orphans.iter().copied();
+    let orphans = orphans.filter(|remote| possibly_in(remote, Lifecycle::Active, input));
+    let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|remote| cohorts::is_cohort(remote, input));
+    for remote in others {
+        propose_archive(input, (matching, remote_digests), remote, &mut proposed);
     }
-    changes.warnings.extend(cohorts::cannot_archive_warning(&cohorts));
-    changes
+    proposed
+        .warnings
+        .extend(cohorts::cannot_archive_warning(&cohorts));
+    proposed
 }
 
-/// Segments that are put away or taken out although they may be so already.
-pub(super) fn lifecycle_unknown_warning(steps: &[Step], situation: &PlanInput<'_>) -> Option<Warning> {
-    let moved = steps.iter().filter_map(|step| match &step.action {
+/// Some of these segments may already be in the lifecycle that their step sets.
+pub(super) fn lifecycle_unknown_warning(steps: &[Step], input: &PlanInput<'_>) -> Option<Warning> {
+    let changed = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) | Action::Unarchive(target) => Some((&step.segment, &target.id)),
         Action::Create(_) | Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_) => None,
     });
-    let unknown = moved.filter(|(_, id)| is_lifecycle_unknown(id, situation));
-    let mut segments: Vec<_> = unknown
-        .map(|(name, id)| SegmentRef {
-            name: name.clone(),
-            id: id.clone(),
-        })
-        .collect();
-    segments.sort_unstable();
-    (!segments.is_empty()).then_some(Warning::LifecycleUnknown { segments })
+    let unknown = changed.filter(|(_, id)| is_lifecycle_unknown(id, input));
+    sorted_segments(unknown).map(|segments| Warning::LifecycleUnknown { segments })
 }
 
-/// What is ours and has no file is put away. What only a pattern makes ours was made by somebody else: this is the first
-/// contact with it.
+/// Archives a managed segment that is not declared. If only a pattern manages it, the step adopts it.
 fn propose_archive<'a>(
-    situation: &PlanInput<'a>,
-    (matches, forms): (&Matching<'a>, &RemoteDigests<'_>),
-    live: &'a ObservedSegment,
-    changes: &mut ProposedActions<'a>,
+    input: &PlanInput<'a>,
+    (matching, remote_digests): (&Matching<'a>, &RemoteDigests<'_>),
+    remote: &'a ObservedSegment,
+    proposed: &mut ProposedActions<'a>,
 ) {
-    let Some(reason) = management_reasons(live, situation).into_iter().next() else {
+    let Some(reason) = management_reasons(remote, input).into_iter().next() else {
         return;
     };
     let pattern = reason.pattern().map(str::to_owned);
     let adopts = pattern.is_some();
-    if let Some(pattern) = pattern.filter(|_| situation.policy.adoption == Adoption::Refuse) {
-        changes.conflicts.push(Conflict::ArchiveRefused {
-            target: matches.remote_ref(live),
+    if let Some(pattern) = pattern.filter(|_| input.policy.adoption == Adoption::Refuse) {
+        proposed.conflicts.push(Conflict::ArchiveRefused {
+            target: matching.remote_ref(remote),
             pattern,
         });
     }
-    changes.steps.push(ProposedStep {
-        name: &live.name,
+    proposed.steps.push(ProposedStep {
+        name: &remote.name,
         declared: None,
-        remote: Some(live),
+        remote: Some(remote),
         adopts,
-        action: Action::Archive(target(live, &reason, forms)),
+        action: Action::Archive(target(remote, &reason, remote_digests)),
     });
 }
 
 fn propose_declared<'a>(
-    situation: &PlanInput<'a>,
-    (matches, forms): (&Matching<'a>, &RemoteDigests<'_>),
+    input: &PlanInput<'a>,
+    (matching, remote_digests): (&Matching<'a>, &RemoteDigests<'_>),
     pair: &Match<'a>,
-    changes: &mut ProposedActions<'a>,
+    proposed: &mut ProposedActions<'a>,
 ) {
-    let actions = match actions(situation, (matches, forms), pair) {
+    let actions = match actions(input, (matching, remote_digests), pair) {
         Ok(actions) => actions,
-        Err(conflict) => return changes.conflicts.push(*conflict),
+        Err(conflict) => return proposed.conflicts.push(*conflict),
     };
     let segment = pair.declared;
-    let is_met = |live: &ObservedSegment| situation.state.managed_entry(&live.id).is_some();
-    let new = pair.remote.as_ref().filter(|(live, _)| !is_met(live));
-    if let Some((live, reason)) = new {
-        let is_told = *reason == MatchReason::Id;
-        if situation.policy.adoption == Adoption::Refuse && !is_told {
-            return changes.conflicts.push(Conflict::AdoptionRefused {
+    let is_managed = |remote: &ObservedSegment| input.state.managed_entry(&remote.id).is_some();
+    let adopted = pair.remote.as_ref().filter(|(remote, _)| !is_managed(remote));
+    if let Some((remote, reason)) = adopted {
+        if input.policy.adoption == Adoption::Refuse && *reason != MatchReason::Id {
+            return proposed.conflicts.push(Conflict::AdoptionRefused {
                 segment: declared_ref(segment),
-                target: matches.remote_ref(live),
+                target: matching.remote_ref(remote),
             });
         }
-        changes
-            .warnings
-            .extend(overwrite_warning(matches, segment, live, &actions));
+        let warning = overwrite_warning(matching, segment, remote, &actions);
+        proposed.warnings.extend(warning);
     }
     if actions.is_empty() {
-        changes.unchanged.push(Unchanged {
+        let remote = pair.remote.as_ref();
+        proposed.unchanged.push(Unchanged {
             segment: segment.name.clone(),
-            remote: pair
-                .remote
-                .as_ref()
-                .map(|(live, reason)| (live.id.clone(), reason.clone())),
+            remote: remote.map(|(remote, reason)| (remote.id.clone(), reason.clone())),
         });
-        let live = pair.remote.as_ref();
-        changes
-            .state_updates
-            .extend(live.and_then(|live| state_update(situation, segment, live, forms)));
-    } else if let Some(live) = pair.remote.as_ref()
-        && assumed_members(situation, segment, live.0).is_some()
+    }
+    // A segment with assumed members can have a step too: its unarchive.
+    if let Some(remote) = &pair.remote
+        && (actions.is_empty() || assumed_members(input, segment, remote.0).is_some())
     {
-        // It has to be taken out besides.
-        changes
-            .state_updates
-            .extend(state_update(situation, segment, live, forms));
+        let update = state_update(input, segment, remote, remote_digests);
+        proposed.state_updates.extend(update);
     }
     for (index, action) in actions.into_iter().enumerate() {
-        changes.steps.push(ProposedStep {
+        proposed.steps.push(ProposedStep {
             name: &segment.name,
             declared: Some(segment),
-            remote: pair.remote.as_ref().map(|(live, _)| *live),
-            // Counted once for a segment, however many steps it takes.
-            adopts: new.is_some() && index == 0,
+            remote: pair.remote.as_ref().map(|(remote, _)| *remote),
+            // Counted once for a segment.
+            adopts: adopted.is_some() && index == 0,
             action,
         });
     }
 }
 
-/// What the ledger should learn of a segment that needs no write, if it does not know it yet.
+/// The state entry of a segment without steps, unless the state already has it.
 fn state_update(
-    situation: &PlanInput<'_>,
+    input: &PlanInput<'_>,
     segment: &DeclaredSegment,
-    (live, matched_by): &(&ObservedSegment, MatchReason),
-    forms: &RemoteDigests<'_>,
+    (remote, matched_by): &(&ObservedSegment, MatchReason),
+    remote_digests: &RemoteDigests<'_>,
 ) -> Option<StateUpdate> {
-    let entry = situation.state.managed_entry(&live.id);
+    let entry = input.state.managed_entry(&remote.id);
     let is_known = entry.is_some_and(|entry| {
         let is_same = entry.name == segment.name
-            && entry.lifecycle == live.lifecycle
+            && entry.lifecycle == remote.lifecycle
             && entry.protect == segment.protect;
-        // What was changed the same way in the file and in the workspace is what is applied from now on.
-        let digest = forms.digests(live).map(|digests| digests.exact);
+        // A change that was made on both sides is recorded as applied.
+        let digest = remote_digests.get(remote).map(|digests| digests.exact);
         is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
     });
-    let assumed = assumed_members(situation, segment, live);
+    let assumed = assumed_members(input, segment, remote);
     (!is_known || assumed.is_some()).then(|| StateUpdate {
         segment: segment.name.clone(),
-        id: live.id.clone(),
-        lifecycle: live.lifecycle,
+        id: remote.id.clone(),
+        lifecycle: remote.lifecycle,
         protect: segment.protect,
-        definition: live.definition.clone(),
+        definition: remote.definition.clone(),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),
         assumed_members: assumed,
     })
 }
 
-/// Whom a segment without filters is taken to have.
 fn assumed_members(
-    situation: &PlanInput<'_>,
+    input: &PlanInput<'_>,
     segment: &DeclaredSegment,
-    live: &ObservedSegment,
+    remote: &ObservedSegment,
 ) -> Option<AssumedMembers> {
-    if segment.lifecycle == Lifecycle::Archived || !situation.overrides.assume_members_in_sync {
+    if segment.lifecycle == Lifecycle::Archived || !input.overrides.assume_members_in_sync {
         return None;
     }
     match &segment.contents {
         Contents::Filter(_) => None,
-        Contents::Cohort(cohort) => cohorts::assumed_members(situation, (segment, live), cohort),
-        Contents::File(upload) => file_segments::assumed_members(situation, (segment, live), upload),
+        Contents::Cohort(cohort) => cohorts::assumed_members(input, (segment, remote), cohort),
+        Contents::File(upload) => file_segments::assumed_members(input, (segment, remote), upload),
     }
 }
 
-/// What is lost from the workspace when a segment that somebody else made becomes what its file says.
 fn overwrite_warning(
-    matches: &Matching<'_>,
+    matching: &Matching<'_>,
     segment: &DeclaredSegment,
-    live: &ObservedSegment,
+    remote: &ObservedSegment,
     actions: &[Action],
 ) -> Option<Warning> {
     let update = actions.iter().find_map(|action| match action {
-        Action::Update(change) => Some(change),
-        Action::Create(_)
-        | Action::Archive(_)
-        | Action::Unarchive(_)
-        | Action::SyncCohort(_)
-        | Action::UploadUserList(_) => None,
-    });
-    update.map(|change| Warning::OverwritesManualChanges {
+        Action::Update(update) => Some(update),
+        _ => None,
+    })?;
+    let changes = update.changes.iter();
+    Some(Warning::OverwritesManualChanges {
         segment: declared_ref(segment),
-        target: matches.remote_ref(live),
-        changes: change
-            .changes
-            .iter()
-            .map(|changed| changed.change.clone())
-            .collect(),
+        target: matching.remote_ref(remote),
+        changes: changes.map(|changed| changed.change.clone()).collect(),
     })
 }
 
-/// What is needed to make a segment what its file says; nothing when it is so already.
+/// Empty when the segment already is as declared.
 fn actions(
-    situation: &PlanInput<'_>,
-    (matches, forms): (&Matching<'_>, &RemoteDigests<'_>),
+    input: &PlanInput<'_>,
+    (matching, remote_digests): (&Matching<'_>, &RemoteDigests<'_>),
     pair: &Match<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
     let segment = pair.declared;
     let definition = match &segment.contents {
         Contents::Filter(definition) => definition,
         Contents::Cohort(cohort) => {
-            return cohorts::actions(situation, (matches, forms), (pair, cohort));
+            return cohorts::actions(input, (matching, remote_digests), (pair, cohort));
         }
         Contents::File(upload) => {
-            return file_segments::actions(situation, (matches, forms), (pair, upload));
+            return file_segments::actions(input, (matching, remote_digests), (pair, upload));
         }
     };
-    if let Some((live, _)) = &pair.remote
-        && let RemoteKind::Other(kind) = &live.kind
+    if let Some((remote, _)) = &pair.remote
+        && let RemoteKind::Other(kind) = &remote.kind
     {
-        // Put away, an upload loses its members for good: not even that is done to it.
+        // Not even archived: an archived file segment loses its users.
         return Err(Box::new(Conflict::KindMismatch {
             segment: declared_ref(segment),
             declared_kind: SegmentKind::Filter,
-            holder: matches.remote_ref(live),
+            holder: matching.remote_ref(remote),
             kind: kind.clone(),
         }));
     }
     match (segment.lifecycle, &pair.remote) {
-        // Nothing to put away; making it only to put it away would use up a name and a definition.
+        // A create before an archive would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
-        (Lifecycle::Archived, Some((live, reason))) => {
-            let is_done = !possibly_in(live, Lifecycle::Active, situation);
-            let archive = (!is_done).then(|| Action::Archive(target(live, reason, forms)));
+        (Lifecycle::Archived, Some((remote, reason))) => {
+            let is_active = possibly_in(remote, Lifecycle::Active, input);
+            let archive = is_active.then(|| Action::Archive(target(remote, reason, remote_digests)));
             Ok(archive.into_iter().collect())
         }
         (Lifecycle::Active, None) => {
-            let wanted = DesiredDefinition::new(encode(definition), &matches.references.identities);
-            Ok(vec![Action::Create(wanted)])
+            let desired = DesiredDefinition::new(encode(definition), &matching.references.identities);
+            Ok(vec![Action::Create(desired)])
         }
-        (Lifecycle::Active, Some((live, reason))) => {
-            let known = (&matches.references, forms);
-            Ok(actions_for_active(
-                situation,
-                known,
-                (segment, definition),
-                (live, reason),
-            ))
+        (Lifecycle::Active, Some((remote, reason))) => {
+            let references = (&matching.references, remote_digests);
+            let declared = (segment, definition);
+            Ok(actions_for_active(input, references, declared, (remote, reason)))
         }
     }
 }
 
 fn actions_for_active(
-    situation: &PlanInput<'_>,
-    (known, forms): (&ResolvedReferences, &RemoteDigests<'_>),
+    input: &PlanInput<'_>,
+    (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
     (segment, definition): (&DeclaredSegment, &Definition),
-    (live, reason): (&ObservedSegment, &MatchReason),
+    (remote, reason): (&ObservedSegment, &MatchReason),
 ) -> Vec<Action> {
-    let target = target(live, reason, forms);
+    let target = target(remote, reason, remote_digests);
     let mut actions = Vec::new();
-    if possibly_in(live, Lifecycle::Archived, situation) {
-        // An archived segment cannot be updated, so this comes first.
+    if possibly_in(remote, Lifecycle::Archived, input) {
+        // The API rejects updates of archived segments.
         actions.push(Action::Unarchive(target.clone()));
     }
     let payload = encode(definition);
-    let form = canonical::exact(&payload, &known.identities);
-    let digest = Digest::of_canonical(&form);
-    let is_same = forms.digests(live).is_some_and(|found| found.exact == digest);
-    if !is_same || live.name != segment.name {
+    let canonical = canonical::exact(&payload, &references.identities);
+    let digest = Digest::of_canonical(&canonical);
+    let is_same = remote_digests
+        .get(remote)
+        .is_some_and(|digests| digests.exact == digest);
+    if !is_same || remote.name != segment.name {
         actions.push(Action::Update(UpdateAction {
             target,
             name: segment.name.clone(),
-            desired: DesiredDefinition::from_canonical(payload, &form),
-            changes: changes_with_causes(situation, (known, forms), (segment, live), &form),
+            desired: DesiredDefinition::from_canonical(payload, &canonical),
+            changes: changes_with_causes(input, (references, remote_digests), (segment, remote), &canonical),
             temporary_change: None,
         }));
     }
     actions
 }
 
-/// Every field in which the live segment differs from its file, each with who made the difference.
+/// Every field in which the remote segment differs from the declared one.
 fn changes_with_causes(
-    situation: &PlanInput<'_>,
-    (known, forms): (&ResolvedReferences, &RemoteDigests<'_>),
-    (segment, live): (&DeclaredSegment, &ObservedSegment),
-    wanted: &Value,
+    input: &PlanInput<'_>,
+    (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
+    (segment, remote): (&DeclaredSegment, &ObservedSegment),
+    desired: &Value,
 ) -> Vec<ChangeWithCause> {
-    let base = drift::LastApplied::of(situation.state.managed_entry(&live.id));
-    let found = &forms.canonical(live).unwrap_or_default();
+    let last_applied = drift::LastApplied::of(input.state.managed_entry(&remote.id));
+    let current = &remote_digests.canonical(remote).unwrap_or_default();
     let mut changes = Vec::new();
-    if live.name != segment.name {
+    if remote.name != segment.name {
         changes.push(ChangeWithCause {
-            change: FieldChange::rename(&live.name, &segment.name),
-            cause: base.cause_of_name(&live.name, &segment.name),
+            change: FieldChange::rename(&remote.name, &segment.name),
+            cause: last_applied.cause_of_name(&remote.name, &segment.name),
         });
     }
-    let fields = diff(found, wanted);
-    let fields = base.with_causes(fields, (found, wanted), known).into_iter();
-    changes.extend(fields.map(|changed| ChangeWithCause {
-        change: changed.change.with_readable_references(&known.identities),
+    let fields = last_applied.with_causes(diff(current, desired), (current, desired), references);
+    changes.extend(fields.into_iter().map(|changed| ChangeWithCause {
+        change: changed.change.with_readable_references(&references.identities),
         ..changed
     }));
     changes

@@ -1,9 +1,8 @@
-//! What the steps as a whole are likely not meant to do: put away what somebody else made, or make anew what was renamed.
+//! Warnings about steps that are probably not intended: archives of unmanaged segments, and undeclared renames.
 
 use super::step::{Action, DeclaredRef, MatchReason, RemoteRef, SegmentRef, Step, Target, Warning};
 use std::collections::BTreeMap;
 
-/// What is put away although segctl never met it, by the pattern that names it.
 pub(super) fn archive_unmanaged_warnings(steps: &[Step]) -> Vec<Warning> {
     let mut by_pattern: BTreeMap<&str, Vec<SegmentRef>> = BTreeMap::new();
     for target in steps.iter().filter_map(undeclared_archive_target) {
@@ -21,27 +20,26 @@ pub(super) fn archive_unmanaged_warnings(steps: &[Step]) -> Vec<Warning> {
     by_pattern.into_iter().map(warning).collect()
 }
 
-/// That what is made may be what is put away under another name. Told where there is one of each alone: of several, nobody
-/// can say which belongs to which.
+/// A create may be a rename of the archived segment. With several of either kind, the pairs would be guesses.
 pub(super) fn likely_rename(steps: &[Step]) -> Option<Warning> {
-    let mut made = steps
+    let mut created = steps
         .iter()
         .filter(|step| matches!(step.action, Action::Create(_)));
-    let mut put_away = steps.iter().filter_map(undeclared_archive_target);
-    let (made, None) = (made.next()?, made.next()) else {
+    let mut archived = steps.iter().filter_map(undeclared_archive_target);
+    let (created, None) = (created.next()?, created.next()) else {
         return None;
     };
-    let (target, None) = (put_away.next()?, put_away.next()) else {
+    let (target, None) = (archived.next()?, archived.next()) else {
         return None;
     };
-    // What segctl never met has no file that could have been renamed.
+    // An unmanaged segment never had a file.
     let MatchReason::RemovedFromConfiguration(_) = target.matched_by else {
         return None;
     };
     Some(Warning::LikelyRename {
         segment: DeclaredRef {
-            name: made.segment.clone(),
-            origin: made.origin.clone()?,
+            name: created.segment.clone(),
+            origin: created.origin.clone()?,
         },
         target: RemoteRef {
             id: target.id.clone(),

@@ -1,268 +1,255 @@
-//! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
+//! What the API would reject: names and definitions in use, and unknown references.
 
 use super::actions::ProposedStep;
-use super::target::possibly_in;
 use super::cohorts::is_cohort;
 use super::matching::{Matching, declared_ref, management_reasons};
 use super::step::{Action, Conflict, RemoteRef, SegmentRef, Warning};
+use super::target::possibly_in;
 use super::uniqueness::UniquenessIndex;
 use super::{PlanInput, segment_ref};
 use crate::definition::Digest;
-use crate::model::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Reference, SegmentId, SegmentName,
-};
+use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Everything that forbids the drafts, and everything worth a warning.
 pub(super) fn find(
-    drafts: &[ProposedStep<'_>],
-    holdings: &UniquenessIndex<'_>,
-    matches: &Matching<'_>,
-    situation: &PlanInput<'_>,
+    steps: &[ProposedStep<'_>],
+    uniqueness: &UniquenessIndex<'_>,
+    matching: &Matching<'_>,
+    input: &PlanInput<'_>,
 ) -> (Vec<Conflict>, Vec<Warning>) {
-    let observed = situation.observed;
+    let context = PlanContext {
+        steps,
+        uniqueness,
+        matching,
+        input,
+    };
     let mut conflicts = Vec::new();
     let mut warnings = Vec::new();
-    for draft in drafts {
-        let Some(segment) = draft.declared else { continue };
-        conflicts.extend(name_taken(draft, segment, (drafts, holdings, matches)));
-        conflicts.extend(name_reserved(draft, segment, holdings, (matches, observed)));
-        let taken = definition_taken(draft, segment, (drafts, holdings, matches));
+    for step in steps {
+        let Some(segment) = step.declared else { continue };
+        conflicts.extend(context.name_taken(step, segment));
+        conflicts.extend(context.name_reserved(step, segment));
+        let taken = context.definition_taken(step, segment);
         if taken.is_empty() {
-            warnings.extend(likely_duplicate(draft, segment, (drafts, holdings, matches)));
+            warnings.extend(context.likely_duplicate(step, segment));
         }
         conflicts.extend(taken);
     }
-    conflicts.extend(definitions_shared(drafts));
-    warnings.extend(names_differing_in_case((drafts, holdings, matches), observed));
-    let declared_names = matches
+    conflicts.extend(definitions_shared(steps));
+    warnings.extend(context.names_differing_in_case());
+    let declared_names = matching
         .matches
         .iter()
         .filter(|pair| pair.remote.is_some() || pair.declared.lifecycle == Lifecycle::Active)
         .map(|pair| &pair.declared.name)
         .collect();
-    let active = matches
-        .matches
+    let orphans = matching
+        .orphans
         .iter()
-        .filter(|pair| pair.declared.lifecycle == Lifecycle::Active);
-    let orphans = matches.orphans.iter().map(|live| (&live.id, *live)).collect();
-    for pair in active {
-        conflicts.extend(unknown_references(pair.declared, &declared_names, matches));
-        conflicts.extend(referenced_orphans(pair.declared, &orphans, (matches, situation)));
+        .map(|remote| (&remote.id, *remote))
+        .collect();
+    for pair in matching.active() {
+        conflicts.extend(context.unknown_references(pair.declared, &declared_names));
+        conflicts.extend(context.referenced_orphans(pair.declared, &orphans));
     }
-    warnings.extend(still_referenced((drafts, holdings, matches)));
+    warnings.extend(context.still_referenced());
     (conflicts, warnings)
 }
 
-/// The drafts, who has what, and who is who.
-type PlanContext<'s, 'a> = (&'s [ProposedStep<'a>], &'s UniquenessIndex<'a>, &'s Matching<'a>);
-
-fn name_taken(
-    draft: &ProposedStep<'_>,
-    segment: &DeclaredSegment,
-    (drafts, holdings, matches): PlanContext<'_, '_>,
-) -> Option<Conflict> {
-    let live = holdings.name_holder(draft)?;
-    let segment = declared_ref(segment);
-    let holder = matches.remote_ref(live);
-    match holdings.step_releasing_name(live, drafts) {
-        Some(_) if holdings.renames_free_names() => None,
-        Some(_) => Some(Conflict::NameReserved { segment, holder }),
-        None => Some(Conflict::NameTaken { segment, holder }),
-    }
+struct PlanContext<'a> {
+    steps: &'a [ProposedStep<'a>],
+    uniqueness: &'a UniquenessIndex<'a>,
+    matching: &'a Matching<'a>,
+    input: &'a PlanInput<'a>,
 }
 
-fn name_reserved(
-    draft: &ProposedStep<'_>,
-    segment: &DeclaredSegment,
-    holdings: &UniquenessIndex<'_>,
-    (matches, observed): (&Matching<'_>, &ObservedWorkspace),
-) -> Option<Conflict> {
-    let id = holdings.reserved_name_holder(draft)?;
-    let holder = match observed.segments.get(id) {
-        Some(live) => matches.remote_ref(live),
-        None => RemoteRef {
-            id: id.clone(),
-            name: draft.name.clone(),
-            lifecycle: Lifecycle::Archived,
-            declared: None,
-        },
-    };
-    Some(Conflict::NameReserved {
-        segment: declared_ref(segment),
-        holder,
-    })
-}
-
-fn definition_taken(
-    draft: &ProposedStep<'_>,
-    segment: &DeclaredSegment,
-    (drafts, holdings, matches): PlanContext<'_, '_>,
-) -> Vec<Conflict> {
-    let holders = holdings.exact_definition_holders(draft).into_iter();
-    let kept = holders.filter(|live| holdings.step_releasing_definition(live, drafts).is_none());
-    kept.map(|live| Conflict::DefinitionTaken {
-        segment: declared_ref(segment),
-        holder: matches.remote_ref(live),
-        target: draft.remote.map(|own| own.id.clone()),
-    })
-    .collect()
-}
-
-/// Definitions that several drafts store. Where one of them has it already, the others clash with what is live.
-fn definitions_shared(drafts: &[ProposedStep<'_>]) -> Vec<Conflict> {
-    let mut places: HashMap<&Digest, usize> = HashMap::with_capacity(drafts.len());
-    let mut alike: Vec<Vec<&ProposedStep<'_>>> = Vec::new();
-    for draft in drafts {
-        let Some(wanted) = draft.action.desired() else {
-            continue;
-        };
-        let place = *places.entry(&wanted.digests.exact).or_insert(alike.len());
-        match alike.get_mut(place) {
-            Some(others) => others.push(draft),
-            None => alike.push(vec![draft]),
+impl PlanContext<'_> {
+    fn name_taken(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Conflict> {
+        let remote = self.uniqueness.name_holder(step)?;
+        let segment = declared_ref(segment);
+        let holder = self.matching.remote_ref(remote);
+        match self.uniqueness.step_releasing_name(remote, self.steps) {
+            Some(_) if self.uniqueness.renames_free_names() => None,
+            Some(_) => Some(Conflict::NameReserved { segment, holder }),
+            None => Some(Conflict::NameTaken { segment, holder }),
         }
     }
-    let has_it = |draft: &&ProposedStep<'_>| matches!(&draft.action, Action::Update(change) if !change.changes_definition());
-    let shared = alike.into_iter().filter(|drafts| drafts.len() > 1);
+
+    fn name_reserved(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Conflict> {
+        let id = self.uniqueness.reserved_name_holder(step)?;
+        let holder = match self.input.observed.segments.get(id) {
+            Some(remote) => self.matching.remote_ref(remote),
+            None => RemoteRef {
+                id: id.clone(),
+                name: step.name.clone(),
+                lifecycle: Lifecycle::Archived,
+                declared: None,
+            },
+        };
+        Some(Conflict::NameReserved {
+            segment: declared_ref(segment),
+            holder,
+        })
+    }
+
+    fn definition_taken(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Vec<Conflict> {
+        let holders = self.uniqueness.exact_definition_holders(step).into_iter();
+        let is_kept = |remote: &&ObservedSegment| {
+            let release = self.uniqueness.step_releasing_definition(remote, self.steps);
+            release.is_none()
+        };
+        holders
+            .filter(is_kept)
+            .map(|remote| Conflict::DefinitionTaken {
+                segment: declared_ref(segment),
+                holder: self.matching.remote_ref(remote),
+                target: step.remote.map(|own| own.id.clone()),
+            })
+            .collect()
+    }
+
+    fn likely_duplicate(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Warning> {
+        let exact = self.uniqueness.exact_definition_holders(step);
+        let mut equivalent = self.uniqueness.equivalent_definition_holders(step).into_iter();
+        let remote = equivalent.find(|remote| {
+            let release = self.uniqueness.step_releasing_equivalents(remote, self.steps);
+            !exact.iter().any(|other| other.id == remote.id) && release.is_none()
+        })?;
+        Some(Warning::LikelyDuplicate {
+            segment: declared_ref(segment),
+            holder: self.matching.remote_ref(remote),
+        })
+    }
+
+    /// Remote segments that keep a name which differs from a new name only in case.
+    fn names_differing_in_case(&self) -> Vec<Warning> {
+        let mut by_lowercase_name: BTreeMap<String, Vec<&ProposedStep<'_>>> = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.acquires_name()) {
+            let name = step.name.as_str().to_lowercase();
+            by_lowercase_name.entry(name).or_default().push(step);
+        }
+        if by_lowercase_name.is_empty() {
+            return Vec::new();
+        }
+        let mut warnings = Vec::new();
+        for remote in self.input.observed.segments.values() {
+            let steps = by_lowercase_name.get(&remote.name.as_str().to_lowercase());
+            for step in steps.into_iter().flatten() {
+                let is_own = step.remote.is_some_and(|own| own.id == remote.id);
+                let is_other = !is_own && step.name != &remote.name;
+                if is_other && self.uniqueness.step_releasing_name(remote, self.steps).is_none() {
+                    warnings.extend(step.declared.map(|segment| Warning::NameDiffersInCase {
+                        segment: declared_ref(segment),
+                        holder: self.matching.remote_ref(remote),
+                    }));
+                }
+            }
+        }
+        warnings
+    }
+
+    fn unknown_references(
+        &self,
+        segment: &DeclaredSegment,
+        declared_names: &BTreeSet<&SegmentName>,
+    ) -> Vec<Conflict> {
+        let ids_by_name = &self.matching.references.ids_by_name;
+        let references = segment.contents.references().into_iter();
+        let unknown: BTreeSet<&SegmentName> = references
+            .filter_map(|reference| match reference {
+                Reference::Name(name) => Some(name),
+                Reference::Id { .. } => None,
+            })
+            .filter(|name| !declared_names.contains(name) && !ids_by_name.contains_key(name))
+            .collect();
+        unknown
+            .into_iter()
+            .map(|reference| Conflict::UnknownReference {
+                segment: declared_ref(segment),
+                reference: reference.clone(),
+            })
+            .collect()
+    }
+
+    /// Managed segments that are not declared but still referenced: their removal is probably a mistake.
+    fn referenced_orphans(
+        &self,
+        segment: &DeclaredSegment,
+        orphans: &BTreeMap<&SegmentId, &ObservedSegment>,
+    ) -> Vec<Conflict> {
+        let references = segment.contents.references().into_iter();
+        let ids: BTreeSet<_> = references
+            .filter_map(|reference| self.matching.references.id_of(reference))
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| orphans.get(id).copied())
+            .filter(|remote| possibly_in(remote, Lifecycle::Active, self.input))
+            // The plan archives no cohorts.
+            .filter(|remote| !is_cohort(remote, self.input))
+            .map(|remote| Conflict::OrphanReferenced {
+                segment: declared_ref(segment),
+                target: self.matching.remote_ref(remote),
+                managed_by: management_reasons(remote, self.input),
+            })
+            .collect()
+    }
+
+    /// Archived segments that unmanaged ones reference. Definitions that are not read for another reason are ignored:
+    /// the warning does not justify API requests.
+    fn still_referenced(&self) -> Vec<Warning> {
+        let steps = self.steps.iter();
+        let archived: BTreeMap<_, _> = steps
+            .filter(|step| matches!(step.action, Action::Archive(_)))
+            .filter_map(|step| Some((&step.remote?.id, step)))
+            .collect();
+        if archived.is_empty() {
+            return Vec::new();
+        }
+        let mut referenced_by: BTreeMap<&SegmentId, Vec<SegmentRef>> = BTreeMap::new();
+        let unmanaged = self.matching.unmanaged.iter();
+        for remote in unmanaged.filter(|remote| remote.lifecycle == Lifecycle::Active) {
+            for id in self.uniqueness.referenced_segments(remote) {
+                if archived.contains_key(id) {
+                    referenced_by.entry(id).or_default().push(segment_ref(remote));
+                }
+            }
+        }
+        let warning = |(id, referenced_by)| {
+            let step = archived.get(id)?;
+            Some(Warning::StillReferenced {
+                segment: step.name.clone(),
+                target: self.matching.remote_ref(step.remote?),
+                referenced_by,
+            })
+        };
+        referenced_by.into_iter().filter_map(warning).collect()
+    }
+}
+
+/// Definitions that several steps write. If one of the segments already has it, `definition_taken` reports the others.
+fn definitions_shared(steps: &[ProposedStep<'_>]) -> Vec<Conflict> {
+    let mut positions: HashMap<&Digest, usize> = HashMap::with_capacity(steps.len());
+    let mut groups: Vec<Vec<&ProposedStep<'_>>> = Vec::new();
+    for step in steps {
+        let Some(desired) = step.action.desired() else {
+            continue;
+        };
+        let position = *positions.entry(&desired.digests.exact).or_insert(groups.len());
+        match groups.get_mut(position) {
+            Some(group) => group.push(step),
+            None => groups.push(vec![step]),
+        }
+    }
+    let has_it = |step: &&ProposedStep<'_>| matches!(&step.action, Action::Update(update) if !update.changes_definition());
+    let shared = groups.into_iter().filter(|steps| steps.len() > 1);
     shared
-        .filter(|drafts| !drafts.iter().any(has_it))
-        .map(|drafts| Conflict::DefinitionShared {
-            segments: drafts
+        .filter(|steps| !steps.iter().any(has_it))
+        .map(|steps| Conflict::DefinitionShared {
+            segments: steps
                 .iter()
-                .filter_map(|draft| draft.declared)
+                .filter_map(|step| step.declared)
                 .map(declared_ref)
                 .collect(),
         })
         .collect()
-}
-
-fn likely_duplicate(
-    draft: &ProposedStep<'_>,
-    segment: &DeclaredSegment,
-    (drafts, holdings, matches): PlanContext<'_, '_>,
-) -> Option<Warning> {
-    let exact = holdings.exact_definition_holders(draft);
-    let mut likely = holdings.equivalent_definition_holders(draft).into_iter();
-    let live = likely.find(|live| {
-        !exact.iter().any(|other| other.id == live.id)
-            && holdings.step_releasing_equivalents(live, drafts).is_none()
-    })?;
-    Some(Warning::LikelyDuplicate {
-        segment: declared_ref(segment),
-        holder: matches.remote_ref(live),
-    })
-}
-
-/// Live segments that have a wanted name in another case and keep it.
-fn names_differing_in_case(
-    (drafts, holdings, matches): PlanContext<'_, '_>,
-    observed: &ObservedWorkspace,
-) -> Vec<Warning> {
-    let mut takers: BTreeMap<String, Vec<&ProposedStep<'_>>> = BTreeMap::new();
-    for draft in drafts.iter().filter(|draft| draft.acquires_name()) {
-        let alike = takers.entry(draft.name.as_str().to_lowercase());
-        alike.or_default().push(draft);
-    }
-    if takers.is_empty() {
-        return Vec::new();
-    }
-    let mut warnings = Vec::new();
-    for live in observed.segments.values() {
-        let alike = takers.get(&live.name.as_str().to_lowercase());
-        for draft in alike.into_iter().flatten() {
-            let is_own = draft.remote.is_some_and(|own| own.id == live.id);
-            let is_other = !is_own && draft.name != &live.name;
-            if is_other && holdings.step_releasing_name(live, drafts).is_none() {
-                warnings.extend(draft.declared.map(|segment| Warning::NameDiffersInCase {
-                    segment: declared_ref(segment),
-                    holder: matches.remote_ref(live),
-                }));
-            }
-        }
-    }
-    warnings
-}
-
-fn unknown_references(
-    segment: &DeclaredSegment,
-    declared_names: &BTreeSet<&SegmentName>,
-    matches: &Matching<'_>,
-) -> Vec<Conflict> {
-    let unknown: BTreeSet<&SegmentName> = segment
-        .contents
-        .references()
-        .into_iter()
-        .filter_map(|reference| match reference {
-            Reference::Name(name) => Some(name),
-            Reference::Id { .. } => None,
-        })
-        .filter(|name| !declared_names.contains(name) && !matches.references.ids_by_name.contains_key(name))
-        .collect();
-    unknown
-        .into_iter()
-        .map(|reference| Conflict::UnknownReference {
-            segment: declared_ref(segment),
-            reference: reference.clone(),
-        })
-        .collect()
-}
-
-/// What no file declares any more and a file still refers to is more likely forgotten than meant to go.
-fn referenced_orphans(
-    segment: &DeclaredSegment,
-    orphans: &BTreeMap<&SegmentId, &ObservedSegment>,
-    (matches, situation): (&Matching<'_>, &PlanInput<'_>),
-) -> Vec<Conflict> {
-    let ids: BTreeSet<_> = segment
-        .contents
-        .references()
-        .into_iter()
-        .filter_map(|reference| match reference {
-            Reference::Name(name) => matches.references.ids_by_name.get(name),
-            Reference::Id { id, .. } => Some(id),
-        })
-        .collect();
-    let orphans = ids.into_iter().filter_map(|id| orphans.get(id).copied());
-    let active = orphans.filter(|live| possibly_in(live, Lifecycle::Active, situation));
-    // A cohort stays where it is.
-    let going = active.filter(|live| !is_cohort(live, situation));
-    going
-        .map(|live| Conflict::OrphanReferenced {
-            segment: declared_ref(segment),
-            target: matches.remote_ref(live),
-            managed_by: management_reasons(live, situation),
-        })
-        .collect()
-}
-
-/// What is put away although segments refer to it that are nobody's business. Only those count whose definitions were
-/// read for another reason: a warning is not worth a call.
-fn still_referenced((drafts, holdings, matches): PlanContext<'_, '_>) -> Vec<Warning> {
-    let archived = drafts
-        .iter()
-        .filter(|draft| matches!(draft.action, Action::Archive(_)))
-        .filter_map(|draft| Some((&draft.remote?.id, draft)));
-    let archived: BTreeMap<_, _> = archived.collect();
-    if archived.is_empty() {
-        return Vec::new();
-    }
-    let mut referring: BTreeMap<&SegmentId, Vec<SegmentRef>> = BTreeMap::new();
-    let strangers = matches.unmanaged.iter();
-    for stranger in strangers.filter(|stranger| stranger.lifecycle == Lifecycle::Active) {
-        for id in holdings.referenced_segments(stranger) {
-            if archived.contains_key(id) {
-                referring.entry(id).or_default().push(segment_ref(stranger));
-            }
-        }
-    }
-    let warning = |(id, by)| {
-        let draft = archived.get(id)?;
-        Some(Warning::StillReferenced {
-            segment: draft.name.clone(),
-            target: matches.remote_ref(draft.remote?),
-            referenced_by: by,
-        })
-    };
-    referring.into_iter().filter_map(warning).collect()
 }

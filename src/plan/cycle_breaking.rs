@@ -1,9 +1,8 @@
-//! Passing steps: how a circle of segments that wait for each other's names or definitions is broken.
+//! Temporary steps: how segments in a cycle free their names and definitions for each other.
 //!
-//! One segment of the circle gives up early what the others wait for. Its name becomes a temporary one; its definition
-//! becomes the wanted one wrapped in one more group, which has the same members. Where the wanted one would have to
-//! wait for the circle itself, since it refers to a segment that the circle holds up, the present one is wrapped
-//! instead. A later step gives it what it should have.
+//! One segment of the cycle frees early what the others wait for. Its name becomes a temporary one. Its definition becomes
+//! the desired one in one more group, which has the same members. If the desired definition references a segment that the
+//! cycle delays, the current definition is wrapped instead. A later step sets the final values.
 
 use super::actions::ProposedStep;
 use super::limits::ReferenceLimits;
@@ -16,112 +15,110 @@ use crate::definition::{Digest, FieldChange};
 use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
 use std::collections::BTreeSet;
 
-/// How often a definition is wrapped until nobody has it.
+/// How many groups may be added until the definition is unique.
 const MAX_WRAPS: usize = 4;
 
-/// What a passing step has to give up, and what it may store for it.
+/// What a temporary step has to free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequiredRelease {
     pub(super) name: bool,
     pub(super) definition: bool,
-    /// Whether the wanted definition waits for the circle, so that the present one has to do.
+    /// Whether the temporary step has to keep the current definition.
     pub(super) desired_waits_for_cycle: bool,
 }
 
-/// What circles are broken with.
 pub(super) struct CycleBreaker<'s, 'a> {
     pub(super) uniqueness: &'s UniquenessIndex<'a>,
     pub(super) limits: &'s ReferenceLimits<'a>,
     pub(super) references: &'s ResolvedReferences,
     pub(super) observed: &'s ObservedWorkspace,
-    /// Definitions that drafts are about to take, passing ones among them.
+    /// Of final and temporary steps.
     pub(super) desired_digests: BTreeSet<Digest>,
 }
 
 impl CycleBreaker<'_, '_> {
-    /// The passing draft and the final one, in place of a draft that does all at once, with what the passing one gives
-    /// up; `None` when this segment cannot pass.
+    /// The temporary and the final step that replace `step`, and what the temporary one frees.
     pub(super) fn split<'d>(
         &mut self,
-        draft: &ProposedStep<'d>,
-        mut need: RequiredRelease,
+        step: &ProposedStep<'d>,
+        mut release: RequiredRelease,
     ) -> Option<(ProposedStep<'d>, ProposedStep<'d>, RequiredRelease)> {
-        let Action::Update(change) = &draft.action else {
+        let Action::Update(update) = &step.action else {
             return None;
         };
-        let present = self.current_definition(draft, change);
-        if need.name && !need.definition && present.is_none() && !need.desired_waits_for_cycle {
-            // The definition goes along, since the present one would not be taken again.
-            need.definition = true;
+        let current = self.current_definition(step, update);
+        if release.name && !release.definition && current.is_none() && !release.desired_waits_for_cycle {
+            // The API would reject the current definition.
+            release.definition = true;
         }
-        let passing = match (need.name, need.definition) {
+        let temporary_change = match (release.name, release.definition) {
             (true, true) => TemporaryChange::Both,
             (true, false) => TemporaryChange::Name,
             (false, true) => TemporaryChange::Definition,
             (false, false) => return None,
         };
-        let name = if need.name {
-            Some(draft.name.temporary()).filter(|name| !self.uniqueness.is_name_held(name))?
+        let name = if release.name {
+            Some(step.name.temporary()).filter(|name| !self.uniqueness.is_name_held(name))?
         } else {
-            change.target.remote_name.clone()
+            update.target.remote_name.clone()
         };
-        let wanted = match (need.definition, need.desired_waits_for_cycle) {
-            (true, false) => self.wrapped_uniquely(&change.desired)?,
-            (true, true) => self.wrapped_uniquely(&present?)?,
-            (false, _) => present?,
+        let desired = match (release.definition, release.desired_waits_for_cycle) {
+            (true, false) => self.wrapped_uniquely(&update.desired)?,
+            (true, true) => self.wrapped_uniquely(&current?)?,
+            (false, _) => current?,
         };
-        self.desired_digests.insert(wanted.digests.exact);
-        let mut target = change.target.clone();
+        self.desired_digests.insert(desired.digests.exact);
+        let mut target = update.target.clone();
         target.remote_name = name.clone();
-        target.digest = Some(wanted.digests.exact);
-        let renamed = (name != change.target.remote_name).then(|| ChangeWithCause {
-            change: FieldChange::rename(&change.target.remote_name, &name),
+        target.digest = Some(desired.digests.exact);
+        let renamed = (name != update.target.remote_name).then(|| ChangeWithCause {
+            change: FieldChange::rename(&update.target.remote_name, &name),
             cause: None,
         });
-        let with = |action| ProposedStep {
+        let with_action = |action| ProposedStep {
             action,
-            ..draft.clone()
+            ..step.clone()
         };
-        let first = with(Action::Update(UpdateAction {
-            target: change.target.clone(),
+        let temporary = with_action(Action::Update(UpdateAction {
+            target: update.target.clone(),
             name,
-            desired: wanted,
+            desired,
             changes: renamed.into_iter().collect(),
-            temporary_change: Some(passing),
+            temporary_change: Some(temporary_change),
         }));
         let last = ProposedStep {
             adopts: false,
-            ..with(Action::Update(UpdateAction {
+            ..with_action(Action::Update(UpdateAction {
                 target,
-                ..change.clone()
+                ..update.clone()
             }))
         };
-        Some((first, last, need))
+        Some((temporary, last, release))
     }
 
-    /// The definition that the segment has, if the service would take it again: it may refer to what was put away since.
+    /// `None` if the API would reject it now, for example because it references an archived segment.
     fn current_definition(
         &self,
-        draft: &ProposedStep<'_>,
-        change: &UpdateAction,
+        step: &ProposedStep<'_>,
+        update: &UpdateAction,
     ) -> Option<DesiredDefinition> {
-        let payload = draft.remote?.definition.clone()?;
-        let in_use = |id: &SegmentId| {
-            let live = self.observed.segments.get(id);
-            live.is_some_and(|live| live.lifecycle == Lifecycle::Active)
+        let payload = step.remote?.definition.clone()?;
+        let is_active = |id: &SegmentId| {
+            let remote = self.observed.segments.get(id);
+            remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active)
         };
-        if !referenced_ids(&payload).iter().all(in_use) || !self.limits.allows(&payload) {
+        if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows(&payload) {
             return None;
         }
-        let present = DesiredDefinition::new(payload, &self.references.identities);
-        // What was read may be in a form that only the dashboard writes; what the file says is not.
-        if present.digests.exact == change.desired.digests.exact {
-            return Some(change.desired.clone());
+        let current = DesiredDefinition::new(payload, &self.references.identities);
+        // The remote one may have a form that only the dashboard writes.
+        if current.digests.exact == update.desired.digests.exact {
+            return Some(update.desired.clone());
         }
-        Some(present)
+        Some(current)
     }
 
-    /// The same members in a form that nobody has and nobody wants.
+    /// The same members in a form that no segment has or gets.
     fn wrapped_uniquely(&self, definition: &DesiredDefinition) -> Option<DesiredDefinition> {
         let mut wrapped = definition.wrapped(&self.references.identities);
         for _ in 0..MAX_WRAPS {

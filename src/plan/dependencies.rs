@@ -1,216 +1,206 @@
-//! What has to come before what: a graph over drafts, and the circles in it broken.
+//! The graph of dependencies between proposed steps, and how its cycles are broken.
 
 use super::actions::ProposedStep;
 use super::cycle_breaking::{CycleBreaker, RequiredRelease};
 use super::matching::{Matching, declared_ref};
 use super::step::{Action, Conflict};
 use super::uniqueness::UniquenessIndex;
-use crate::model::{ObservedSegment, ObservedWorkspace, Reference, SegmentId, SegmentName};
+use crate::model::{ObservedWorkspace, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Why one draft comes before another.
+/// Why a step waits for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DependencyReason {
-    /// It gives up the name that the other takes.
+    /// The other step frees the name.
     Name,
-    /// It gives up the definition that the other takes.
+    /// The other step frees the definition.
     Definition,
-    /// It drops a reference to the segment that the other puts away.
+    /// The other step removes a reference to the segment that this step archives.
     LastReference,
-    /// The other refers to its segment.
+    /// This step references the other step's segment.
     Reference,
-    /// It takes out the segment that the other changes.
+    /// The other step unarchives the segment, or is its temporary step.
     SameSegment,
 }
 
-/// Drafts with what has to come before each.
 pub(super) struct DependencyGraph<'a> {
     pub(super) steps: Vec<ProposedStep<'a>>,
-    /// For each draft, the drafts that come before it.
     dependencies: Vec<BTreeSet<(usize, DependencyReason)>>,
-    /// For each draft, the drafts that come after it.
     dependents: Vec<BTreeSet<usize>>,
-    /// How many drafts there were before circles were broken.
+    /// The number of steps without temporary ones.
     original_count: usize,
-    /// The final draft of each passing one.
+    /// The final step of each temporary one.
     final_step_of: Vec<usize>,
 }
 
 impl<'a> DependencyGraph<'a> {
-    /// The graph of `drafts`, with circles.
+    /// May contain cycles.
     pub(super) fn of(
-        drafts: Vec<ProposedStep<'a>>,
-        holdings: &UniquenessIndex<'_>,
-        matches: &Matching<'_>,
+        steps: Vec<ProposedStep<'a>>,
+        uniqueness: &UniquenessIndex<'_>,
+        matching: &Matching<'_>,
         observed: &ObservedWorkspace,
     ) -> Self {
-        let by_name = steps_by_name(&drafts);
-        let referring = steps_referring_to(&drafts, matches, holdings);
-        let before: Vec<BTreeSet<(usize, DependencyReason)>> = drafts
+        let by_name = steps_by_name(&steps);
+        let referring = steps_referring_to(&steps, matching, uniqueness);
+        let dependencies: Vec<BTreeSet<(usize, DependencyReason)>> = steps
             .iter()
             .enumerate()
-            .map(|(index, draft)| {
-                let mut before = BTreeSet::new();
-                before.extend(resource_dependencies(index, draft, &drafts, holdings));
-                let scene = (matches, observed, holdings);
-                before.extend(reference_dependencies(draft, &drafts, scene, &by_name));
-                before.extend(unarchive_dependency(index, draft, &drafts));
-                if let (Action::Archive(_), Some(live)) = (&draft.action, draft.remote) {
-                    let last = referring.get(&live.id).into_iter().flatten();
-                    before.extend(last.map(|other| (*other, DependencyReason::LastReference)));
+            .map(|(index, step)| {
+                let mut dependencies = BTreeSet::new();
+                dependencies.extend(resource_dependencies(index, step, &steps, uniqueness));
+                let workspace = (matching, observed, uniqueness);
+                dependencies.extend(reference_dependencies(step, &steps, workspace, &by_name));
+                dependencies.extend(unarchive_dependency(index, step, &steps));
+                if let (Action::Archive(_), Some(remote)) = (&step.action, step.remote) {
+                    let last = referring.get(&remote.id).into_iter().flatten();
+                    dependencies.extend(last.map(|other| (*other, DependencyReason::LastReference)));
                 }
-                before.retain(|(other, _)| *other != index);
-                before
+                dependencies.retain(|(other, _)| *other != index);
+                dependencies
             })
             .collect();
         Self {
-            dependents: invert_dependencies(&before),
-            original_count: drafts.len(),
-            steps: drafts,
-            dependencies: before,
+            dependents: invert_dependencies(&dependencies),
+            original_count: steps.len(),
+            steps,
+            dependencies,
             final_step_of: Vec::new(),
         }
     }
 
-    /// The drafts that come before one.
     pub(super) fn dependencies_of(&self, index: usize) -> BTreeSet<usize> {
-        let before = self.dependencies.get(index).into_iter().flatten();
-        before.map(|(other, _)| *other).collect()
+        let dependencies = self.dependencies.get(index).into_iter().flatten();
+        dependencies.map(|(other, _)| *other).collect()
     }
 
-    /// The place of a draft among those of all segments: a passing one stands where its final one does.
+    /// A temporary step has the position of its final one.
     pub(super) fn position(&self, index: usize) -> usize {
-        let passing = index.checked_sub(self.original_count);
-        passing
-            .and_then(|passing| self.final_step_of.get(passing))
+        let temporary = index.checked_sub(self.original_count);
+        temporary
+            .and_then(|temporary| self.final_step_of.get(temporary))
             .copied()
             .unwrap_or(index)
     }
 
-    /// Breaks every circle with passing drafts; those that none can break are conflicts.
+    /// Returns a conflict for each cycle that cannot be broken.
     pub(super) fn break_cycles(&mut self, breaker: &mut CycleBreaker<'_, '_>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        let mut refused: BTreeSet<usize> = BTreeSet::new();
+        let mut tried: BTreeSet<usize> = BTreeSet::new();
         let mut open = self.cycles(&(0..self.steps.len()).collect::<Vec<_>>());
-        while let Some(circle) = open.pop() {
-            match self.break_cycle(&circle, &mut refused, breaker) {
+        while let Some(cycle) = open.pop() {
+            match self.break_cycle(&cycle, &mut tried, breaker) {
                 Some(added) => {
-                    let mut members = circle;
+                    let mut members = cycle;
                     members.push(added);
                     open.extend(self.cycles(&members));
                 }
-                None => conflicts.push(self.cycle_conflict(&circle)),
+                None => conflicts.push(self.cycle_conflict(&cycle)),
             }
         }
         conflicts
     }
 
-    /// Splits the first draft of a circle that can pass; the number of the draft that this adds.
+    /// Splits the first step of a cycle that can be split; returns the index of the temporary step.
     fn break_cycle(
         &mut self,
-        circle: &[usize],
-        refused: &mut BTreeSet<usize>,
+        cycle: &[usize],
+        tried: &mut BTreeSet<usize>,
         breaker: &mut CycleBreaker<'_, '_>,
     ) -> Option<usize> {
-        let inside: BTreeSet<usize> = circle.iter().copied().collect();
-        for index in circle.iter().copied() {
-            let need = self.required_release(index, &inside);
-            if refused.contains(&index) || !self.waits_inside_cycle(index, &inside) {
+        let inside: BTreeSet<usize> = cycle.iter().copied().collect();
+        for index in cycle.iter().copied() {
+            if tried.contains(&index) || !self.waits_inside_cycle(index, &inside) {
                 continue;
             }
-            let draft = self.steps.get(index)?;
-            if draft.action.temporary_change().is_some() {
+            let step = self.steps.get(index)?;
+            if step.action.temporary_change().is_some() {
                 continue;
             }
-            if let Some((first, last, need)) = breaker.split(draft, need) {
-                // Once is enough for a segment: what it gives up is given up.
-                refused.insert(index);
-                return Some(self.insert_temporary_step(index, (first, last), need));
+            // Once per segment: a second split would free nothing more.
+            tried.insert(index);
+            let release = self.required_release(index, &inside);
+            if let Some((temporary, last, release)) = breaker.split(step, release) {
+                return Some(self.insert_temporary_step(index, (temporary, last), release));
             }
-            refused.insert(index);
         }
         None
     }
 
-    /// What others in the circle wait for one to give up.
+    /// What the other steps of the cycle wait for.
     fn required_release(&self, index: usize, inside: &BTreeSet<usize>) -> RequiredRelease {
-        let waits = |why: DependencyReason| {
-            let followers = inside.iter().filter_map(|other| self.dependencies.get(*other));
-            followers.into_iter().any(|before| before.contains(&(index, why)))
+        let waits = |reason: DependencyReason| {
+            let mut others = inside.iter().filter_map(|other| self.dependencies.get(*other));
+            others.any(|dependencies| dependencies.contains(&(index, reason)))
         };
-        let own = self.dependencies.get(index);
-        let wanted_waits = own
-            .into_iter()
-            .flatten()
-            .any(|(other, why)| *why == DependencyReason::Reference && inside.contains(other));
+        let mut own = self.dependencies.get(index).into_iter().flatten();
+        let desired_waits_for_cycle =
+            own.any(|(other, reason)| *reason == DependencyReason::Reference && inside.contains(other));
         RequiredRelease {
             name: waits(DependencyReason::Name),
-            // A reference that holds up an archive is dropped by storing the wanted definition in any form.
+            // The desired definition removes the reference in any form.
             definition: waits(DependencyReason::Definition)
-                || (waits(DependencyReason::LastReference) && !wanted_waits),
-            desired_waits_for_cycle: wanted_waits,
+                || (waits(DependencyReason::LastReference) && !desired_waits_for_cycle),
+            desired_waits_for_cycle,
         }
     }
 
-    /// Whether one waits for a name or a definition inside the circle: otherwise passing would not help it.
+    /// A temporary step helps only a step that waits for something inside the cycle.
     fn waits_inside_cycle(&self, index: usize, inside: &BTreeSet<usize>) -> bool {
-        let before = self.dependencies.get(index).into_iter().flatten();
-        let mut taken = before.filter(|(other, _)| inside.contains(other));
-        taken.any(|(_, why)| {
+        let dependencies = self.dependencies.get(index).into_iter().flatten();
+        let mut inside = dependencies.filter(|(other, _)| inside.contains(other));
+        inside.any(|(_, reason)| {
             matches!(
-                why,
+                reason,
                 DependencyReason::Name | DependencyReason::Definition | DependencyReason::Reference
             )
         })
     }
 
-    /// Puts a passing draft before its final one. Those who waited for what it gives up wait for it from now on.
+    /// Inserts a temporary step before its final one. The steps that waited for what it frees wait for it now.
     fn insert_temporary_step(
         &mut self,
         index: usize,
-        (first, last): (ProposedStep<'a>, ProposedStep<'a>),
-        need: RequiredRelease,
+        (temporary, last): (ProposedStep<'a>, ProposedStep<'a>),
+        release: RequiredRelease,
     ) -> usize {
         let added = self.steps.len();
-        let moves = |why: DependencyReason| match why {
-            DependencyReason::Name => need.name,
-            DependencyReason::Definition => need.definition,
-            DependencyReason::LastReference => need.definition && !need.desired_waits_for_cycle,
+        let moves = |reason: DependencyReason| match reason {
+            DependencyReason::Name => release.name,
+            DependencyReason::Definition => release.definition,
+            DependencyReason::LastReference => release.definition && !release.desired_waits_for_cycle,
             DependencyReason::Reference | DependencyReason::SameSegment => false,
         };
-        let mut followers = self.move_dependents(index, added, moves);
-        let keeps = |why: DependencyReason| match why {
+        let mut dependents = self.move_dependents(index, added, moves);
+        let keeps = |reason: DependencyReason| match reason {
             DependencyReason::SameSegment => true,
-            DependencyReason::Reference => need.definition && !need.desired_waits_for_cycle,
+            DependencyReason::Reference => release.definition && !release.desired_waits_for_cycle,
             DependencyReason::Name | DependencyReason::Definition | DependencyReason::LastReference => false,
         };
-        let own = self.dependencies.get_mut(index);
-        followers.insert(index);
-        self.dependents.push(followers);
-        let inherited = own
-            .as_ref()
-            .map(|before| before.iter().copied().filter(|(_, why)| keeps(*why)).collect());
-        if let Some(before) = own {
-            before.insert((added, DependencyReason::SameSegment));
+        dependents.insert(index);
+        self.dependents.push(dependents);
+        let mut inherited = BTreeSet::new();
+        if let Some(dependencies) = self.dependencies.get_mut(index) {
+            inherited.extend(dependencies.iter().copied().filter(|(_, reason)| keeps(*reason)));
+            dependencies.insert((added, DependencyReason::SameSegment));
         }
-        let inherited: BTreeSet<(usize, DependencyReason)> = inherited.unwrap_or_default();
         for (other, _) in &inherited {
-            if let Some(after) = self.dependents.get_mut(*other) {
-                after.insert(added);
+            if let Some(dependents) = self.dependents.get_mut(*other) {
+                dependents.insert(added);
             }
         }
         self.dependencies.push(inherited);
-        if let Some(draft) = self.steps.get_mut(index) {
-            *draft = last;
+        if let Some(step) = self.steps.get_mut(index) {
+            *step = last;
         }
-        self.steps.push(first);
+        self.steps.push(temporary);
         self.final_step_of.push(index);
         added
     }
 
-    /// Has those who wait for a draft for a reason that moves wait for another; who they are.
+    /// Returns the steps that wait for `to` now.
     fn move_dependents(
         &mut self,
         from: usize,
@@ -218,24 +208,21 @@ impl<'a> DependencyGraph<'a> {
         moves: impl Fn(DependencyReason) -> bool,
     ) -> BTreeSet<usize> {
         let mut moved = BTreeSet::new();
-        for follower in self.dependents.get(from).cloned().unwrap_or_default() {
-            let Some(before) = self.dependencies.get_mut(follower) else {
+        for dependent in self.dependents.get(from).cloned().unwrap_or_default() {
+            let Some(dependencies) = self.dependencies.get_mut(dependent) else {
                 continue;
             };
-            let edges = before.iter().copied();
-            let edges: Vec<_> = edges
-                .filter(|(other, why)| *other == from && moves(*why))
-                .collect();
-            for (other, why) in edges {
-                before.remove(&(other, why));
-                before.insert((to, why));
-                moved.insert(follower);
+            let edges = dependencies.extract_if(.., |(other, reason)| *other == from && moves(*reason));
+            let reasons: Vec<_> = edges.map(|(_, reason)| reason).collect();
+            for reason in reasons {
+                dependencies.insert((to, reason));
+                moved.insert(dependent);
             }
         }
         moved
     }
 
-    /// Circles among `members`, the members of each in the order of the drafts.
+    /// The cycles among `members`, each in the order of the steps.
     fn cycles(&self, members: &[usize]) -> Vec<Vec<usize>> {
         let mut graph = DiGraph::<usize, ()>::new();
         let nodes: BTreeMap<usize, NodeIndex> = members
@@ -249,10 +236,11 @@ impl<'a> DependencyGraph<'a> {
                 }
             }
         }
-        let circles = tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1);
-        circles
-            .map(|circle| {
-                let members = circle.iter().filter_map(|node| graph.node_weight(*node).copied());
+        let components = tarjan_scc(&graph).into_iter();
+        components
+            .filter(|component| component.len() > 1)
+            .map(|cycle| {
+                let members = cycle.iter().filter_map(|node| graph.node_weight(*node).copied());
                 let mut members: Vec<usize> = members.collect();
                 members.sort_unstable();
                 members
@@ -260,100 +248,85 @@ impl<'a> DependencyGraph<'a> {
             .collect()
     }
 
-    fn cycle_conflict(&self, circle: &[usize]) -> Conflict {
-        let segments = circle.iter().filter_map(|index| self.steps.get(*index)?.declared);
+    fn cycle_conflict(&self, cycle: &[usize]) -> Conflict {
+        let segments = cycle.iter().filter_map(|index| self.steps.get(*index)?.declared);
         let mut segments: Vec<_> = segments.map(declared_ref).collect();
         segments.dedup();
         Conflict::Cycle { segments }
     }
 }
 
-/// The graph the other way round.
-fn invert_dependencies(before: &[BTreeSet<(usize, DependencyReason)>]) -> Vec<BTreeSet<usize>> {
-    let mut after = vec![BTreeSet::new(); before.len()];
-    for (index, before) in before.iter().enumerate() {
-        for (other, _) in before {
-            if let Some(followers) = after.get_mut(*other) {
-                followers.insert(index);
+fn invert_dependencies(dependencies: &[BTreeSet<(usize, DependencyReason)>]) -> Vec<BTreeSet<usize>> {
+    let mut inverted = vec![BTreeSet::new(); dependencies.len()];
+    for (index, dependencies) in dependencies.iter().enumerate() {
+        for (other, _) in dependencies {
+            if let Some(dependents) = inverted.get_mut(*other) {
+                dependents.insert(index);
             }
         }
     }
-    after
+    inverted
 }
 
-fn steps_by_name<'a>(drafts: &[ProposedStep<'a>]) -> HashMap<&'a SegmentName, Vec<usize>> {
+fn steps_by_name<'a>(steps: &[ProposedStep<'a>]) -> HashMap<&'a SegmentName, Vec<usize>> {
     let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        // The live name of a segment without a file is not what files mean by that name.
-        if draft.declared.is_some() {
-            by_name.entry(draft.name).or_default().push(index);
+    for (index, step) in steps.iter().enumerate() {
+        // References by name mean declared names.
+        if step.declared.is_some() {
+            by_name.entry(step.name).or_default().push(index);
         }
     }
     by_name
 }
 
-/// A name or definition is free only when its holder has given it up.
+/// A name or a definition is available after the step that frees it.
 fn resource_dependencies(
     index: usize,
-    draft: &ProposedStep<'_>,
-    drafts: &[ProposedStep<'_>],
-    holdings: &UniquenessIndex<'_>,
+    step: &ProposedStep<'_>,
+    steps: &[ProposedStep<'_>],
+    uniqueness: &UniquenessIndex<'_>,
 ) -> Vec<(usize, DependencyReason)> {
-    let name = holdings.name_holder(draft);
-    let name = name.and_then(|live| holdings.step_releasing_name(live, drafts));
-    let mut before: Vec<_> = name
-        .map(|other| (other, DependencyReason::Name))
-        .into_iter()
-        .collect();
-    // In every form: whether the service tells forms apart is not documented.
-    for live in holdings.equivalent_definition_holders(draft) {
-        let free = |live: &ObservedSegment| {
-            holdings
-                .step_releasing_equivalents(live, drafts)
-                .or_else(|| holdings.step_releasing_definition(live, drafts))
-        };
-        before.extend(
-            free(live)
-                .filter(|other| *other != index)
-                .map(|other| (other, DependencyReason::Definition)),
-        );
+    let holder = uniqueness.name_holder(step);
+    let name_release = holder.and_then(|remote| uniqueness.step_releasing_name(remote, steps));
+    let mut dependencies = Vec::from_iter(name_release.map(|other| (other, DependencyReason::Name)));
+    // Equivalent definitions too: the API does not document which of them it considers equal.
+    for remote in uniqueness.equivalent_definition_holders(step) {
+        let release = uniqueness
+            .step_releasing_equivalents(remote, steps)
+            .or_else(|| uniqueness.step_releasing_definition(remote, steps));
+        let release = release.filter(|other| *other != index);
+        dependencies.extend(release.map(|other| (other, DependencyReason::Definition)));
     }
-    before
+    dependencies
 }
 
-/// Referenced before referencing: the id has to be known, the limits hold for what is stored at that moment, and
-/// members should be right from the first run on.
+/// Referenced segments come first: their ids must be known, the API checks its limits at every write, and the members
+/// are then correct from the start.
 fn reference_dependencies(
-    draft: &ProposedStep<'_>,
-    drafts: &[ProposedStep<'_>],
-    scene: (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
+    step: &ProposedStep<'_>,
+    steps: &[ProposedStep<'_>],
+    workspace: (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
     by_name: &HashMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, DependencyReason)> {
-    let stores = |index: &usize| {
-        drafts
-            .get(*index)
-            .is_some_and(|draft| draft.action.desired().is_some())
-    };
-    let is_stored = |name: &SegmentName| by_name.get(name).is_some_and(|drafts| drafts.iter().any(stores));
-    let names = referenced_names(draft, scene, is_stored);
-    let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
-    steps
-        .filter(|index| {
-            let action = drafts.get(**index).map(|draft| &draft.action);
-            !matches!(action, Some(Action::Archive(_)))
-        })
+    let action = |index: usize| steps.get(index).map(|step| &step.action);
+    let writes = |index: &usize| action(*index).is_some_and(|action| action.desired().is_some());
+    let is_written = |name: &SegmentName| by_name.get(name).is_some_and(|steps| steps.iter().any(writes));
+    let names = referenced_names(step, workspace, is_written);
+    let referenced = names.iter().filter_map(|name| by_name.get(name)).flatten();
+    referenced
+        .filter(|index| !matches!(action(**index), Some(Action::Archive(_))))
         .map(|index| (*index, DependencyReason::Reference))
         .collect()
 }
 
-/// The declared names that a draft's definition refers to, also through live segments that the plan leaves as they are:
-/// those may refer back to it until the declared one drops that reference.
+/// The declared names that a step's definition references, also through remote segments that the plan does not change.
+/// Such a segment may reference the step's segment until another step removes that reference.
 fn referenced_names(
-    draft: &ProposedStep<'_>,
-    (matches, observed, holdings): (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
-    is_stored: impl Fn(&SegmentName) -> bool,
+    step: &ProposedStep<'_>,
+    (matching, observed, uniqueness): (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
+    is_written: impl Fn(&SegmentName) -> bool,
 ) -> BTreeSet<SegmentName> {
-    let Some(segment) = draft.declared.filter(|_| draft.action.desired().is_some()) else {
+    let Some(segment) = step.declared.filter(|_| step.action.desired().is_some()) else {
         return BTreeSet::new();
     };
     let mut names = BTreeSet::new();
@@ -364,7 +337,7 @@ fn referenced_names(
             Reference::Id { id, .. } => open.push(id.clone()),
             Reference::Name(name) => {
                 names.insert(name.clone());
-                open.extend(matches.references.ids_by_name.get(name).cloned());
+                open.extend(matching.references.ids_by_name.get(name).cloned());
             }
         }
     }
@@ -372,66 +345,54 @@ fn referenced_names(
         if !seen.insert(id.clone()) {
             continue;
         }
-        let name = matches.references.identities.declared_by_id.get(&id);
+        let name = matching.references.identities.declared_by_id.get(&id);
         names.extend(name.cloned());
-        // What is stored as its file says waits for what that refers to; everything else keeps what it has.
-        if !name.is_some_and(&is_stored) {
-            let live = observed.segments.get(&id);
-            open.extend(
-                live.into_iter()
-                    .flat_map(|live| holdings.referenced_segments(live))
-                    .cloned(),
-            );
+        // A written segment waits for its own references; the others keep their current definition.
+        if !name.is_some_and(&is_written)
+            && let Some(remote) = observed.segments.get(&id)
+        {
+            open.extend(uniqueness.referenced_segments(remote).iter().cloned());
         }
     }
-    names.remove(draft.name);
+    names.remove(step.name);
     names
 }
 
-/// An archived segment refuses updates, and its unarchive is drafted right before its update.
+/// An unarchive is proposed right before the update of its segment.
 fn unarchive_dependency(
     index: usize,
-    draft: &ProposedStep<'_>,
-    drafts: &[ProposedStep<'_>],
+    step: &ProposedStep<'_>,
+    steps: &[ProposedStep<'_>],
 ) -> Option<(usize, DependencyReason)> {
-    let before = index.checked_sub(1)?;
-    let other = drafts.get(before)?;
+    let previous = index.checked_sub(1)?;
+    let other = steps.get(previous)?;
     let is_same = matches!(
-        draft.action,
+        step.action,
         Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
     ) && matches!(other.action, Action::Unarchive(_))
-        && other.remote.map(|live| &live.id) == draft.remote.map(|live| &live.id);
-    is_same.then_some((before, DependencyReason::SameSegment))
+        && other.remote.map(|remote| &remote.id) == step.remote.map(|remote| &remote.id);
+    is_same.then_some((previous, DependencyReason::SameSegment))
 }
 
-/// For each live segment, the drafts after which nothing that the plan changes refers to it, or refers to it for
-/// good: a service that refuses references to archived segments has to be asked before.
+/// For each remote segment, the steps that change a reference to it. The API may reject references to archived segments,
+/// so an archive waits for both: steps that remove a reference, and steps that write one.
 fn steps_referring_to(
-    drafts: &[ProposedStep<'_>],
-    matches: &Matching<'_>,
-    holdings: &UniquenessIndex<'_>,
+    steps: &[ProposedStep<'_>],
+    matching: &Matching<'_>,
+    uniqueness: &UniquenessIndex<'_>,
 ) -> HashMap<SegmentId, Vec<usize>> {
     let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {
-            for id in draft
-                .remote
-                .into_iter()
-                .flat_map(|live| holdings.referenced_segments(live))
-            {
+    for (index, step) in steps.iter().enumerate() {
+        if matches!(step.action, Action::Update(_) | Action::Archive(_)) {
+            let current = step.remote.map(|remote| uniqueness.referenced_segments(remote));
+            for id in current.into_iter().flatten() {
                 referring.entry(id.clone()).or_default().push(index);
             }
         }
-        let declared = draft.declared.filter(|_| draft.action.desired().is_some());
-        for reference in declared
-            .map(|segment| segment.contents.references())
-            .unwrap_or_default()
-        {
-            let id = match reference {
-                Reference::Name(name) => matches.references.ids_by_name.get(name),
-                Reference::Id { id, .. } => Some(id),
-            };
-            if let Some(id) = id {
+        let declared = step.declared.filter(|_| step.action.desired().is_some());
+        let desired = declared.map(|segment| segment.contents.references());
+        for reference in desired.into_iter().flatten() {
+            if let Some(id) = matching.references.id_of(reference) {
                 referring.entry(id.clone()).or_default().push(index);
             }
         }

@@ -1,13 +1,12 @@
-//! The third side of the comparison: what was last applied.
+//! Drift: what changed in the workspace since the last apply.
 //!
-//! A difference between file and workspace alone does not say who made it. With the definition that was last applied
-//! between the two, it does: where the workspace still is what was applied, the file changed; where the file still
-//! says what was applied, somebody changed the workspace.
+//! A difference between configuration and workspace does not show which side changed. The last applied definition does:
+//! the side that differs from it changed.
 
-use super::PlanInput;
 use super::matching::Matching;
 use super::remote_digests::RemoteDigests;
-use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferences, SegmentRef, Warning};
+use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferences, Warning};
+use super::{PlanInput, sorted_segments};
 use crate::definition::{Digest, FieldChange, canonical, diff};
 use crate::model::{Lifecycle, ObservedSegment, SegmentName};
 use crate::state::StateEntry;
@@ -15,10 +14,10 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The documented time without a run after which the service archives a segment.
+/// MoEngage documents that it archives a segment that was not used for 60 days.
 const AUTO_ARCHIVE_AFTER: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-/// What was last applied to a segment, as far as the ledger knows.
+/// `None` if the state does not contain the segment.
 pub(super) struct LastApplied<'a> {
     entry: Option<&'a StateEntry>,
 }
@@ -28,34 +27,32 @@ impl<'a> LastApplied<'a> {
         Self { entry }
     }
 
-    /// Who made a live name differ from the declared one.
-    pub(super) fn cause_of_name(&self, live: &SegmentName, declared: &SegmentName) -> Option<Cause> {
+    pub(super) fn cause_of_name(&self, remote: &SegmentName, declared: &SegmentName) -> Option<Cause> {
         self.entry
-            .and_then(|entry| cause(is_renamed(entry, live), entry.name != *declared))
+            .and_then(|entry| cause(is_renamed(entry, remote), entry.name != *declared))
     }
 
-    /// Changes from `live` to `wanted`, each with who made it.
     pub(super) fn with_causes(
         &self,
         changes: Vec<FieldChange>,
-        (live, wanted): (&Value, &Value),
-        known: &ResolvedReferences,
+        (remote, desired): (&Value, &Value),
+        references: &ResolvedReferences,
     ) -> Vec<ChangeWithCause> {
         let applied = self.entry.and_then(|entry| entry.definition.as_ref());
         let Some(applied) = applied.filter(|_| !changes.is_empty()) else {
-            let without = |change| ChangeWithCause { change, cause: None };
-            return changes.into_iter().map(without).collect();
+            let without_cause = |change| ChangeWithCause { change, cause: None };
+            return changes.into_iter().map(without_cause).collect();
         };
-        let form = &canonical::exact(applied, &known.identities);
-        let by_workspace = diff(form, live);
-        let by_files = diff(form, wanted);
-        let (in_workspace, in_files) = (field_paths(&by_workspace), field_paths(&by_files));
+        let applied = &canonical::exact(applied, &references.identities);
+        let by_workspace = diff(applied, remote);
+        let by_configuration = diff(applied, desired);
+        let in_workspace = field_paths(&by_workspace);
+        let in_configuration = field_paths(&by_configuration);
         let cause_of = |change: &FieldChange| {
-            let place = field_path(change);
-            // A field that both sides made the same way out of different filters is found at neither place: then
-            // whoever changed anything at all is named.
-            cause(in_workspace.contains(&place), in_files.contains(&place))
-                .or_else(|| cause(!by_workspace.is_empty(), !by_files.is_empty()))
+            let path = field_path(change);
+            // If both sides moved different filters to the same path, neither diff has it. Then any changed side counts.
+            cause(in_workspace.contains(&path), in_configuration.contains(&path))
+                .or_else(|| cause(!by_workspace.is_empty(), !by_configuration.is_empty()))
         };
         changes
             .into_iter()
@@ -67,7 +64,7 @@ impl<'a> LastApplied<'a> {
     }
 }
 
-/// A place in a definition, whatever the filters on the way are called: a label may be the very thing that changed.
+/// The position of a field in a definition, without the labels of the filters around it: a label may be what changed.
 type FieldPath<'a> = (Vec<&'a str>, &'a Option<String>);
 
 fn field_path(change: &FieldChange) -> FieldPath<'_> {
@@ -82,8 +79,8 @@ fn field_paths(changes: &[FieldChange]) -> BTreeSet<FieldPath<'_>> {
     changes.iter().map(field_path).collect()
 }
 
-fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
-    match (in_workspace, in_files) {
+fn cause(in_workspace: bool, in_configuration: bool) -> Option<Cause> {
+    match (in_workspace, in_configuration) {
         (true, true) => Some(Cause::Both),
         (true, false) => Some(Cause::Workspace),
         (false, true) => Some(Cause::Configuration),
@@ -91,72 +88,73 @@ fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
     }
 }
 
-/// The digest of what was last applied, as it was at that time.
+/// The digest at the time of the apply.
 pub(super) fn applied_digest(entry: &StateEntry) -> Option<Digest> {
     entry.digest.as_deref().and_then(Digest::from_text)
 }
 
-/// What changed in the workspace since it was last applied, segment by segment, by name.
+/// Sorted by name.
 pub(super) fn find(
-    situation: &PlanInput<'_>,
-    matches: &Matching<'_>,
-    forms: &RemoteDigests<'_>,
+    input: &PlanInput<'_>,
+    matching: &Matching<'_>,
+    remote_digests: &RemoteDigests<'_>,
 ) -> Vec<Drift> {
-    let entries = situation.state.managed_entries();
-    // What is gone is found by nothing any more: the file of its name would make it anew.
-    let lost = matches.matches.iter().filter(|pair| pair.remote.is_none());
-    let lost: BTreeMap<_, _> = lost
+    // A missing segment matches nothing; it is declared where its name is.
+    let pairs = matching.matches.iter();
+    let unmatched: BTreeMap<_, _> = pairs
+        .filter(|pair| pair.remote.is_none())
         .map(|pair| (&pair.declared.name, &pair.declared.origin))
         .collect();
+    let entries = input.state.managed_entries();
     let mut found: Vec<Drift> = entries
-        .map(|entry| (entry, situation.observed.segments.get(&entry.id)))
-        // What was made anew is not missed.
-        .filter(|(entry, live)| live.is_some() || !situation.state.is_superseded(entry))
-        .map(|(entry, live)| Drift {
-            origin: match live {
-                Some(live) => matches.origin_of(live).cloned(),
-                None => lost.get(&entry.name).copied().cloned(),
+        .map(|entry| (entry, input.observed.segments.get(&entry.id)))
+        // A re-created segment is not missing.
+        .filter(|(entry, remote)| remote.is_some() || !input.state.is_superseded(entry))
+        .map(|(entry, remote)| Drift {
+            origin: match remote {
+                Some(remote) => matching.origin_of(remote).cloned(),
+                None => unmatched.get(&entry.name).copied().cloned(),
             },
-            ..drift_of(situation, (matches, forms), entry, live)
+            ..drift_of(input, (matching, remote_digests), entry, remote)
         })
-        .filter(|drift| !drift.is_empty() && !is_archived_and_undeclared(situation, drift))
+        .filter(|drift| !drift.is_empty() && !is_archived_and_undeclared(input, drift))
         .collect();
     found.sort_by(|one, other| (&one.segment, &one.id).cmp(&(&other.segment, &other.id)));
     found
 }
 
-/// Segments that were put away and are listed, where lists are taken to hide such ones. Either this list shows them, or
-/// somebody took them out again: no answer of the service tells which.
-pub(super) fn archived_but_listed(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Option<Warning> {
-    if situation.policy.api_behavior.list_shows_archived {
+/// Segments that the state contains as archived and a listing without archived segments shows. Either the listing shows
+/// archived segments after all, or they were unarchived outside segctl; MoEngage does not report which.
+pub(super) fn archived_but_listed(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<Warning> {
+    if input.policy.api_behavior.list_shows_archived {
         return None;
     }
-    let entries = situation.state.managed_entries();
-    let archived = entries.filter(|entry| entry.lifecycle == Lifecycle::Archived);
-    let live = archived.filter_map(|entry| situation.observed.segments.get(&entry.id));
-    let mut segments: Vec<_> = live
-        .filter(|live| live.listed)
-        .map(|live| SegmentRef {
-            name: matches.declared_name_of(live).unwrap_or(&live.name).clone(),
-            id: live.id.clone(),
-        })
-        .collect();
-    segments.sort_unstable();
-    (!segments.is_empty()).then_some(Warning::ArchivedButListed { segments })
+    let entries = input.state.managed_entries();
+    let listed = entries
+        .filter(|entry| entry.lifecycle == Lifecycle::Archived)
+        .filter_map(|entry| input.observed.segments.get(&entry.id))
+        .filter(|remote| remote.listed)
+        .map(|remote| {
+            (
+                matching.declared_name_of(remote).unwrap_or(&remote.name),
+                &remote.id,
+            )
+        });
+    sorted_segments(listed).map(|segments| Warning::ArchivedButListed { segments })
 }
 
-/// What is put away and in no file is nobody's concern any more: no file could follow, and no apply takes it back.
-fn is_archived_and_undeclared(situation: &PlanInput<'_>, drift: &Drift) -> bool {
-    let live = situation.observed.segments.get(&drift.id);
-    let is_archived = live.is_some_and(|live| live.lifecycle == Lifecycle::Archived);
+/// The drift of such a segment has no consequences: no file could contain it, and no apply reverts it.
+fn is_archived_and_undeclared(input: &PlanInput<'_>, drift: &Drift) -> bool {
+    let remote = input.observed.segments.get(&drift.id);
+    let is_archived = remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Archived);
     drift.origin.is_none() && is_archived
 }
 
 fn drift_of(
-    situation: &PlanInput<'_>,
-    (matches, forms): (&Matching<'_>, &RemoteDigests<'_>),
+    input: &PlanInput<'_>,
+    (matching, remote_digests): (&Matching<'_>, &RemoteDigests<'_>),
     entry: &StateEntry,
-    live: Option<&ObservedSegment>,
+    remote: Option<&ObservedSegment>,
 ) -> Drift {
     let mut drift = Drift {
         segment: entry.name.clone(),
@@ -167,43 +165,40 @@ fn drift_of(
         renamed_to: None,
         lifecycle: None,
     };
-    let Some(live) = live else {
+    let Some(remote) = remote else {
         drift.lifecycle = Some(LifecycleDrift::Missing);
         return drift;
     };
-    // Put away under a previous name, a segment keeps that name.
-    let keeps_name = live.lifecycle == Lifecycle::Archived && entry.previous_names.contains(&live.name);
-    if is_renamed(entry, &live.name) && !keeps_name {
-        drift.renamed_to = Some(live.name.clone());
+    // A segment that was archived under a previous name keeps that name.
+    let keeps_name = remote.lifecycle == Lifecycle::Archived && entry.previous_names.contains(&remote.name);
+    if is_renamed(entry, &remote.name) && !keeps_name {
+        drift.renamed_to = Some(remote.name.clone());
     }
-    drift.lifecycle = match (entry.lifecycle, live.lifecycle) {
-        (Lifecycle::Active, Lifecycle::Archived) => Some(archived_drift(situation, entry)),
+    drift.lifecycle = match (entry.lifecycle, remote.lifecycle) {
+        (Lifecycle::Active, Lifecycle::Archived) => Some(archived_drift(input, entry)),
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
-    let digest = forms.digests(live).map(|digests| digests.exact);
-    if let Some(applied) = entry
-        .definition
-        .as_ref()
-        .filter(|_| applied_digest(entry) != digest)
+    let remote_digest = remote_digests.get(remote).map(|digests| digests.exact);
+    if applied_digest(entry) != remote_digest
+        && let (Some(applied), Some(remote)) = (&entry.definition, remote_digests.canonical(remote))
     {
-        let applied = canonical::exact(applied, &matches.references.identities);
-        let found = forms.canonical(live);
-        let changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
-        let spelled = |change: FieldChange| change.with_readable_references(&matches.references.identities);
-        drift.changes = changes.into_iter().map(spelled).collect();
+        let identities = &matching.references.identities;
+        let changes = diff(&canonical::exact(applied, identities), &remote).into_iter();
+        let readable = |change: FieldChange| change.with_readable_references(identities);
+        drift.changes = changes.map(readable).collect();
     }
     drift
 }
 
-/// Whether the workspace gave a segment another name. A temporary one is our own doing.
-fn is_renamed(entry: &StateEntry, live: &SegmentName) -> bool {
-    *live != entry.name && *live != entry.name.temporary()
+/// A temporary name is not drift: segctl set it.
+fn is_renamed(entry: &StateEntry, remote: &SegmentName) -> bool {
+    *remote != entry.name && *remote != entry.name.temporary()
 }
 
-/// The service archives what nothing ran for 60 days, and says neither that it did nor when.
-fn archived_drift(situation: &PlanInput<'_>, entry: &StateEntry) -> LifecycleDrift {
-    if entry.applied_at.duration_until(situation.now) >= AUTO_ARCHIVE_AFTER {
+/// MoEngage reports neither that it archived a segment nor when.
+fn archived_drift(input: &PlanInput<'_>, entry: &StateEntry) -> LifecycleDrift {
+    if entry.applied_at.duration_until(input.now) >= AUTO_ARCHIVE_AFTER {
         LifecycleDrift::AutoArchived
     } else {
         LifecycleDrift::Archived

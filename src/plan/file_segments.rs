@@ -1,85 +1,84 @@
-//! What a file segment needs: the one call that makes its users those of its list.
+//! The steps of a file segment: the one request that sets its users to those of its list.
 //!
-//! Nobody can read who is in one, so that the list is held against the one that was uploaded last. Adding and removing
-//! send what changes; where there is both, or where it is not known who is in it, a replacement does all at once. Each is
-//! one of the 10 calls an hour, and a replacement counts only whom it adds.
+//! The API does not return the users of a file segment, so the list is compared with the last uploaded one. Add and
+//! remove requests send only the difference. A replacement covers both, and unknown users. Each request counts toward the
+//! limit of 10 per hour; a replacement counts only the users that it adds toward the daily limit.
 
 use super::matching::{Match, Matching, declared_ref};
 use super::remote_digests::RemoteDigests;
-use super::step::{Action, AssumedMembers, Conflict, FixedField, SegmentRef, Step, UserListUpload, Warning};
+use super::step::{Action, AssumedMembers, Conflict, FixedField, Step, UserListUpload, Warning};
 use super::target::{possibly_in, require_kind, target};
-use super::{PlanInput, segment_ref};
+use super::{PlanInput, segment_ref, sorted_segments};
 use crate::model::{
-    DeclaredSegment, FileSegment, Lifecycle, ObservedSegment, SegmentId, SegmentKind,
-    UserChange, UserListFingerprint, UserListSource,
+    DeclaredSegment, FileSegment, Lifecycle, ObservedSegment, SegmentId, SegmentKind, UserChange,
+    UserListFingerprint, UserListSource,
 };
 use crate::state::{Addition, StateEntry, UploadState};
 use jiff::{SignedDuration, Timestamp};
 
-/// How long the users of an archived segment are kept.
+/// MoEngage keeps the users of an archived file segment for 30 days.
 const USERS_KEPT_AFTER_ARCHIVE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How long before it expires a segment is told of: time enough to make another, and to change what refers to it.
+/// Time enough to create another segment and to change the references.
 const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// For how long users that were added count toward the limit of a day.
+/// How long added users count toward the daily limit.
 const DAILY_LIMIT_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// The scene of all segments.
 type MatchContext<'s, 'a> = (&'s Matching<'a>, &'s RemoteDigests<'s>);
 
-/// How many users are added and how many removed, as far as that is known.
+/// Added and removed, if known.
 type UserCounts = (Option<u64>, Option<u64>);
 
-/// What is needed to make a file segment what its file says; nothing when it is so already.
+/// Empty when the segment already is as declared.
 pub(super) fn actions(
-    situation: &PlanInput<'_>,
-    (matches, forms): MatchContext<'_, '_>,
+    input: &PlanInput<'_>,
+    (matching, remote_digests): MatchContext<'_, '_>,
     (pair, upload): (&Match<'_>, &FileSegment),
 ) -> Result<Vec<Action>, Box<Conflict>> {
     let segment = pair.declared;
-    let Some((live, reason)) = &pair.remote else {
+    let Some((remote, reason)) = &pair.remote else {
         if segment.lifecycle == Lifecycle::Archived {
             return Ok(Vec::new());
         }
-        return create(situation, segment, upload);
+        return create(input, segment, upload);
     };
-    // What a call was lost of that was to take it over is known, too.
-    let entry = situation.state.any_entry(&live.id);
-    let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
-    check_supported(situation, matches, (segment, live), (upload, entry))?;
-    let target = target(live, reason, forms);
+    // Also of an unmanaged segment: the request that should have adopted it may have got no answer.
+    let entry = input.state.any_entry(&remote.id);
+    let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
+    check_supported(input, matching, (segment, remote), (upload, entry))?;
+    let target = target(remote, reason, remote_digests);
     if segment.lifecycle == Lifecycle::Archived {
-        let is_in_use = possibly_in(live, Lifecycle::Active, situation);
-        return Ok(is_in_use.then_some(Action::Archive(target)).into_iter().collect());
+        let is_active = possibly_in(remote, Lifecycle::Active, input);
+        return Ok(is_active.then_some(Action::Archive(target)).into_iter().collect());
     }
     let mut actions = Vec::new();
-    let comes_out = possibly_in(live, Lifecycle::Archived, situation);
-    if comes_out {
+    let is_unarchived = possibly_in(remote, Lifecycle::Archived, input);
+    if is_unarchived {
         actions.push(Action::Unarchive(target.clone()));
     }
-    let Some(list) = desired_list(situation, segment, upload) else {
+    let Some(list) = desired_list(input, segment, upload) else {
         return Ok(actions);
     };
-    let nothing = UploadState::new(upload.identifier.clone(), upload.expires_in_days);
-    let resent = situation.overrides.force_upload.then_some(&nothing);
-    let Some(uploaded) = uploaded.or(resent) else {
-        if situation.overrides.assume_members_in_sync {
+    let no_users = UploadState::new(upload.identifier.clone(), upload.expires_in_days);
+    let forced = input.overrides.force_upload.then_some(&no_users);
+    let Some(upload_state) = upload_state.or(forced) else {
+        if input.overrides.assume_members_in_sync {
             return Ok(actions);
         }
         return Err(Box::new(Conflict::MembersUnknown {
             segment: declared_ref(segment),
             kind: SegmentKind::File,
-            target: matches.remote_ref(live),
+            target: matching.remote_ref(remote),
         }));
     };
-    // Also where somebody took it out meanwhile.
-    let was_away = comes_out || entry.is_some_and(|entry| entry.lifecycle == Lifecycle::Archived);
-    let is_lost = was_away && uploaded.may_have_lost_users(situation.now);
+    // The state also shows an archive that was reverted outside segctl.
+    let was_archived = is_unarchived || entry.is_some_and(|entry| entry.lifecycle == Lifecycle::Archived);
+    let is_lost = was_archived && upload_state.may_have_lost_users(input.now);
     let change = if is_lost {
         Some((UserChange::Replace, (list_count(&list), Some(0))))
     } else {
-        user_change(situation, (segment, live), (uploaded, &list))
+        user_change(input, (segment, remote), (upload_state, &list))
     };
     let Some((change, (added, removed))) = change else {
         return Ok(actions);
@@ -96,61 +95,61 @@ pub(super) fn actions(
     Ok(actions)
 }
 
-/// Whom a file segment is taken to have of which nothing is known.
+/// The users that `--assume-members-in-sync` records; `None` when the state already has users.
 pub(super) fn assumed_members(
-    situation: &PlanInput<'_>,
-    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    input: &PlanInput<'_>,
+    (segment, remote): (&DeclaredSegment, &ObservedSegment),
     upload: &FileSegment,
 ) -> Option<AssumedMembers> {
-    let entry = situation.state.any_entry(&live.id);
+    let entry = input.state.any_entry(&remote.id);
     let is_known = entry.is_some_and(|entry| entry.upload_state.is_some());
-    let list = desired_list(situation, segment, upload)?;
+    let list = desired_list(input, segment, upload)?;
     (!is_known).then(|| AssumedMembers::Users(upload.clone(), list))
 }
 
-/// What the API cannot do.
+/// Whether the API supports the change.
 fn check_supported(
-    situation: &PlanInput<'_>,
-    matches: &Matching<'_>,
-    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    input: &PlanInput<'_>,
+    matching: &Matching<'_>,
+    (segment, remote): (&DeclaredSegment, &ObservedSegment),
     (upload, entry): (&FileSegment, Option<&StateEntry>),
 ) -> Result<(), Box<Conflict>> {
-    require_kind(matches, (segment, live), (SegmentKind::File, entry))?;
-    let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
-    let fixed = uploaded.and_then(|uploaded| changed_fixed_field(uploaded, upload));
+    require_kind(matching, (segment, remote), (SegmentKind::File, entry))?;
+    let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
+    let fixed = upload_state.and_then(|upload_state| changed_fixed_field(upload_state, upload));
     match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
         Some(field) => Err(Box::new(Conflict::FixedAtUpload {
             segment: declared_ref(segment),
-            target: matches.remote_ref(live),
+            target: matching.remote_ref(remote),
             field,
         })),
-        None => require_publish_location(situation, segment, upload),
+        None => require_publish_location(input, segment, upload),
     }
 }
 
-/// What was said when the segment was made, and is said otherwise now.
-fn changed_fixed_field(uploaded: &UploadState, upload: &FileSegment) -> Option<FixedField> {
-    if uploaded.identifier != upload.identifier {
+/// A field that is set when the segment is created and cannot change.
+fn changed_fixed_field(upload_state: &UploadState, upload: &FileSegment) -> Option<FixedField> {
+    if upload_state.identifier != upload.identifier {
         return Some(FixedField::Identifier {
-            created_with: uploaded.identifier.clone(),
+            created_with: upload_state.identifier.clone(),
             declared: upload.identifier.clone(),
         });
     }
-    (uploaded.expires_in_days != upload.expires_in_days).then_some(FixedField::Expiry {
-        created_with: uploaded.expires_in_days,
+    (upload_state.expires_in_days != upload.expires_in_days).then_some(FixedField::Expiry {
+        created_with: upload_state.expires_in_days,
         declared: upload.expires_in_days,
     })
 }
 
-/// A list of this machine has to be put where the service reads it.
+/// MoEngage downloads a local list from the publish location.
 fn require_publish_location(
-    situation: &PlanInput<'_>,
+    input: &PlanInput<'_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
 ) -> Result<(), Box<Conflict>> {
     let is_needed =
         matches!(upload.users, UserListSource::Local(_)) && segment.lifecycle == Lifecycle::Active;
-    if is_needed && situation.policy.publish.is_none() {
+    if is_needed && input.policy.publish.is_none() {
         return Err(Box::new(Conflict::PublishNotConfigured {
             segment: declared_ref(segment),
         }));
@@ -159,12 +158,12 @@ fn require_publish_location(
 }
 
 fn create(
-    situation: &PlanInput<'_>,
+    input: &PlanInput<'_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    require_publish_location(situation, segment, upload)?;
-    let Some(list) = desired_list(situation, segment, upload) else {
+    require_publish_location(input, segment, upload)?;
+    let Some(list) = desired_list(input, segment, upload) else {
         return Ok(Vec::new());
     };
     let added = list_count(&list);
@@ -179,9 +178,9 @@ fn create(
     })])
 }
 
-/// The list that a segment is to have; `None` where nobody read it, as in a plan that is about something else.
+/// `None` when the caller compared no lists, as for commands that do not need them.
 fn desired_list(
-    situation: &PlanInput<'_>,
+    input: &PlanInput<'_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
 ) -> Option<UserListFingerprint> {
@@ -190,7 +189,7 @@ fn desired_list(
             sha256: sha256.clone(),
         }),
         UserListSource::Local(_) => {
-            let compared = situation.compared_lists.file_segments.get(&segment.name)?;
+            let compared = input.compared_lists.file_segments.get(&segment.name)?;
             Some(UserListFingerprint::Values(compared.list.clone()))
         }
     }
@@ -198,159 +197,129 @@ fn desired_list(
 
 fn list_count(list: &UserListFingerprint) -> Option<u64> {
     match list {
-        UserListFingerprint::Values(listing) => Some(listing.count),
+        UserListFingerprint::Values(summary) => Some(summary.count),
         UserListFingerprint::Published { .. } => None,
     }
 }
 
-/// The call that makes of the users those of the list, and how many it adds and removes; `None` where they are.
+/// `None` when the users are those of the list.
 fn user_change(
-    situation: &PlanInput<'_>,
-    (segment, live): (&DeclaredSegment, &ObservedSegment),
-    (uploaded, list): (&UploadState, &UserListFingerprint),
+    input: &PlanInput<'_>,
+    (segment, remote): (&DeclaredSegment, &ObservedSegment),
+    (upload_state, list): (&UploadState, &UserListFingerprint),
 ) -> Option<(UserChange, UserCounts)> {
-    let unknown = Some((UserChange::Replace, (None, None)));
-    let (Some(known), UserListFingerprint::Values(_)) = (&uploaded.users, list) else {
-        return if uploaded.users.as_ref() == Some(list) {
-            None
-        } else {
-            unknown
-        };
+    let replace = (UserChange::Replace, (None, None));
+    let (Some(UserListFingerprint::Values(_)), UserListFingerprint::Values(_)) = (&upload_state.users, list)
+    else {
+        return (upload_state.users.as_ref() != Some(list)).then_some(replace);
     };
-    let UserListFingerprint::Values(_) = known else {
-        return unknown;
+    let compared = input.compared_lists.file_segments.get(&segment.name)?;
+    let diff = compared.diff.as_ref().filter(|diff| diff.id == remote.id);
+    let Some(diff) = diff else {
+        return Some(replace);
     };
-    let compared = situation.compared_lists.file_segments.get(&segment.name)?;
-    let since = compared.diff.as_ref().filter(|since| since.id == live.id);
-    let Some(since) = since else {
-        return unknown;
-    };
-    let change = match (since.added, since.removed) {
+    let change = match (diff.added, diff.removed) {
         (0, 0) => return None,
         (_, 0) => UserChange::Add,
         (0, _) => UserChange::Remove,
         _ => UserChange::Replace,
     };
-    Some((change, (Some(since.added), Some(since.removed))))
+    Some((change, (Some(diff.added), Some(diff.removed))))
 }
 
-/// Steps that would add more users than the service adds in a day, with those that runs before added in the last one.
-pub(super) fn daily_user_limit_conflicts(steps: &[Step], situation: &PlanInput<'_>) -> Vec<Conflict> {
-    let limit = situation.policy.api_behavior.daily_user_limit;
-    let ago = |at: Timestamp| at.duration_until(situation.now);
-    let entries = situation.state.all_entries();
-    let uploaded = entries.filter_map(|entry| entry.upload_state.as_deref());
-    let additions = uploaded.flat_map(|uploaded| &uploaded.additions);
-    let mut before: Vec<Addition> = additions
-        .filter(|added| ago(added.at) < DAILY_LIMIT_WINDOW)
+/// Steps that exceed the daily user limit, together with the steps before them and with earlier runs.
+pub(super) fn daily_user_limit_conflicts(steps: &[Step], input: &PlanInput<'_>) -> Vec<Conflict> {
+    let limit = input.policy.api_behavior.daily_user_limit;
+    let entries = input.state.all_entries();
+    let upload_states = entries.filter_map(|entry| entry.upload_state.as_deref());
+    let mut earlier: Vec<Addition> = upload_states
+        .flat_map(|upload_state| &upload_state.additions)
+        .filter(|added| added.at.duration_until(input.now) < DAILY_LIMIT_WINDOW)
         .cloned()
         .collect();
-    before.sort_unstable_by_key(|added| added.at);
-    let mut taken: u64 = before.iter().map(|added| added.users).sum();
+    earlier.sort_unstable_by_key(|added| added.at);
+    let mut used: u64 = earlier.iter().map(|added| added.users).sum();
     let mut conflicts = Vec::new();
     for (step, count) in steps.iter().filter_map(users_added_by) {
-        if taken.saturating_add(count) <= limit {
-            taken += count;
+        if used.saturating_add(count) <= limit {
+            used += count;
             continue;
         }
-        let segment = situation
-            .declared
-            .iter()
-            .find(|segment| segment.name == step.segment);
+        let mut declared = input.declared.iter();
+        let segment = declared.find(|segment| segment.name == step.segment);
+        let excess = used.saturating_add(count).saturating_sub(limit);
         conflicts.extend(segment.map(|segment| Conflict::DailyUserLimit {
             segment: declared_ref(segment),
             count,
-            used: taken,
+            used,
             limit,
-            available_at: available_at(
-                (&before, situation.now),
-                taken.saturating_add(count).saturating_sub(limit),
-            ),
+            available_at: available_at((&earlier, input.now), excess),
         }));
     }
     conflicts
 }
 
-/// How many users a step adds, where that is known.
 fn users_added_by(step: &Step) -> Option<(&Step, u64)> {
-    let Action::UploadUserList(uploading) = &step.action else {
+    let Action::UploadUserList(upload) = &step.action else {
         return None;
     };
-    let added = uploading.added.or_else(|| list_count(&uploading.list))?;
+    let added = upload.added.or_else(|| list_count(&upload.list))?;
     Some((step, added))
 }
 
-/// When so many users of those that were added before count no more; a day from now where they are not as many.
-fn available_at((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Timestamp {
-    for added in before {
-        beyond = beyond.saturating_sub(added.users);
-        if beyond == 0 {
+/// When `excess` of the earlier additions no longer count; in a day if there are fewer.
+fn available_at((earlier, now): (&[Addition], Timestamp), mut excess: u64) -> Timestamp {
+    for added in earlier {
+        excess = excess.saturating_sub(added.users);
+        if excess == 0 {
             return added.at.saturating_add(DAILY_LIMIT_WINDOW).unwrap_or(now);
         }
     }
     now.saturating_add(DAILY_LIMIT_WINDOW).unwrap_or(now)
 }
 
-/// What becomes of users without a call.
-pub(super) fn warnings(steps: &[Step], situation: &PlanInput<'_>, matches: &Matching<'_>) -> Vec<Warning> {
-    let lost = users_lost_warning(steps, situation).into_iter();
-    let unheard = uploads_pending_warning(situation, matches).into_iter();
-    lost.chain(unheard)
-        .chain(expiry_warnings(situation, matches))
-        .collect()
+pub(super) fn warnings(steps: &[Step], input: &PlanInput<'_>, matching: &Matching<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::from_iter(users_lost_warning(steps, input));
+    warnings.extend(uploads_pending_warning(input, matching));
+    warnings.extend(expiry_warnings(input, matching));
+    warnings
 }
 
-/// Declared segments that have those of lists of which nobody has said what became of them.
-fn uploads_pending_warning(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Option<Warning> {
-    let live = matches
-        .matches
-        .iter()
-        .filter_map(|pair| pair.remote.as_ref().map(|(live, _)| *live));
-    let is_unheard = |live: &&ObservedSegment| {
-        let entry = situation.state.managed_entry(&live.id);
-        let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
-        uploaded.is_some_and(|uploaded| !uploaded.pending.is_empty() && uploaded.users.is_some())
+fn uploads_pending_warning(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<Warning> {
+    let is_pending = |remote: &&ObservedSegment| {
+        let entry = input.state.managed_entry(&remote.id);
+        let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
+        upload_state.is_some_and(|state| !state.pending.is_empty() && state.users.is_some())
     };
-    let mut segments: Vec<SegmentRef> = live.filter(is_unheard).map(segment_ref).collect();
-    segments.sort_unstable();
-    (!segments.is_empty()).then_some(Warning::UploadsPending { segments })
+    let pending = matching.matched_remotes().filter(is_pending);
+    let segments = sorted_segments(pending.map(|remote| (&remote.name, &remote.id)));
+    segments.map(|segments| Warning::UploadsPending { segments })
 }
 
-/// Segments that are put away, whose users are gone for good some time later.
-fn users_lost_warning(steps: &[Step], situation: &PlanInput<'_>) -> Option<Warning> {
-    let put_away = steps.iter().filter_map(|step| match &step.action {
+fn users_lost_warning(steps: &[Step], input: &PlanInput<'_>) -> Option<Warning> {
+    let archived = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) => Some((&step.segment, &target.id)),
         _ => None,
     });
     let is_file = |id: &SegmentId| {
-        let entry = situation.state.managed_entry(id);
+        let entry = input.state.managed_entry(id);
         entry.is_some_and(|entry| entry.kind == SegmentKind::File)
     };
-    let segments = put_away
-        .filter(|(_, id)| is_file(id))
-        .map(|(name, id)| SegmentRef {
-            name: name.clone(),
-            id: id.clone(),
-        });
-    let mut segments: Vec<SegmentRef> = segments.collect();
-    segments.sort_unstable();
-    let until = situation.now.checked_add(USERS_KEPT_AFTER_ARCHIVE).ok()?;
-    (!segments.is_empty()).then_some(Warning::UsersLost { segments, until })
+    let segments = sorted_segments(archived.filter(|(_, id)| is_file(id)))?;
+    let until = input.now.checked_add(USERS_KEPT_AFTER_ARCHIVE).ok()?;
+    Some(Warning::UsersLost { segments, until })
 }
 
-/// Declared segments that the service archives soon, or has to have archived by now.
-fn expiry_warnings(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Vec<Warning> {
-    let declared = matches.matches.iter();
-    let in_use = declared.filter(|pair| pair.declared.lifecycle == Lifecycle::Active);
-    let live = in_use.filter_map(|pair| pair.remote.as_ref().map(|(live, _)| *live));
-    let expiring = live.filter_map(|live| {
-        let uploaded = situation.state.managed_entry(&live.id)?.upload_state.as_deref()?;
-        let at = uploaded.expires_at()?;
-        let is_soon = situation.now.duration_until(at) <= EXPIRY_WARNING_PERIOD;
+fn expiry_warnings(input: &PlanInput<'_>, matching: &Matching<'_>) -> Vec<Warning> {
+    let expiring = matching.active().filter_map(|pair| {
+        let (remote, _) = pair.remote.as_ref()?;
+        let upload_state = input.state.managed_entry(&remote.id)?.upload_state.as_deref()?;
+        let at = upload_state.expires_at()?;
+        let is_soon = input.now.duration_until(at) <= EXPIRY_WARNING_PERIOD;
         is_soon.then(|| Warning::Expires {
-            segment: segment_ref(live),
+            segment: segment_ref(remote),
             at,
-            is_expired: at <= situation.now,
+            is_expired: at <= input.now,
         })
     });
     expiring.collect()

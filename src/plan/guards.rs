@@ -1,103 +1,91 @@
-//! What is too much for one plan: accidents look like wishes, only larger.
+//! Guards against plans that change more than was probably intended.
 
 use super::PlanInput;
-use super::target::possibly_in;
 use super::matching::Matching;
 use super::step::{Action, GuardViolation, Step};
+use super::target::possibly_in;
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
-/// What the person who runs segctl said is meant.
+/// What the command line permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// That nothing is declared.
     pub allow_empty: bool,
-    /// That the list lacks segments that the ledger knows.
     pub allow_missing_segments: bool,
-    /// That the whole list is sent of a cohort or a file segment of whose members nothing is known.
+    /// Sends the whole list of a segment whose members are unknown.
     pub force_upload: bool,
-    /// That a cohort or a file segment of whose members nothing is known has those of its list.
+    /// Records that such a segment has the members of its list.
     pub assume_members_in_sync: bool,
 }
 
-/// Everything about the steps, the files and the list that nobody said is meant.
-pub(super) fn find(situation: &PlanInput<'_>, matches: &Matching<'_>, steps: &[Step]) -> Vec<GuardViolation> {
-    let mut refusals = percentage_violations(situation, matches, steps);
-    refusals.extend(
-        steps
-            .iter()
-            .filter_map(|step| protected_violation(situation, step)),
-    );
-    refusals.extend(empty_configuration(situation, matches));
-    refusals.extend(missing_segments(situation, steps));
-    refusals
+pub(super) fn find(input: &PlanInput<'_>, matching: &Matching<'_>, steps: &[Step]) -> Vec<GuardViolation> {
+    let mut violations = percentage_violations(input, matching, steps);
+    let protected = steps.iter().filter_map(|step| protected_violation(input, step));
+    violations.extend(protected);
+    violations.extend(empty_configuration(input, matching));
+    violations.extend(missing_segments(input, steps));
+    violations
 }
 
-/// Archives and updates against the managed segments that are in use.
+/// Archives and updates as a percentage of the managed active segments.
 fn percentage_violations(
-    situation: &PlanInput<'_>,
-    matches: &Matching<'_>,
+    input: &PlanInput<'_>,
+    matching: &Matching<'_>,
     steps: &[Step],
 ) -> Vec<GuardViolation> {
-    let declared = matches
-        .matches
-        .iter()
-        .filter_map(|pair| pair.remote.as_ref().map(|(live, _)| *live));
-    let managed = declared.chain(matches.orphans.iter().copied());
-    let of = managed.filter(|live| live.lifecycle == Lifecycle::Active).count();
-    let guards = situation.policy.guards;
-    if of < guards.min_segments {
+    let managed = matching.matched_remotes().chain(matching.orphans.iter().copied());
+    let total = managed
+        .filter(|remote| remote.lifecycle == Lifecycle::Active)
+        .count();
+    let guards = input.policy.guards;
+    if total < guards.min_segments {
         return Vec::new();
     }
-    let changed = |is_meant: fn(&Action) -> bool| {
-        let steps = steps.iter().filter(|step| is_meant(&step.action));
-        let targets: BTreeSet<_> = steps
-            .filter_map(|step| step.action.target())
-            .map(|target| &target.id)
-            .collect();
-        targets.len()
+    let count_segments = |is_counted: fn(&Action) -> bool| {
+        let actions = steps.iter().map(|step| &step.action);
+        let targets = actions
+            .filter(|action| is_counted(action))
+            .filter_map(Action::target);
+        targets.map(|target| &target.id).collect::<BTreeSet<_>>().len()
     };
-    let archives = changed(|action| matches!(action, Action::Archive(_)));
-    let updates = changed(|action| {
+    let archives = count_segments(|action| matches!(action, Action::Archive(_)));
+    let updates = count_segments(|action| {
         matches!(
             action,
             Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
         )
     });
-    let mut refusals = Vec::new();
-    if exceeds_percent(archives, of, guards.archive) {
-        refusals.push(GuardViolation::Archives {
+    let mut violations = Vec::new();
+    if exceeds_percent(archives, total, guards.archive) {
+        violations.push(GuardViolation::Archives {
             count: archives,
-            total: of,
+            total,
             max_percent: guards.archive,
         });
     }
-    if exceeds_percent(updates, of, guards.update) {
-        refusals.push(GuardViolation::Updates {
+    if exceeds_percent(updates, total, guards.update) {
+        violations.push(GuardViolation::Updates {
             count: updates,
-            total: of,
+            total,
             max_percent: guards.update,
         });
     }
-    refusals
+    violations
 }
 
-fn exceeds_percent(count: usize, of: usize, percent: u32) -> bool {
-    count * 100 > of * percent as usize
+fn exceeds_percent(count: usize, total: usize, percent: u32) -> bool {
+    count * 100 > total * percent as usize
 }
 
-/// The file may be gone, so the ledger is asked, too; where there is a file, it decides.
-fn protected_violation(situation: &PlanInput<'_>, step: &Step) -> Option<GuardViolation> {
+/// The state decides only when the file was removed.
+fn protected_violation(input: &PlanInput<'_>, step: &Step) -> Option<GuardViolation> {
     let Action::Archive(target) = &step.action else {
         return None;
     };
-    let remembered = situation
-        .state
-        .managed_entry(&target.id)
-        .is_some_and(|entry| entry.protect);
+    let entry = input.state.managed_entry(&target.id);
     let is_protected = match &step.origin {
         Some(_) => step.protect,
-        None => remembered,
+        None => entry.is_some_and(|entry| entry.protect),
     };
     is_protected.then(|| GuardViolation::Protected {
         segment: step.segment.clone(),
@@ -106,63 +94,61 @@ fn protected_violation(situation: &PlanInput<'_>, step: &Step) -> Option<GuardVi
     })
 }
 
-fn empty_configuration(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Option<GuardViolation> {
-    let orphans = matches.orphans.iter();
-    let owned = orphans
-        .filter(|live| possibly_in(live, Lifecycle::Active, situation))
+fn empty_configuration(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<GuardViolation> {
+    let orphans = matching.orphans.iter();
+    let managed = orphans
+        .filter(|remote| possibly_in(remote, Lifecycle::Active, input))
         .count();
-    let is_told = situation.overrides.allow_empty;
-    (situation.declared.is_empty() && owned > 0 && !is_told)
-        .then_some(GuardViolation::EmptyConfiguration { managed: owned })
+    (input.declared.is_empty() && managed > 0 && !input.overrides.allow_empty)
+        .then_some(GuardViolation::EmptyConfiguration { managed })
 }
 
-/// A list that lost segments is more likely a fault of the service than an archive of them all: it has no other way
-/// to answer too little. Only those count on whose account something would be written: where the files say the same
-/// as the list, there is nothing to be wrong about.
-fn missing_segments(situation: &PlanInput<'_>, steps: &[Step]) -> Option<GuardViolation> {
-    let entries = situation.state.managed_entries();
+/// A listing without many managed segments is more likely an error of MoEngage than an archive of them all. Only
+/// segments that the plan would write because of it count.
+fn missing_segments(input: &PlanInput<'_>, steps: &[Step]) -> Option<GuardViolation> {
+    let entries = input.state.managed_entries();
     let active = entries.filter(|entry| entry.lifecycle == Lifecycle::Active);
-    let (ids, names) = write_targets(situation, steps);
-    let (mut of, mut missing) = (0, 0);
+    let (ids, names) = write_targets(input, steps);
+    let (mut total, mut missing) = (0, 0);
     for entry in active {
-        let live = situation.observed.segments.get(&entry.id);
-        // Its place was taken by another, which counts.
-        if live.is_none() && situation.state.is_superseded(entry) {
+        let remote = input.observed.segments.get(&entry.id);
+        // The re-created segment counts instead.
+        if remote.is_none() && input.state.is_superseded(entry) {
             continue;
         }
-        // What is not listed but can be read is taken for archived.
-        if live.is_some_and(|live| live.lifecycle == Lifecycle::Active) {
-            of += 1;
+        // A segment that exists but is not listed is regarded as archived.
+        if remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active) {
+            total += 1;
         } else if ids.contains(&entry.id) || names.contains(&entry.name) {
-            of += 1;
+            total += 1;
             missing += 1;
         }
     }
-    let guards = situation.policy.guards;
-    let mut live = situation.observed.segments.values();
-    let is_empty = live.all(|live| live.lifecycle == Lifecycle::Archived);
-    let is_short = of >= guards.min_segments && exceeds_percent(missing, of, guards.archive);
-    ((is_empty || is_short) && missing > 1 && !situation.overrides.allow_missing_segments).then_some(
+    let guards = input.policy.guards;
+    let mut remotes = input.observed.segments.values();
+    let is_empty = remotes.all(|remote| remote.lifecycle == Lifecycle::Archived);
+    let is_short = total >= guards.min_segments && exceeds_percent(missing, total, guards.archive);
+    ((is_empty || is_short) && missing > 1 && !input.overrides.allow_missing_segments).then_some(
         GuardViolation::MissingSegments {
             missing,
-            total: of,
+            total,
             max_percent: (!is_empty).then_some(guards.archive),
         },
     )
 }
 
-/// What steps write to: live segments, and names under which segments are made that had other names before.
+/// The remote segments that steps write, and the current and previous names of those that they create.
 fn write_targets<'s>(
-    situation: &PlanInput<'s>,
+    input: &PlanInput<'s>,
     steps: &'s [Step],
 ) -> (BTreeSet<&'s SegmentId>, BTreeSet<&'s SegmentName>) {
     let ids = steps.iter().filter_map(|step| step.action.target());
     let creates = steps.iter().filter(|step| step.action.target().is_none());
-    let made: BTreeSet<_> = creates.map(|step| &step.segment).collect();
-    let declared = situation.declared.iter();
+    let created: BTreeSet<_> = creates.map(|step| &step.segment).collect();
+    let declared = input.declared.iter();
     let previous = declared
-        .filter(|segment| made.contains(&segment.name))
+        .filter(|segment| created.contains(&segment.name))
         .flat_map(|segment| &segment.previous_names);
-    let names = previous.chain(made.iter().copied()).collect();
+    let names = previous.chain(created.iter().copied()).collect();
     (ids.map(|target| &target.id).collect(), names)
 }

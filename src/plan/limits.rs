@@ -1,7 +1,6 @@
-//! The service's limits on references, over declared and live segments together: what it would answer with 412 or 413.
+//! The API's limits on references, over declared and remote segments together. Exceeding them is answered with 412 or 413.
 //!
-//! Among declared segments alone the rules of `config` have found everything already; here live segments that nobody
-//! declared come in, whose definitions only the workspace knows.
+//! The rules of `config` check declared segments alone. Here, undeclared remote segments are included.
 
 use super::actions::ProposedStep;
 use super::matching::{Matching, declared_ref};
@@ -11,91 +10,80 @@ use crate::definition::references::{
     DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferenceSummary, ReferencedSegment,
 };
 use crate::model::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Reference, RemoteKind,
-    SegmentId, SegmentName,
+    DeclaredSegment, ObservedSegment, ObservedWorkspace, Payload, Reference, RemoteKind, SegmentId,
+    SegmentName,
 };
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
-/// What every segment that can be referred to contributes; read from its definition when somebody asks.
+/// Every segment that can be referenced, with the summary of its references.
 pub(super) struct ReferenceLimits<'a> {
-    declared: HashMap<&'a SegmentName, LazyOutline<&'a DeclaredSegment>>,
-    remote: HashMap<&'a SegmentId, LazyOutline<&'a ObservedSegment>>,
-    matches: &'a Matching<'a>,
+    declared: HashMap<&'a SegmentName, LazySummary<&'a DeclaredSegment>>,
+    remote: HashMap<&'a SegmentId, LazySummary<&'a ObservedSegment>>,
+    matching: &'a Matching<'a>,
 }
 
-/// A segment, and the outline of its definition once it was asked for.
-struct LazyOutline<T> {
+/// The summary is computed when it is needed.
+struct LazySummary<T> {
     segment: T,
-    outline: OnceCell<ReferenceSummary>,
+    summary: OnceCell<ReferenceSummary>,
 }
 
-impl<T> From<T> for LazyOutline<T> {
+impl<T> From<T> for LazySummary<T> {
     fn from(segment: T) -> Self {
         Self {
             segment,
-            outline: OnceCell::new(),
+            summary: OnceCell::new(),
         }
     }
 }
 
-impl LazyOutline<&DeclaredSegment> {
-    fn referent(&self) -> ReferencedSegment<'_> {
+impl LazySummary<&DeclaredSegment> {
+    fn referenced(&self) -> ReferencedSegment<'_> {
         let Some(definition) = self.segment.contents.definition() else {
             return ReferencedSegment::FileOrCohort;
         };
-        let outline = self
-            .outline
+        let summary = self
+            .summary
             .get_or_init(|| ReferenceSummary::from_payload(&encode(definition)));
-        ReferencedSegment::Filter(outline)
+        ReferencedSegment::Filter(summary)
     }
 }
 
-impl LazyOutline<&ObservedSegment> {
-    /// A filter segment whose definition was not read weighs at least as much as an empty one.
-    fn outline(&self) -> &ReferenceSummary {
+impl LazySummary<&ObservedSegment> {
+    /// Empty for a definition that was not read: the limits are then checked as far as possible.
+    fn summary(&self) -> &ReferenceSummary {
         let definition = self.segment.definition.as_ref();
-        self.outline
+        self.summary
             .get_or_init(|| definition.map(ReferenceSummary::from_payload).unwrap_or_default())
     }
 }
 
 impl<'a> ReferenceLimits<'a> {
-    pub(super) fn of(matches: &'a Matching<'a>, observed: &'a ObservedWorkspace) -> Self {
-        // What is put away keeps the definition that it has, whatever its file says.
-        let active = matches
-            .matches
-            .iter()
-            .filter(|pair| pair.declared.lifecycle == Lifecycle::Active);
-        let declared = active.map(|pair| (&pair.declared.name, LazyOutline::from(pair.declared)));
-        let live = observed
-            .segments
-            .values()
-            .map(|live| (&live.id, LazyOutline::from(live)));
+    pub(super) fn of(matching: &'a Matching<'a>, observed: &'a ObservedWorkspace) -> Self {
+        // An archived segment keeps its remote definition.
+        let declared = matching.active().map(|pair| pair.declared);
+        let remotes = observed.segments.values();
         Self {
-            declared: declared.collect(),
-            remote: live.collect(),
-            matches,
+            declared: declared.map(|segment| (&segment.name, segment.into())).collect(),
+            remote: remotes.map(|remote| (&remote.id, remote.into())).collect(),
+            matching,
         }
     }
 
-    /// Every draft whose definition the service would refuse for what it refers to.
-    pub(super) fn find(&self, drafts: &[ProposedStep<'_>]) -> Vec<Conflict> {
-        let resolve = |reference: &Reference| self.referent(reference);
-        let mut weights = LimitCalculator::new(&resolve);
+    pub(super) fn find(&self, steps: &[ProposedStep<'_>]) -> Vec<Conflict> {
+        let resolve = |reference: &Reference| self.referenced(reference);
+        let mut calculator = LimitCalculator::new(&resolve);
         let mut conflicts = Vec::new();
-        for draft in drafts.iter().filter(|draft| draft.action.desired().is_some()) {
-            let Some(segment) = draft.declared else { continue };
-            let itself = self
-                .declared
-                .get(&segment.name)
-                .map(LazyOutline::<&DeclaredSegment>::referent);
-            let Some(ReferencedSegment::Filter(outline)) = itself else {
+        for step in steps.iter().filter(|step| step.action.desired().is_some()) {
+            let Some(segment) = step.declared else { continue };
+            let declared = self.declared.get(&segment.name);
+            let Some(ReferencedSegment::Filter(summary)) = declared.map(LazySummary::referenced) else {
                 continue;
             };
             let exceeded = self
-                .exceeded(outline, &mut weights)
-                .or_else(|| self.cycle(&segment.name, outline));
+                .exceeded(summary, &mut calculator)
+                .or_else(|| self.cycle(&segment.name, summary));
             conflicts.extend(exceeded.map(|limit| Conflict::ReferenceLimit {
                 segment: declared_ref(segment),
                 limit,
@@ -104,78 +92,72 @@ impl<'a> ReferenceLimits<'a> {
         conflicts
     }
 
-    /// Whether the service would take a definition, for what it refers to.
+    /// Whether the definition is within the limits.
     pub(super) fn allows(&self, payload: &Payload) -> bool {
-        let resolve = |reference: &Reference| self.referent(reference);
-        self.exceeded(
-            &ReferenceSummary::from_payload(payload),
-            &mut LimitCalculator::new(&resolve),
-        )
-        .is_none()
+        let resolve = |reference: &Reference| self.referenced(reference);
+        let summary = ReferenceSummary::from_payload(payload);
+        self.exceeded(&summary, &mut LimitCalculator::new(&resolve))
+            .is_none()
     }
 
-    fn referent(&self, reference: &Reference) -> ReferencedSegment<'_> {
-        let declared = self
-            .declared_name(reference)
-            .and_then(|name| self.declared.get(name));
-        if let Some(declared) = declared {
-            return declared.referent();
+    fn referenced(&self, reference: &Reference) -> ReferencedSegment<'_> {
+        let name = self.declared_name(reference);
+        if let Some(declared) = name.and_then(|name| self.declared.get(name)) {
+            return declared.referenced();
         }
-        let id = match reference {
-            Reference::Id { id, .. } => Some(id),
-            Reference::Name(name) => self.matches.references.ids_by_name.get(name),
-        };
+        let id = self.matching.references.id_of(reference);
         match id.and_then(|id| self.remote.get(id)) {
-            Some(live) if live.segment.kind == RemoteKind::Filter => {
-                ReferencedSegment::Filter(live.outline())
+            Some(remote) if remote.segment.kind == RemoteKind::Filter => {
+                ReferencedSegment::Filter(remote.summary())
             }
             Some(_) => ReferencedSegment::FileOrCohort,
             None => ReferencedSegment::Unknown,
         }
     }
 
-    /// The declared segment that a reference means, by name or by the id of its live segment.
+    /// Also for a reference by id.
     fn declared_name<'r>(&'r self, reference: &'r Reference) -> Option<&'r SegmentName> {
         match reference {
             Reference::Name(name) => Some(name),
-            Reference::Id { id, .. } => self.matches.references.identities.declared_by_id.get(id),
+            Reference::Id { id, .. } => self.matching.references.identities.declared_by_id.get(id),
         }
     }
 
-    /// The name by which people know what a reference means.
     fn display_name(&self, reference: &Reference) -> SegmentName {
         let id = match reference {
             Reference::Id { id, .. } => id,
             Reference::Name(name) => return name.clone(),
         };
-        let live = || self.remote.get(id).map(|live| &live.segment.name);
-        let name = self.declared_name(reference).or_else(live).cloned();
-        name.unwrap_or_else(|| SegmentName::new(id.as_str()))
+        let remote_name = || self.remote.get(id).map(|remote| &remote.segment.name);
+        let name = self.declared_name(reference).or_else(remote_name);
+        name.cloned().unwrap_or_else(|| SegmentName::new(id.as_str()))
     }
 
     fn exceeded(
         &self,
-        outline: &ReferenceSummary,
-        weights: &mut LimitCalculator<'_>,
+        summary: &ReferenceSummary,
+        calculator: &mut LimitCalculator<'_>,
     ) -> Option<ExceededLimit> {
-        let counted = outline
-            .references
-            .keys()
-            .filter(|to| !matches!(self.referent(to), ReferencedSegment::FileOrCohort))
+        let references = summary.references.keys();
+        let count = references
+            .filter(|reference| !matches!(self.referenced(reference), ReferencedSegment::FileOrCohort))
             .count();
-        let level = weights.depth(outline);
-        let length = weights.expanded_length(outline);
-        if counted > REFERENCE_LIMIT {
+        let depth = calculator.depth(summary);
+        let length = calculator.expanded_length(summary);
+        if count > REFERENCE_LIMIT {
             Some(ExceededLimit::References {
-                count: counted,
+                count,
                 limit: REFERENCE_LIMIT,
             })
-        } else if level > DEPTH_LIMIT {
-            let way = weights.deepest_chain(outline);
+        } else if depth > DEPTH_LIMIT {
+            let path = calculator.deepest_chain(summary);
             Some(ExceededLimit::Depth {
-                depth: level,
+                depth,
                 limit: DEPTH_LIMIT,
-                path: way.iter().map(|reference| self.display_name(reference)).collect(),
+                path: path
+                    .iter()
+                    .map(|reference| self.display_name(reference))
+                    .collect(),
             })
         } else if length > EXPANDED_LENGTH_LIMIT {
             Some(ExceededLimit::Length {
@@ -187,33 +169,29 @@ impl<'a> ReferenceLimits<'a> {
         }
     }
 
-    /// The shortest way from a segment's references back to the segment.
-    fn cycle(&self, segment: &SegmentName, outline: &ReferenceSummary) -> Option<ExceededLimit> {
-        // Each with the place of the one that refers to it.
-        let mut open: Vec<(&Reference, Option<usize>)> = outline
-            .references
-            .keys()
-            .map(|reference| (reference, None))
-            .collect();
-        let mut seen: BTreeSet<&Reference> = outline.references.keys().collect();
+    /// The shortest path from a segment through its references back to itself.
+    fn cycle(&self, segment: &SegmentName, summary: &ReferenceSummary) -> Option<ExceededLimit> {
+        // A breadth-first search; each reference has the position of the one that led to it.
+        let references = summary.references.keys();
+        let mut open: Vec<(&Reference, Option<usize>)> =
+            references.map(|reference| (reference, None)).collect();
+        let mut seen: BTreeSet<&Reference> = summary.references.keys().collect();
         let mut next = 0;
         while let Some((reference, _)) = open.get(next) {
             if self.declared_name(reference) == Some(segment) {
-                let mut way = Vec::new();
-                let mut place = Some(next);
-                while let Some((reference, before)) = place.and_then(|place| open.get(place)) {
-                    way.push(self.display_name(reference));
-                    place = *before;
+                let mut path = Vec::new();
+                let mut position = Some(next);
+                while let Some((reference, previous)) = position.and_then(|position| open.get(position)) {
+                    path.push(self.display_name(reference));
+                    position = *previous;
                 }
-                way.push(segment.clone());
-                way.reverse();
-                return Some(ExceededLimit::Cycle { path: way });
+                path.push(segment.clone());
+                path.reverse();
+                return Some(ExceededLimit::Cycle { path });
             }
-            if let ReferencedSegment::Filter(referred) = self.referent(reference) {
-                let unseen = referred
-                    .references
-                    .keys()
-                    .filter(|reference| seen.insert(reference));
+            if let ReferencedSegment::Filter(referenced) = self.referenced(reference) {
+                let references = referenced.references.keys();
+                let unseen = references.filter(|reference| seen.insert(reference));
                 open.extend(unseen.map(|reference| (reference, Some(next))));
             }
             next += 1;

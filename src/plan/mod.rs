@@ -1,21 +1,25 @@
-//! The planner: a pure, synchronous, deterministic function of what is declared, what was observed, what the ledger
-//! remembers and what the workspace allows.
+//! The planner: a pure, synchronous function of configuration, observed workspace, state and policy. The same input gives
+//! the same plan, byte for byte.
 //!
-//! In order: `identity` finds which live segment each declared one is and which live ones are ours without a file;
-//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference, `members`
-//! for cohorts and `uploads` for file segments; `holdings` knows who has which name
-//! and definition; `conflict` and `limits` find what the service would refuse; `graph` finds what has to come before
-//! what and breaks circles with the steps of `passing`; `order` puts the steps in sequence; `guard` and `selection`
-//! look at the result. No call is made, nothing is read, no clock is asked: the same values give the same plan, byte
-//! for byte.
+//! The stages in order:
 //!
-//! # Frees and takes
+//! 1. `matching`: the remote segment of each declared one, and the managed remote segments that are not declared.
+//! 2. `remote_digests`: the digests of the remote definitions.
+//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target` and `drift`.
+//! 4. `uniqueness`: which segment has which name and definition.
+//! 5. `conflicts` and `limits`: what the API would reject.
+//! 6. `dependencies` and `cycle_breaking`: which step waits for which, and the temporary steps that break cycles.
+//! 7. `ordering`: the sequence of the steps.
+//! 8. `targeting`: `--target` and `--exclude`.
+//! 9. `guards` and `adoption`: violations and warnings about the plan as a whole.
 //!
-//! A name belongs to one segment, and so does a definition. A step that stores a definition under a name takes both; a
-//! step that changes a segment gives up what it had before. Each taker waits for its giver. Where takers wait for each
-//! other in a circle (a swap is the shortest), one of them gives up what it has in a passing step of its own: first a
-//! temporary name, or the definition in one more group, which has the same members; last what the file says. Whether
-//! a rename frees the old name is not documented: unless the workspace says so, a name that was given up is a conflict.
+//! `saved` stores a plan in a file; `estimate` computes its duration.
+//!
+//! # Names and definitions are unique
+//!
+//! A step that needs a name or a definition waits for the step that frees it. In a cycle, such as a swap, a temporary step
+//! frees them first: with a temporary name, or with the definition in one more group, which has the same members. The API
+//! does not document whether a rename frees the old name, so a freed name is a conflict unless `api_behavior` allows it.
 
 mod actions;
 mod adoption;
@@ -40,10 +44,9 @@ pub mod targeting;
 mod uniqueness;
 
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentName,
+    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
 };
 use crate::state::State;
-use actions::ProposedStep;
 use compared_lists::ComparedLists;
 use cycle_breaking::CycleBreaker;
 use dependencies::DependencyGraph;
@@ -51,161 +54,158 @@ use guards::Overrides;
 use jiff::Timestamp;
 use limits::ReferenceLimits;
 use remote_digests::RemoteDigests;
-use std::collections::BTreeSet;
 use step::{MatchReason, Plan, ResolvedReferences, SegmentRef, StateUpdate};
 use targeting::{SelectedSteps, Selection};
 use uniqueness::UniquenessIndex;
 
-/// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// The workspace's name in `segctl.yaml`.
     pub workspace: &'a str,
-    /// Where the workspace is, for people: `MoEngage DC 01`, an address, or the sandbox's file.
+    /// `MoEngage DC 01`, a URL, or the sandbox's file.
     pub endpoint: &'a str,
-    /// What the files say, free of errors.
+    /// Without errors.
     pub declared: &'a [DeclaredSegment],
-    /// What is live.
     pub observed: &'a ObservedWorkspace,
-    /// What was applied last.
     pub state: &'a State,
-    /// The declared lists, held against what the ledger knows.
     pub compared_lists: &'a ComparedLists,
-    /// What the workspace allows.
     pub policy: &'a Policy,
-    /// What the person who asks allows.
     pub overrides: Overrides,
-    /// Which segments the plan is about.
     pub selection: &'a Selection,
-    /// When the plan is made.
     pub now: Timestamp,
 }
 
-/// Plans what makes the workspace what the files say.
-///
-/// A plan with conflicts or refusals must not be applied; its steps are there to be shown.
+/// A plan with conflicts or guard violations must not be applied; its steps are for display.
 #[must_use]
-pub fn plan(situation: &PlanInput<'_>) -> Plan {
-    let matches = matching::match_all(situation);
-    let forms = RemoteDigests::of(situation.observed, &matches.references);
-    let changes = actions::propose_all(situation, &matches, &forms);
-    let drafts = changes.steps;
-    let holdings = UniquenessIndex::of(situation, &drafts, (&matches, &forms));
-    let limits = ReferenceLimits::of(&matches, situation.observed);
-    let (found, warnings) = conflicts::find(&drafts, &holdings, &matches, situation);
-    let mut conflicts = matches.conflicts.clone();
-    conflicts.extend(changes.conflicts);
-    conflicts.extend(found);
-    conflicts.extend(limits.find(&drafts));
+pub fn plan(input: &PlanInput<'_>) -> Plan {
+    let matching = matching::match_all(input);
+    let remote_digests = RemoteDigests::of(input.observed, &matching.references);
+    let actions = actions::propose_all(input, &matching, &remote_digests);
+    let proposed = actions.steps;
+    let uniqueness = UniquenessIndex::of(input, &proposed, (&matching, &remote_digests));
+    let limits = ReferenceLimits::of(&matching, input.observed);
+    let (taken, duplicates) = conflicts::find(&proposed, &uniqueness, &matching, input);
+    let mut conflicts = matching.conflicts.clone();
+    conflicts.extend(actions.conflicts);
+    conflicts.extend(taken);
+    conflicts.extend(limits.find(&proposed));
+    let desired = proposed.iter().filter_map(|step| step.action.desired());
     let mut breaker = CycleBreaker {
-        uniqueness: &holdings,
+        uniqueness: &uniqueness,
         limits: &limits,
-        references: &matches.references,
-        observed: situation.observed,
-        desired_digests: desired_digests(&drafts),
+        references: &matching.references,
+        observed: input.observed,
+        desired_digests: desired.map(|desired| desired.digests.exact).collect(),
     };
-    let mut graph = DependencyGraph::of(drafts, &holdings, &matches, situation.observed);
-    let circles = graph.break_cycles(&mut breaker);
-    let behaviour = situation.policy.api_behavior;
-    let in_use = active_count(situation.observed);
-    let steps = ordering::order(graph, in_use, behaviour.active_limit);
-    conflicts.extend(circles);
+    let mut graph = DependencyGraph::of(proposed, &uniqueness, &matching, input.observed);
+    conflicts.extend(graph.break_cycles(&mut breaker));
+    let active_limit = input.policy.api_behavior.active_limit;
+    let remotes = input.observed.segments.values();
+    let active = remotes
+        .filter(|remote| remote.lifecycle == Lifecycle::Active)
+        .count();
+    let steps = ordering::order(graph, active, active_limit);
     let SelectedSteps {
         mut steps,
-        excluded: left_out,
-        segments_in_scope: concerned,
-    } = targeting::select(steps, situation);
-    ordering::assign_freed_slots(&mut steps, in_use, behaviour.active_limit);
-    // What is left out can neither do harm nor be done harm to.
-    let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
-    conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
-    conflicts.extend(ordering::active_limit_conflict(
-        &steps,
-        in_use,
-        behaviour.active_limit,
-    ));
-    conflicts.extend(file_segments::daily_user_limit_conflicts(&steps, situation));
-    let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
-    warnings.extend(drift::archived_but_listed(situation, &matches));
-    warnings.extend(actions::lifecycle_unknown_warning(&steps, situation));
+        excluded,
+        segments_in_scope,
+    } = targeting::select(steps, input);
+    ordering::assign_freed_slots(&mut steps, active, active_limit);
+    // Excluded segments neither cause conflicts nor have any.
+    let is_in_scope = |name: &SegmentName| {
+        segments_in_scope
+            .as_ref()
+            .is_none_or(|names| names.contains(name))
+    };
+    conflicts.retain(|conflict| conflict.segments().into_iter().any(is_in_scope));
+    conflicts.extend(ordering::active_limit_conflict(&steps, active, active_limit));
+    conflicts.extend(file_segments::daily_user_limit_conflicts(&steps, input));
+    let mut warnings = actions.warnings;
+    warnings.extend(duplicates);
+    warnings.extend(drift::archived_but_listed(input, &matching));
+    warnings.extend(actions::lifecycle_unknown_warning(&steps, input));
     warnings.extend(cohorts::stale_members_warning(&steps));
-    warnings.extend(file_segments::warnings(&steps, situation, &matches));
-    warnings.retain(|warning| warning.segments().into_iter().any(concerns));
-    if situation.policy.adoption == Adoption::Allow {
+    warnings.extend(file_segments::warnings(&steps, input, &matching));
+    warnings.retain(|warning| warning.segments().into_iter().any(is_in_scope));
+    if input.policy.adoption == Adoption::Allow {
         warnings.extend(adoption::archive_unmanaged_warnings(&steps));
     }
     warnings.extend(adoption::likely_rename(&steps));
-    let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| segment_ref(live)).collect();
+    let mut unmanaged: Vec<_> = matching
+        .unmanaged
+        .iter()
+        .map(|remote| segment_ref(remote))
+        .collect();
     unmanaged.sort_unstable();
     Plan {
-        workspace: situation.workspace.to_owned(),
-        endpoint: situation.endpoint.to_owned(),
-        guard_violations: guards::find(situation, &matches, &steps),
+        workspace: input.workspace.to_owned(),
+        endpoint: input.endpoint.to_owned(),
+        guard_violations: guards::find(input, &matching, &steps),
         steps,
-        unchanged: changes.unchanged,
-        state_updates: changes.state_updates,
+        unchanged: actions.unchanged,
+        state_updates: actions.state_updates,
         unmanaged,
-        drift: drift::find(situation, &matches, &forms),
+        drift: drift::find(input, &matching, &remote_digests),
         conflicts,
         warnings,
-        excluded: left_out,
-        references: matches.references,
+        excluded,
+        references: matching.references,
     }
 }
 
-/// Every declared and every owned segment that is live, as it is, and what references mean: what a ledger should know
-/// that was lost.
+/// The entries of a state that was lost: every declared and every managed segment that exists, as it is.
 #[must_use]
-pub fn rebuild_state(situation: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedReferences) {
-    let matches = matching::match_all(situation);
-    let declared = matches.matches.iter().filter_map(|pair| {
-        let (live, reason) = pair.remote.as_ref()?;
-        // What is not made of filters is not applied yet, so that nothing was lost.
+pub fn rebuild_state(input: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedReferences) {
+    let matching = matching::match_all(input);
+    let declared = matching.matches.iter().filter_map(|pair| {
+        let (remote, reason) = pair.remote.as_ref()?;
+        // The members of cohorts and file segments cannot be read.
         pair.declared.contents.definition()?;
-        let told = (&pair.declared.name, pair.declared.protect);
-        Some(state_update(live, told, reason.clone()))
+        let declared_as = (&pair.declared.name, pair.declared.protect);
+        Some(state_update(remote, declared_as, reason.clone()))
     });
-    let owned = matches.orphans.iter().filter_map(|live| {
-        let reason = matching::management_reasons(live, situation).into_iter().next()?;
-        Some(state_update(live, (&live.name, false), reason))
+    let undeclared = matching.orphans.iter().filter_map(|remote| {
+        let reason = matching::management_reasons(remote, input).into_iter().next()?;
+        Some(state_update(remote, (&remote.name, false), reason))
     });
-    (declared.chain(owned).collect(), matches.references.clone())
+    (declared.chain(undeclared).collect(), matching.references.clone())
 }
 
 fn state_update(
-    live: &ObservedSegment,
+    remote: &ObservedSegment,
     (name, protect): (&SegmentName, bool),
     matched_by: MatchReason,
 ) -> StateUpdate {
     StateUpdate {
         segment: name.clone(),
-        id: live.id.clone(),
-        lifecycle: live.lifecycle,
+        id: remote.id.clone(),
+        lifecycle: remote.lifecycle,
         protect,
-        definition: live.definition.clone(),
+        definition: remote.definition.clone(),
         matched_by,
         adopts: true,
         assumed_members: None,
     }
 }
 
-fn desired_digests(drafts: &[ProposedStep<'_>]) -> BTreeSet<crate::definition::Digest> {
-    let wanted = drafts.iter().filter_map(|draft| draft.action.desired());
-    wanted.map(|wanted| wanted.digests.exact).collect()
-}
-
-fn active_count(observed: &ObservedWorkspace) -> usize {
-    let segments = observed.segments.values();
-    segments
-        .filter(|live| live.lifecycle == Lifecycle::Active)
-        .count()
-}
-
-fn segment_ref(live: &ObservedSegment) -> SegmentRef {
+fn segment_ref(remote: &ObservedSegment) -> SegmentRef {
     SegmentRef {
-        name: live.name.clone(),
-        id: live.id.clone(),
+        name: remote.name.clone(),
+        id: remote.id.clone(),
     }
+}
+
+/// Sorted, so that a warning is the same every time; `None` without segments.
+fn sorted_segments<'s>(
+    segments: impl Iterator<Item = (&'s SegmentName, &'s SegmentId)>,
+) -> Option<Vec<SegmentRef>> {
+    let segments = segments.map(|(name, id)| SegmentRef {
+        name: name.clone(),
+        id: id.clone(),
+    });
+    let mut segments: Vec<_> = segments.collect();
+    segments.sort_unstable();
+    (!segments.is_empty()).then_some(segments)
 }
 
 #[cfg(test)]

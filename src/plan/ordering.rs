@@ -1,43 +1,38 @@
-//! The order of steps: one way through the graph, the same every time, that never has more segments in use than fit.
+//! The order of the steps: deterministic, and within the limit of active segments.
 
 use super::actions::ProposedStep;
 use super::dependencies::DependencyGraph;
 use super::step::{Conflict, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
-/// first step, and `limit` how many may be; archives come early where it is near.
+/// `active` segments exist before the first step; at most `limit` may exist. Near the limit, archives come early.
 pub(super) fn order(graph: DependencyGraph<'_>, active: usize, limit: usize) -> Vec<Step> {
-    let mut walk = TopologicalSort::new(&graph, active, limit);
-    walk.run(&graph);
+    let mut sort = TopologicalSort::new(&graph, active, limit);
+    sort.run(&graph);
     let TopologicalSort {
         sequence,
-        dependencies: mut needs,
+        dependencies,
         ..
-    } = walk;
-    let number_of: BTreeMap<usize, usize> = sequence
-        .iter()
-        .enumerate()
-        .map(|(place, index)| (*index, place + 1))
-        .collect();
-    let mut drafts: Vec<Option<ProposedStep<'_>>> = graph.steps.into_iter().map(Some).collect();
+    } = sort;
+    let numbers = sequence.iter().enumerate();
+    let number_of: BTreeMap<usize, usize> = numbers.map(|(position, index)| (*index, position + 1)).collect();
+    let mut proposed: Vec<Option<ProposedStep<'_>>> = graph.steps.into_iter().map(Some).collect();
     let step = |index: usize| {
-        let draft = drafts.get_mut(index)?.take()?;
-        let needs = needs.remove(&index).unwrap_or_default();
-        let depends_on: BTreeSet<usize> = needs
-            .iter()
-            .filter_map(|need| number_of.get(need).copied())
+        let proposed = proposed.get_mut(index)?.take()?;
+        let dependencies = dependencies.get(&index).into_iter().flatten();
+        let depends_on: BTreeSet<usize> = dependencies
+            .filter_map(|dependency| number_of.get(dependency).copied())
             .collect();
         Some(Step {
             number: *number_of.get(&index)?,
-            segment: draft.name.clone(),
-            origin: draft.origin().cloned(),
-            protect: draft.declared.is_some_and(|segment| segment.protect),
-            adopts: draft.adopts,
+            segment: proposed.name.clone(),
+            origin: proposed.origin().cloned(),
+            protect: proposed.declared.is_some_and(|segment| segment.protect),
+            adopts: proposed.adopts,
             required_by: Vec::new(),
             frees_slot_for: None,
             depends_on: depends_on.into_iter().collect(),
-            action: draft.action,
+            action: proposed.action,
         })
     };
     let mut steps: Vec<Step> = sequence.into_iter().filter_map(step).collect();
@@ -45,28 +40,25 @@ pub(super) fn order(graph: DependencyGraph<'_>, active: usize, limit: usize) -> 
     steps
 }
 
-/// Has steps that put segments into use wait for archives, where there is not room enough without them.
-///
-/// Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit. Who has which
-/// follows from the steps that are there, so that a part of a plan has its own.
+/// Lets each step that exceeds the limit wait for an archive of its own: if one archive fails, the other steps still fit.
+/// The pairs follow from the selected steps, so a part of a plan has its own pairs.
 pub(super) fn assign_freed_slots(steps: &mut [Step], active: usize, limit: usize) {
-    let room_at_first = limit.saturating_sub(active);
-    // A limit that was lowered, or that the dashboard does not keep: so many archives make room for nothing.
-    let too_many = active.saturating_sub(limit);
+    let free_slots = limit.saturating_sub(active);
+    // The first archives free no slot if the limit was lowered, or if the dashboard does not enforce it.
+    let excess = active.saturating_sub(limit);
     let mut added = 0;
     let mut archives: Vec<usize> = Vec::new();
     let mut pairs = Vec::new();
     let mut waits = Vec::new();
-    for (place, step) in steps.iter().enumerate() {
+    for (position, step) in steps.iter().enumerate() {
         if step.action.removes_active_segment() {
-            archives.push(place);
+            archives.push(position);
         }
         if step.action.adds_active_segment() {
-            let beyond = usize::checked_sub(added, room_at_first);
-            let archive = beyond.and_then(|beyond| archives.get(too_many + beyond));
-            if let Some(archive) = archive {
-                pairs.push((*archive, place));
-                waits.extend(archives.iter().take(too_many).map(|archive| (*archive, place)));
+            let needed = usize::checked_sub(added, free_slots);
+            if let Some(archive) = needed.and_then(|needed| archives.get(excess + needed)) {
+                pairs.push((*archive, position));
+                waits.extend(archives.iter().take(excess).map(|archive| (*archive, position)));
             }
             added += 1;
         }
@@ -74,57 +66,53 @@ pub(super) fn assign_freed_slots(steps: &mut [Step], active: usize, limit: usize
     for step in &mut *steps {
         step.frees_slot_for = None;
     }
-    for (archive, place) in pairs {
-        let name = steps.get(place).map(|step| step.segment.clone());
+    for (archive, position) in pairs {
+        let name = steps.get(position).map(|step| step.segment.clone());
         if let Some(step) = steps.get_mut(archive) {
             step.frees_slot_for = name;
         }
-        waits.push((archive, place));
+        waits.push((archive, position));
     }
-    for (archive, place) in waits {
+    for (archive, position) in waits {
         let number = steps.get(archive).map(|step| step.number);
-        if let (Some(step), Some(number)) = (steps.get_mut(place), number)
-            && let Err(before) = step.depends_on.binary_search(&number)
+        if let (Some(step), Some(number)) = (steps.get_mut(position), number)
+            && let Err(index) = step.depends_on.binary_search(&number)
         {
-            step.depends_on.insert(before, number);
+            step.depends_on.insert(index, number);
         }
     }
 }
 
-/// A conflict when `steps`, in their order, have more than `limit` segments in use at some moment.
-pub(super) fn active_limit_conflict(steps: &[Step], active: usize, limit: usize) -> Option<Conflict> {
-    let mut active = active;
-    let mut fullest = 0;
+pub(super) fn active_limit_conflict(steps: &[Step], mut active: usize, limit: usize) -> Option<Conflict> {
+    let mut maximum = 0;
     for step in steps {
         if step.action.adds_active_segment() {
             active += 1;
-            fullest = fullest.max(active);
+            maximum = maximum.max(active);
         }
         if step.action.removes_active_segment() {
             active = active.saturating_sub(1);
         }
     }
-    (fullest > limit).then_some(Conflict::ActiveLimit {
-        count: fullest,
+    (maximum > limit).then_some(Conflict::ActiveLimit {
+        count: maximum,
         limit,
     })
 }
 
-/// The way so far.
 struct TopologicalSort {
     sequence: Vec<usize>,
     dependencies: BTreeMap<usize, BTreeSet<usize>>,
     dependents: BTreeMap<usize, Vec<usize>>,
     pending_dependencies: Vec<usize>,
     ready: BTreeSet<(Rank, usize, usize)>,
-    /// Whether the limit can be reached at all: otherwise archives have no reason to come early.
+    /// Whether the plan can reach the limit; otherwise archives need not come early.
     is_near_limit: bool,
-    /// Drafts that an archive has to wait for.
+    /// Steps that an archive waits for.
     precedes_archive: BTreeSet<usize>,
 }
 
-/// What comes first of the drafts that could come next. Near the limit, archives and what they wait for make room;
-/// what takes room comes last.
+/// The priority among the steps that could be next. Near the limit, steps that free slots come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Archives,
@@ -136,48 +124,42 @@ enum Rank {
 
 impl TopologicalSort {
     fn new(graph: &DependencyGraph<'_>, active: usize, limit: usize) -> Self {
-        let needs: BTreeMap<usize, BTreeSet<usize>> = (0..graph.steps.len())
+        let dependencies: BTreeMap<usize, BTreeSet<usize>> = (0..graph.steps.len())
             .map(|index| (index, graph.dependencies_of(index)))
             .collect();
-        let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (index, before) in &needs {
-            for need in before {
-                followers.entry(*need).or_default().push(*index);
+        let mut dependents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, dependencies) in &dependencies {
+            for dependency in dependencies {
+                dependents.entry(*dependency).or_default().push(*index);
             }
         }
-        let added = graph
-            .steps
-            .iter()
-            .filter(|draft| draft.action.adds_active_segment())
-            .count();
-        let mut walk = Self {
+        let steps = graph.steps.iter();
+        let added = steps.filter(|step| step.action.adds_active_segment()).count();
+        let mut sort = Self {
             sequence: Vec::with_capacity(graph.steps.len()),
-            pending_dependencies: needs.values().map(BTreeSet::len).collect(),
-            dependencies: needs,
-            dependents: followers,
+            pending_dependencies: dependencies.values().map(BTreeSet::len).collect(),
+            dependencies,
+            dependents,
             ready: BTreeSet::new(),
             is_near_limit: added > 0 && active + added > limit,
             precedes_archive: BTreeSet::new(),
         };
-        if walk.is_near_limit {
-            walk.precedes_archive = walk.steps_before_archives(graph);
+        if sort.is_near_limit {
+            sort.precedes_archive = sort.steps_before_archives(graph);
         }
-        walk
+        sort
     }
 
     fn steps_before_archives(&self, graph: &DependencyGraph<'_>) -> BTreeSet<usize> {
-        let drafts = graph.steps.iter().enumerate();
-        let mut open: Vec<usize> = drafts
-            .filter(|(_, draft)| draft.action.removes_active_segment())
+        let steps = graph.steps.iter().enumerate();
+        let mut open: Vec<usize> = steps
+            .filter(|(_, step)| step.action.removes_active_segment())
             .map(|(index, _)| index)
             .collect();
         let mut found = BTreeSet::new();
         while let Some(index) = open.pop() {
-            for need in self.dependencies.get(&index).into_iter().flatten() {
-                if found.insert(*need) {
-                    open.push(*need);
-                }
-            }
+            let dependencies = self.dependencies.get(&index).into_iter().flatten();
+            open.extend(dependencies.filter(|dependency| found.insert(**dependency)));
         }
         found
     }
@@ -190,11 +172,11 @@ impl TopologicalSort {
         }
         while let Some((_, _, next)) = self.ready.pop_first() {
             self.sequence.push(next);
-            for follower in self.dependents.remove(&next).unwrap_or_default() {
-                if let Some(count) = self.pending_dependencies.get_mut(follower) {
+            for dependent in self.dependents.remove(&next).unwrap_or_default() {
+                if let Some(count) = self.pending_dependencies.get_mut(dependent) {
                     *count -= 1;
                     if *count == 0 {
-                        self.mark_ready(graph, follower);
+                        self.mark_ready(graph, dependent);
                     }
                 }
             }
@@ -202,24 +184,19 @@ impl TopologicalSort {
     }
 
     fn mark_ready(&mut self, graph: &DependencyGraph<'_>, index: usize) {
-        let Some(draft) = graph.steps.get(index) else {
+        let Some(step) = graph.steps.get(index) else {
             return;
         };
-        let leads = self.precedes_archive.contains(&index);
-        let rank = match (self.is_near_limit, &draft.action) {
-            (false, _) => Rank::Neutral,
-            (true, action) if action.removes_active_segment() => Rank::Archives,
-            (true, action) if action.adds_active_segment() => {
-                if leads {
-                    Rank::AddsBeforeArchive
-                } else {
-                    Rank::Adds
-                }
-            }
-            (true, _) if leads => Rank::PrecedesArchive,
-            (true, _) => Rank::Neutral,
+        let precedes_archive = self.precedes_archive.contains(&index);
+        let rank = match (step.action.adds_active_segment(), precedes_archive) {
+            _ if !self.is_near_limit => Rank::Neutral,
+            _ if step.action.removes_active_segment() => Rank::Archives,
+            (true, true) => Rank::AddsBeforeArchive,
+            (true, false) => Rank::Adds,
+            (false, true) => Rank::PrecedesArchive,
+            (false, false) => Rank::Neutral,
         };
-        // Passing drafts stand behind all others; their place is that of their segment.
+        // A temporary step has the position of its final one.
         self.ready.insert((rank, graph.position(index), index));
     }
 }

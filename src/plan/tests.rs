@@ -72,7 +72,7 @@ fn payload(filters: Vec<Filter>) -> Payload {
     encode(&definition(filters))
 }
 
-/// A live segment; references in it are by id.
+/// A remote segment; its references are by id.
 fn remote(id: &str, name: &str, definition: Payload) -> ObservedSegment {
     ObservedSegment {
         id: SegmentId::new(id),
@@ -98,30 +98,33 @@ fn reference_by_id(id: &str) -> Filter {
 fn observed(segments: Vec<ObservedSegment>) -> ObservedWorkspace {
     ObservedWorkspace {
         listed_at: None,
-        segments: segments.into_iter().map(|live| (live.id.clone(), live)).collect(),
+        segments: segments
+            .into_iter()
+            .map(|existing| (existing.id.clone(), existing))
+            .collect(),
     }
 }
 
-fn plan_for(declared: &[DeclaredSegment], live: Vec<ObservedSegment>) -> Plan {
-    plan_with_state(declared, live, &State::default())
+fn plan_for(declared: &[DeclaredSegment], existing: Vec<ObservedSegment>) -> Plan {
+    plan_with_state(declared, existing, &State::default())
 }
 
-fn plan_with_state(declared: &[DeclaredSegment], live: Vec<ObservedSegment>, ledger: &State) -> Plan {
-    plan_with_policy(declared, live, ledger, &Policy::default())
+fn plan_with_state(declared: &[DeclaredSegment], existing: Vec<ObservedSegment>, state: &State) -> Plan {
+    plan_with_policy(declared, existing, state, &Policy::default())
 }
 
 fn plan_with_policy(
     declared: &[DeclaredSegment],
-    live: Vec<ObservedSegment>,
-    ledger: &State,
+    existing: Vec<ObservedSegment>,
+    state: &State,
     policy: &Policy,
 ) -> Plan {
     plan(&PlanInput {
         workspace: "test",
         endpoint: "MoEngage DC 01",
         declared,
-        observed: &observed(live),
-        state: ledger,
+        observed: &observed(existing),
+        state,
         compared_lists: &ComparedLists::default(),
         policy,
         overrides: Overrides::default(),
@@ -154,21 +157,21 @@ fn entry(id: &str, name: &str) -> StateEntry {
 }
 
 fn state(entries: Vec<StateEntry>) -> State {
-    let mut ledger = State::default();
+    let mut state = State::default();
     for entry in entries {
-        ledger.record(entry);
+        state.record(entry);
     }
-    ledger
+    state
 }
 
-fn archived_remote(live: ObservedSegment) -> ObservedSegment {
+fn archived_remote(existing: ObservedSegment) -> ObservedSegment {
     ObservedSegment {
         lifecycle: Lifecycle::Archived,
-        ..live
+        ..existing
     }
 }
 
-/// A live segment with the definition that [`declared`] segments get by the same amount.
+/// A remote segment with the definition of `spends_more_than(amount)`.
 fn remote_spender(id: &str, name: &str, amount: f64) -> ObservedSegment {
     remote(id, name, payload(vec![spends_more_than(amount)]))
 }

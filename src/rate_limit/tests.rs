@@ -259,7 +259,11 @@ fn a_reset_is_capped_at_the_longest_window() {
         (81, None),
         (7200, None),
     ] {
-        assert_eq!(limiter.plausible_reset(at(reset), at(0)), expected.map(at), "{reset}");
+        assert_eq!(
+            limiter.plausible_reset(at(reset), at(0)),
+            expected.map(at),
+            "{reset}"
+        );
     }
 }
 

@@ -76,7 +76,12 @@ impl WindowInference {
         let window = unambiguous_window(limit, request.class, limits)?;
         let ends_at = answer.reset?;
         // One second of tolerance, because MoEngage may round up.
-        if ends_at >= later(later(request.answered, window.span()), SignedDuration::from_secs(1)) {
+        if ends_at
+            >= later(
+                later(request.answered, window.span()),
+                SignedDuration::from_secs(1),
+            )
+        {
             return None;
         }
         // The reset by MoEngage's clock, because it is the same in all answers about one window.
@@ -121,7 +126,8 @@ impl WindowInference {
         self.first_answers.retain(|_, first| first.ends_at > now);
         let sequences = self.first_answers.values().map(|first| first.request.sequence);
         let oldest = sequences.min().unwrap_or(u64::MAX);
-        self.accepted_requests.retain(|request| request.sequence >= oldest);
+        self.accepted_requests
+            .retain(|request| request.sequence >= oldest);
     }
 }
 

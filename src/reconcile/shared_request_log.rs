@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-pub struct SharedCallLog<S> {
+pub struct SharedRequestLog<S> {
     store: S,
     on_note: Box<NoteSink>,
     cursor: Mutex<LogCursor>,
@@ -19,7 +19,7 @@ struct LogCursor {
     has_reported_failure: bool,
 }
 
-impl<S: StateStore> SharedCallLog<S> {
+impl<S: StateStore> SharedRequestLog<S> {
     pub fn new(store: S, on_note: Box<NoteSink>) -> Self {
         Self {
             store,
@@ -29,7 +29,7 @@ impl<S: StateStore> SharedCallLog<S> {
     }
 }
 
-impl<S: StateStore> RequestLog for SharedCallLog<S> {
+impl<S: StateStore> RequestLog for SharedRequestLog<S> {
     fn exchange<'a>(&'a self, respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         async move {
             // Serializes the parallel requests of one run, so that each sees the records of the previous one.

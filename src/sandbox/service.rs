@@ -17,8 +17,8 @@ use super::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
-use switch_comparison::{ShadowService, SwitchValue};
 use std::collections::BTreeMap;
+use switch_comparison::{ShadowService, SwitchValue};
 
 /// The maximum number of log entries: the log of a service that runs for weeks must not grow without end.
 const LOG_LIMIT: usize = 100_000;

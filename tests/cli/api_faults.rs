@@ -1,4 +1,4 @@
-//! A service that misbehaves: what is said, what is done about it, and what the exit code is.
+//! segctl against an API that loses responses, fails and sends malformed responses: reports, retries and exit codes.
 
 use super::{Repository, event_segment, referencing_segment};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-/// A service with a script of faults, and a repository that uses it.
+/// A sandbox with a fault script, and a repository that uses it.
 pub(super) struct FaultySandbox {
     runtime: tokio::runtime::Runtime,
     server: Option<Server>,
@@ -83,14 +83,14 @@ fn a_lost_response_is_verified_by_reading_and_creates_no_duplicate() {
             );
             let run = repository.run(&["apply", "--auto-approve"]);
             assert_eq!(run.code, Some(0), "{script}: {}{}", run.stdout, run.stderr);
-            assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n", "{script}");
+            assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n", "{script}");
         }
     }
 }
 
 #[test]
 fn a_failed_step_skips_only_its_dependents() {
-    // Refused without having been done, and for good.
+    // The sandbox rejects the first create before it takes effect. segctl does not retry a 400.
     let faulty = FaultySandbox::new(
         r#"[{"on": {"method": "POST"}, "times": 1, "fault": {"status": {"code": 400, "when": "before"}}}]"#,
     );
@@ -98,16 +98,16 @@ fn a_failed_step_skips_only_its_dependents() {
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     repository.write("segments/b.yaml", referencing_segment("B", "A"));
     repository.write("segments/c.yaml", event_segment("C", "sell"));
-    // One after the other, so that it is the first that is refused.
+    // Without parallelism the rejected create is that of `A`.
     let run = repository.run(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
-    for said in [
+    for expected in [
         "create \"A\": failed",
         "create \"B\": skipped",
         "create \"C\": applied",
         "1 applied, 1 skipped, 1 failed",
     ] {
-        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
     let run = repository.run(&["apply", "--auto-approve"]);
     assert!(
@@ -116,7 +116,7 @@ fn a_failed_step_skips_only_its_dependents() {
         run.stdout,
         run.stderr
     );
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
 }
 
 #[test]
@@ -139,11 +139,10 @@ fn an_archived_segment_missing_from_the_state_is_found_and_unarchived() {
         run.stdout,
         run.stderr
     );
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
 }
 
-/// Answers every connection with the same bytes.
-fn serve_fixed_response(answer: &'static [u8]) -> String {
+fn serve_fixed_response(response: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -151,7 +150,7 @@ fn serve_fixed_response(answer: &'static [u8]) -> String {
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
             drop(stream.read(&mut request));
-            drop(stream.write_all(answer));
+            drop(stream.write_all(response));
         }
     });
     address
@@ -159,7 +158,7 @@ fn serve_fixed_response(answer: &'static [u8]) -> String {
 
 #[test]
 fn a_malformed_response_reports_the_request_and_the_response() {
-    let answers: [(&'static [u8], &str); 2] = [
+    let responses: [(&'static [u8], &str); 2] = [
         (
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\nconnection: close\r\n\r\n<html>no!",
             "list the segments",
@@ -169,15 +168,15 @@ fn a_malformed_response_reports_the_request_and_the_response() {
             "list the segments",
         ),
     ];
-    for (answer, said) in answers {
+    for (response, expected) in responses {
         let repository = Repository::new();
         repository.write(
             "segctl.yaml",
-            settings_for_endpoint(&serve_fixed_response(answer)),
+            settings_for_endpoint(&serve_fixed_response(response)),
         );
         let run = repository.run(&["plan"]);
         assert_eq!(run.code, Some(1), "{}", run.stderr);
-        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
         assert!(run.stdout.is_empty());
     }
 }
@@ -190,7 +189,7 @@ fn an_unusable_sandbox_path_is_reported() {
         "segctl.yaml",
         format!("segments: segments/\nworkspaces: {{dev: {{sandbox: \"{unused}/x\"}}}}\n"),
     );
-    repository.write(&unused.to_string(), "a file where a directory is wanted");
+    repository.write(&unused.to_string(), "not a directory");
     let run = repository.run(&["plan"]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
@@ -217,15 +216,15 @@ fn each_wait_is_reported_once_with_the_exhausted_rate_limit() {
         .lines()
         .filter(|line| line.starts_with("Waiting until"))
         .collect();
-    let moments: std::collections::BTreeSet<&str> = waits.iter().copied().collect();
+    let distinct: std::collections::BTreeSet<&str> = waits.iter().copied().collect();
     assert!(
-        !waits.is_empty() && moments.len() == waits.len(),
+        !waits.is_empty() && distinct.len() == waits.len(),
         "{}",
         run.stderr
     );
     for line in waits {
         assert!(
-            line.ends_with(" UTC: the limit of 2/s list and create together is reached."),
+            line.ends_with(" UTC: the rate limit of 2/s list and create together is reached."),
             "{line}"
         );
     }

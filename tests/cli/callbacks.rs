@@ -1,4 +1,4 @@
-//! What the service says of lists after it took them: heard by a run that waits, or by a receiver while none does.
+//! Upload results that arrive as callbacks, either at `apply --wait` or at `segctl callbacks serve`.
 
 use super::api_faults::FaultySandbox;
 use super::{CommandResult, Repository};
@@ -12,7 +12,7 @@ const TOKEN: &str = "a-token-of-the-tests";
 
 const APPLY_AND_WAIT: [&str; 3] = ["apply", "--auto-approve", "--wait"];
 
-/// A file segment with a list, and a filter segment that refers to it.
+/// Declares the file segment `A` with a list, and the filter segment `B` that refers to it.
 fn declare_file_segment(repository: &Repository, users: &str) {
     repository.write(
         "segments/a.yaml",
@@ -24,7 +24,7 @@ fn declare_file_segment(repository: &Repository, users: &str) {
     repository.write("segments/a.csv", "a@x\nb@x\nc@x\n");
 }
 
-/// The sandbox of a repository, which is the embedded one, and publishes.
+/// A repository with the embedded sandbox, and a directory that lists are published to.
 fn sandbox_repository(more: &str) -> Repository {
     let repository = Repository::new();
     repository.write(
@@ -39,7 +39,7 @@ fn sandbox_repository(more: &str) -> Repository {
     repository
 }
 
-/// A service that is reached over the network, with callbacks to an address.
+/// Adds publish and callback settings to the workspace.
 fn configure_callbacks(faulty: &FaultySandbox, callbacks: &str) {
     let repository = &faulty.repository;
     let settings = repository.read("segctl.yaml");
@@ -56,32 +56,31 @@ fn run_with_token(repository: &Repository, arguments: &[&str]) -> CommandResult 
     repository.run_with_env(arguments, &[("CALLBACK_TOKEN", TOKEN)])
 }
 
-/// What the receipt says of the first step.
 fn first_reported_step(repository: &Repository) -> Value {
-    let receipt: Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
-    receipt["steps"][0].clone()
+    let report: Value = serde_json::from_str(&repository.read("report.json")).unwrap();
+    report["steps"][0].clone()
 }
 
 #[test]
 fn apply_with_wait_reports_the_upload_result() {
     let repository = sandbox_repository("");
     declare_file_segment(&repository, "{path: a.csv}");
-    let run = repository.run(&[&APPLY_AND_WAIT[..], &["--receipt-into", "receipt.json"]].concat());
+    let run = repository.run(&[&APPLY_AND_WAIT[..], &["--report-file", "report.json"]].concat());
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    let said = "applied\n    3 values found, 3 processed, 3 users in the segment\n";
-    assert!(run.stdout.contains(said), "{}", run.stdout);
-    let list = &first_reported_step(&repository)["list"];
-    assert_eq!(list["outcome"], "processed");
-    assert_eq!(list["user_count"], 3);
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
-    // A change of one line is one call, of which as much is heard.
+    let expected = "applied\n    3 values found, 3 processed, 3 users in the segment\n";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
+    let result = &first_reported_step(&repository)["upload_result"];
+    assert_eq!(result["outcome"], "processed");
+    assert_eq!(result["user_count"], 3);
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
+    // A change of one line is one request, which has an upload result, too.
     repository.write("segments/a.csv", "a@x\nb@x\nc@x\nd@x\n");
     let run = repository.run(&APPLY_AND_WAIT);
-    for said in [
-        "users: +1 -0, 4 in all, by add-users",
+    for expected in [
+        "users: 1 added, 0 removed (4 total), by add-users",
         "1 values found, 1 processed, 4 users in the segment",
     ] {
-        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
 }
 
@@ -89,14 +88,17 @@ fn apply_with_wait_reports_the_upload_result() {
 fn apply_without_wait_reports_the_upload_as_pending() {
     let repository = sandbox_repository("");
     declare_file_segment(&repository, "{path: a.csv}");
-    let run = repository.run(&["apply", "--auto-approve", "--receipt-into", "receipt.json"]);
+    let run = repository.run(&["apply", "--auto-approve", "--report-file", "report.json"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stdout.contains("accepted, outcome not known"),
+        run.stdout.contains("upload accepted; result pending"),
         "{}",
         run.stdout
     );
-    assert_eq!(first_reported_step(&repository)["list"]["outcome"], "not known");
+    assert_eq!(
+        first_reported_step(&repository)["upload_result"]["outcome"],
+        "pending"
+    );
 }
 
 #[test]
@@ -105,11 +107,11 @@ fn values_that_matched_no_user_are_reported() {
     declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&APPLY_AND_WAIT);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    for said in [
+    for expected in [
         "3 values found, 3 processed, 2 users in the segment",
-        "users were lost of the 3 of its list",
+        "users are missing from the segment (3 in the list)",
     ] {
-        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
 }
 
@@ -117,26 +119,26 @@ fn values_that_matched_no_user_are_reported() {
 fn a_failed_upload_fails_its_step_and_is_sent_again_by_the_next_run() {
     let repository = sandbox_repository("");
     let sha256 = "0a".repeat(32);
-    // Nobody is there.
+    // No server listens on port 9.
     declare_file_segment(
         &repository,
         &format!("{{url: \"http://127.0.0.1:9/a.csv\", sha256: {sha256}}}"),
     );
     let run = repository.run(&APPLY_AND_WAIT);
     assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
-    for said in [
+    for expected in [
         "create \"A\": failed",
-        "the service took the list and could not read it: the download failed",
+        "MoEngage accepted the list but could not read it: the download failed",
         "create \"B\": skipped",
     ] {
-        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
     let plan = repository.run(&["plan"]);
-    for said in [
+    for expected in [
         "by replace",
-        "the service could not read the list before, and nobody is in it: the download failed",
+        "the segment is empty: MoEngage could not read the previous list: the download failed",
     ] {
-        assert!(plan.stdout.contains(said), "{said}: {}", plan.stdout);
+        assert!(plan.stdout.contains(expected), "{expected}: {}", plan.stdout);
     }
     declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&APPLY_AND_WAIT);
@@ -147,7 +149,7 @@ fn a_failed_upload_fails_its_step_and_is_sent_again_by_the_next_run() {
 #[test]
 fn waiting_for_a_missing_callback_ends_at_the_wait_timeout() {
     let faulty = FaultySandbox::new("[]");
-    // Nobody listens there.
+    // No server listens on port 9.
     configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
     let repository = &faulty.repository;
     declare_file_segment(repository, "{path: a.csv}");
@@ -155,41 +157,39 @@ fn waiting_for_a_missing_callback_ends_at_the_wait_timeout() {
         repository,
         &[
             &APPLY_AND_WAIT[..],
-            &["--wait-timeout", "1s", "--receipt-into", "receipt.json"],
+            &["--wait-timeout", "1s", "--report-file", "report.json"],
         ]
         .concat(),
     );
     assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stderr
-            .contains("at most for what the service says of the list of `A`"),
+        run.stderr.contains("at most for the upload result of `A`"),
         "{}",
         run.stderr
     );
-    for said in [
+    for expected in [
         "create \"A\": unknown",
-        "accepted, outcome not known: nobody called back in time",
+        "upload accepted; result pending: no callback arrived in time",
         "create \"B\": skipped",
     ] {
-        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
-    // It was taken all the same, and is not sent again; that nothing is known of it is not forgotten.
+    // MoEngage accepted the list, so the next run does not send it again. The plan reports the pending result.
     let plan = run_with_token(repository, &["plan"]);
-    for said in [
-        "warning: the service has not said yet what became of the lists of `A`",
-        "Plan: 1 to create, 0 to update",
+    for expected in [
+        "warning: MoEngage has not reported an upload result for `A`",
+        "Plan: 1 to create.\n",
     ] {
-        assert!(plan.stdout.contains(said), "{said}: {}", plan.stdout);
+        assert!(plan.stdout.contains(expected), "{expected}: {}", plan.stdout);
     }
-    // The next run that waits does so before it goes on.
+    // The next run with `--wait` waits for the pending result before its own steps.
     let run = run_with_token(
         repository,
         &[&APPLY_AND_WAIT[..], &["--wait-timeout", "1s"]].concat(),
     );
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stderr
-            .contains("at most for what the service says of the list of `A`"),
+        run.stderr.contains("at most for the upload result of `A`"),
         "{}",
         run.stderr
     );
@@ -209,21 +209,17 @@ fn an_interrupted_wait_is_reported() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let waits = lines.find(|line| {
-        line.as_ref()
-            .unwrap()
-            .contains("at most for what the service says")
-    });
-    assert!(waits.is_some());
+    let wait_line = lines.find(|line| line.as_ref().unwrap().contains("at most for the upload result"));
+    assert!(wait_line.is_some());
     send_signal(&child, "-INT");
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{out}");
-    for said in [
-        "accepted, outcome not known: the run ended before",
-        "Stopped: a signal asked for it",
+    for expected in [
+        "upload accepted; result pending: the run ended before",
+        "Stopped: interrupted by SIGINT",
     ] {
-        assert!(out.contains(said), "{said}: {out}");
+        assert!(out.contains(expected), "{expected}: {out}");
     }
 }
 
@@ -235,7 +231,7 @@ fn the_callback_token_is_required_only_for_uploads() {
     repository.write("segments/a.yaml", super::event_segment("A", "buy"));
     let run = repository.run(&["apply", "--auto-approve"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    // With a list it is asked for before anything is written.
+    // With an upload, segctl requires the token before the first write.
     repository.write("segments/c.csv", "a@x\n");
     repository.write(
         "segments/c.yaml",
@@ -275,7 +271,7 @@ fn waiting_requires_a_callback_url_and_a_strong_token() {
     assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
 }
 
-/// A receiver that is stopped at the end.
+/// A running `segctl callbacks serve`.
 struct CallbackServerProcess {
     child: Child,
     address: String,
@@ -302,14 +298,12 @@ impl CallbackServerProcess {
         }
     }
 
-    /// Waits for the next callback.
     fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line
     }
 
-    /// The status of the answer to a request.
     fn request_status(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
@@ -318,12 +312,12 @@ impl CallbackServerProcess {
             "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response.split(' ').nth(1).unwrap().to_owned()
     }
 
-    /// Ends it as a service manager does.
+    /// Stops it with SIGTERM, as a service manager does.
     fn stop(mut self) {
         send_signal(&self.child, "-TERM");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
@@ -336,26 +330,26 @@ fn the_callback_server_stores_results_for_later_runs() {
     let repository = &faulty.repository;
     let settings = repository.read("segctl.yaml");
     configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
-    let mut serving = CallbackServerProcess::start(repository);
-    // Only now it is known where it listens.
+    let mut server = CallbackServerProcess::start(repository);
+    // The server has chosen its port.
     repository.write("segctl.yaml", settings);
-    configure_callbacks(&faulty, &format!("url: \"http://{}\"", serving.address));
+    configure_callbacks(&faulty, &format!("url: \"http://{}\"", server.address));
     declare_file_segment(repository, "{path: a.csv}");
     let run = run_with_token(repository, &["apply", "--auto-approve"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert_eq!(
-        serving.next_line(),
-        "list of \"A\": 3 values found, 3 processed, 3 users in the segment\n"
+        server.next_line(),
+        "upload result for \"A\": 3 values found, 3 processed, 3 users in the segment\n"
     );
-    let said = "the service read the list of `A`: 3 values found, 3 processed, 3 users in the segment";
+    let expected = "MoEngage processed the list of `A`: 3 values found, 3 processed, 3 users in the segment";
     let plan = run_with_token(repository, &["plan"]);
     assert!(
-        plan.stderr.contains(said) && plan.stdout == "No changes.\n",
+        plan.stderr.contains(expected) && plan.plan_text() == "No changes.\n",
         "{}{}",
         plan.stdout,
         plan.stderr
     );
-    // A run takes it in; then it is no news any more.
+    // A run applies the result to the state. Later plans do not report it.
     assert_eq!(
         run_with_token(repository, &["apply", "--auto-approve"]).code,
         Some(0)
@@ -367,52 +361,52 @@ fn the_callback_server_stores_results_for_later_runs() {
         0
     );
     let plan = run_with_token(repository, &["plan"]);
-    assert!(!plan.stderr.contains(said), "{}", plan.stderr);
-    // A run that waits and cannot listen hears through it.
+    assert!(!plan.stderr.contains(expected), "{}", plan.stderr);
+    // A run that cannot listen waits for the results that the server stores.
     repository.write("segments/a.csv", "a@x\n");
     let run = run_with_token(repository, &APPLY_AND_WAIT);
-    let said = "applied\n    2 values found, 2 processed, 1 users in the segment\n";
+    let expected = "applied\n    2 values found, 2 processed, 1 users in the segment\n";
     assert!(
-        run.code == Some(0) && run.stdout.contains(said),
+        run.code == Some(0) && run.stdout.contains(expected),
         "{}{}",
         run.stdout,
         run.stderr
     );
-    serving.stop();
+    server.stop();
 }
 
 #[test]
 fn the_callback_server_rejects_requests_that_are_not_callbacks() {
     let faulty = FaultySandbox::new("[]");
     configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
-    let serving = CallbackServerProcess::start(&faulty.repository);
+    let server = CallbackServerProcess::start(&faulty.repository);
     let upload = "5a".repeat(16);
     let path = format!("/{TOKEN}/{upload}");
     let wrong = format!("/another-token-of-the-tests/{upload}");
-    let (done, failed) = (r#"{"status": 201}"#, r#"{"status": 400}"#);
+    let (processed, failed) = (r#"{"status": 201}"#, r#"{"status": 400}"#);
     let large = format!(r#"{{"status": 201, "x": "{}"}}"#, "x".repeat(70_000));
     for (method, path, body, status) in [
-        ("POST", wrong.as_str(), done, "404"),
-        ("POST", "/", done, "404"),
+        ("POST", wrong.as_str(), processed, "404"),
+        ("POST", "/", processed, "404"),
         ("GET", wrong.as_str(), "", "404"),
         ("GET", path.as_str(), "", "405"),
         ("POST", path.as_str(), "{}", "400"),
         ("POST", path.as_str(), large.as_str(), "413"),
-        // Twice is once, and what failed stays failed.
-        ("POST", path.as_str(), done, "200"),
-        ("POST", path.as_str(), done, "200"),
+        // A repeated callback changes nothing, and a failed upload stays failed.
+        ("POST", path.as_str(), processed, "200"),
+        ("POST", path.as_str(), processed, "200"),
         ("POST", path.as_str(), failed, "200"),
-        ("POST", path.as_str(), done, "200"),
+        ("POST", path.as_str(), processed, "200"),
     ] {
         assert_eq!(
-            serving.request_status(method, path, body),
+            server.request_status(method, path, body),
             status,
             "{method} {path}"
         );
     }
-    let kept = format!(".segctl/live/callbacks/{upload}.json");
-    assert!(faulty.repository.read(&kept).contains("\"failed\""));
-    serving.stop();
+    let stored = format!(".segctl/live/callbacks/{upload}.json");
+    assert!(faulty.repository.read(&stored).contains("\"failed\""));
+    server.stop();
 }
 
 #[test]
@@ -427,14 +421,14 @@ fn the_callback_token_is_in_no_output_and_no_file() {
             "apply",
             "--auto-approve",
             "--json",
-            "--receipt-into",
-            "receipt.json",
+            "--report-file",
+            "report.json",
         ],
     );
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    let mut texts = vec![run.stdout, run.stderr, repository.read("receipt.json")];
-    let ledger = repository.path().join(".segctl/live");
-    for file in fs::read_dir(ledger).unwrap() {
+    let mut texts = vec![run.stdout, run.stderr, repository.read("report.json")];
+    let state = repository.path().join(".segctl/live");
+    for file in fs::read_dir(state).unwrap() {
         let path = file.unwrap().path();
         if path.is_file() {
             texts.push(String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());

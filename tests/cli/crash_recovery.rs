@@ -1,6 +1,5 @@
-//! Runs that are killed: at every call, before it is sent on and after it was answered, and at every change of the ledger
-//! and its journal, before, after and in the middle of it, the process ends without a word. The next run has to converge,
-//! and to know what the killed one did for its own.
+//! Runs that are killed at every request and at every change of the state and journal files: before, during and after it.
+//! The next run has to converge, and to treat the segments of the killed run as managed.
 
 use super::proxy::{PausePoint, ProxiedSandbox};
 use super::{event_segment, referencing_segment};
@@ -13,31 +12,31 @@ use {
     std::thread,
 };
 
-/// A plan with every kind of step: three that exchange their definitions, one that is put away, one that is taken out and
-/// changed, one that is renamed, and two that are new.
-fn prepare_changes(wired: &ProxiedSandbox) {
-    let repository = &wired.repository;
+/// Declares changes that need every kind of step: three updates that exchange definitions, an archive, an unarchive with
+/// an update, a rename, and two creates.
+fn prepare_changes(sandbox: &ProxiedSandbox) {
+    let repository = &sandbox.repository;
     for (name, event) in [
         ("A", "a"),
         ("B", "b"),
         ("C", "c"),
-        ("Gone", "gone"),
-        ("Back", "back"),
+        ("Removed", "removed"),
+        ("Archived", "archived"),
         ("Old", "old"),
     ] {
         repository.write(&format!("segments/{name}.yaml"), event_segment(name, event));
     }
-    assert_eq!(wired.apply().code, Some(0));
+    assert_eq!(sandbox.apply().code, Some(0));
     repository.write(
-        "segments/Back.yaml",
-        format!("lifecycle: archived\n{}", event_segment("Back", "back")),
+        "segments/Archived.yaml",
+        format!("lifecycle: archived\n{}", event_segment("Archived", "archived")),
     );
-    assert_eq!(wired.apply().code, Some(0));
+    assert_eq!(sandbox.apply().code, Some(0));
     repository.write("segments/A.yaml", event_segment("A", "b"));
     repository.write("segments/B.yaml", event_segment("B", "c"));
     repository.write("segments/C.yaml", event_segment("C", "a"));
-    std::fs::remove_file(repository.path().join("segments/Gone.yaml")).unwrap();
-    repository.write("segments/Back.yaml", event_segment("Back", "back again"));
+    std::fs::remove_file(repository.path().join("segments/Removed.yaml")).unwrap();
+    repository.write("segments/Archived.yaml", event_segment("Archived", "unarchived"));
     repository.write(
         "segments/Old.yaml",
         format!("previous_names: [Old]\n{}", event_segment("New", "old")),
@@ -46,70 +45,70 @@ fn prepare_changes(wired: &ProxiedSandbox) {
     repository.write("segments/Member.yaml", referencing_segment("Member", "Fresh"));
 }
 
-/// The next run converges, and everything is known for what it is.
-fn assert_converges(wired: &ProxiedSandbox, what: &str) {
-    let run = wired.apply();
-    assert_eq!(run.code, Some(0), "{what}: {}{}", run.stdout, run.stderr);
+/// Checks that the next run converges, and that no segment is missing or duplicated.
+fn assert_converges(sandbox: &ProxiedSandbox, context: &str) {
+    let run = sandbox.apply();
+    assert_eq!(run.code, Some(0), "{context}: {}{}", run.stdout, run.stderr);
     for command in [["plan", "--detailed-exitcode"], ["drift", "--detailed-exitcode"]] {
-        let run = wired.repository.run(&command);
-        assert_eq!(run.code, Some(0), "{what}: {}{}", run.stdout, run.stderr);
+        let run = sandbox.repository.run(&command);
+        assert_eq!(run.code, Some(0), "{context}: {}{}", run.stdout, run.stderr);
     }
-    let state = wired.get_control_endpoint("state");
+    let state = sandbox.get_control_endpoint("state");
     let segments = state["segments"].as_object().unwrap();
     let names: BTreeSet<&str> = segments
         .values()
-        .filter_map(|made| made["name"].as_str())
+        .filter_map(|segment| segment["name"].as_str())
         .collect();
-    assert_eq!(segments.len(), 8, "{what}: {state:#}");
+    assert_eq!(segments.len(), 8, "{context}: {state:#}");
     assert_eq!(
         names,
-        BTreeSet::from(["A", "B", "C", "Back", "Fresh", "Gone", "Member", "New"]),
-        "{what}"
+        BTreeSet::from(["A", "B", "C", "Archived", "Fresh", "Removed", "Member", "New"]),
+        "{context}"
     );
 }
 
 #[test]
 fn the_next_run_converges_after_a_kill_at_any_request() {
-    for moment in [PausePoint::Before, PausePoint::After] {
-        for call in 1.. {
-            let wired = ProxiedSandbox::new();
-            prepare_changes(&wired);
-            let what = format!("killed at call {call}, {moment:?}");
-            let is_killed = wired.apply_and_kill_at(call, moment);
-            assert_converges(&wired, &what);
+    for pause_point in [PausePoint::Before, PausePoint::After] {
+        for number in 1.. {
+            let sandbox = ProxiedSandbox::new();
+            prepare_changes(&sandbox);
+            let context = format!("killed at request {number}, {pause_point:?}");
+            let is_killed = sandbox.apply_and_kill_at(number, pause_point);
+            assert_converges(&sandbox, &context);
             if !is_killed {
-                assert!(call > 18, "only {} calls", call - 1);
+                assert!(number > 18, "only {} requests", number - 1);
                 break;
             }
         }
     }
 }
 
-/// The library that ends the process at a change of the ledger's files, made by the C compiler that the build takes, too.
+/// Builds the library that kills the process at a change of the state files, with the C compiler of the build.
 #[cfg(target_os = "linux")]
 fn build_kill_library() -> PathBuf {
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killer.so");
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let made = Command::new(&compiler)
+    let status = Command::new(&compiler)
         .args(["-shared", "-fPIC", "-o"])
         .arg(&library)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/killer.c"))
         .status();
     assert!(
-        made.as_ref().is_ok_and(ExitStatus::success),
-        "{} cannot compile tests/cli/killer.c: {made:?}",
+        status.as_ref().is_ok_and(ExitStatus::success),
+        "{} cannot compile tests/cli/killer.c: {status:?}",
         compiler.display()
     );
     library
 }
 
-/// Applies, and kills the run at change number `number` of the ledger's files; whether it came to that.
+/// Applies, and kills the run at change `number` of the state files. False if the run ended before that change.
 #[cfg(target_os = "linux")]
-fn apply_and_kill_at_change(wired: &ProxiedSandbox, killer: &Path, number: usize) -> bool {
+fn apply_and_kill_at_change(sandbox: &ProxiedSandbox, killer: &Path, number: usize) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
-    // As the system names it, whatever links lead there.
-    let repository = wired.repository.path().canonicalize().unwrap();
-    let ended = wired
+    // killer.c compares with resolved paths.
+    let repository = sandbox.repository.path().canonicalize().unwrap();
+    let status = sandbox
         .repository
         .command(&["apply", "--auto-approve"])
         .env("LD_PRELOAD", killer)
@@ -119,29 +118,32 @@ fn apply_and_kill_at_change(wired: &ProxiedSandbox, killer: &Path, number: usize
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    assert!(ended.success() || ended.signal() == Some(9), "{number}: {ended}");
-    !ended.success()
+    assert!(
+        status.success() || status.signal() == Some(9),
+        "{number}: {status}"
+    );
+    !status.success()
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn the_next_run_converges_after_a_kill_at_any_state_change() {
     let killer = build_kill_library();
-    // Two at a time, each every other change, until a run ends before it comes to its change.
+    // Two threads, one for the odd and one for the even changes, until a run ends before its change.
     let kills = &|first: usize| {
         let is_killed = |number: &usize| {
-            let wired = ProxiedSandbox::new();
-            prepare_changes(&wired);
-            let is_killed = apply_and_kill_at_change(&wired, &killer, *number);
-            assert_converges(&wired, &format!("killed at change {number} of the ledger"));
+            let sandbox = ProxiedSandbox::new();
+            prepare_changes(&sandbox);
+            let is_killed = apply_and_kill_at_change(&sandbox, &killer, *number);
+            assert_converges(&sandbox, &format!("killed at change {number} of the state files"));
             is_killed
         };
         (first..).step_by(2).take_while(is_killed).count()
     };
     let kills: usize = thread::scope(|scope| {
-        let both = [1, 2].map(|first| scope.spawn(move || kills(first)));
-        both.map(|half| half.join().unwrap()).iter().sum()
+        let threads = [1, 2].map(|first| scope.spawn(move || kills(first)));
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
     });
-    // Four of them for an intent and for an outcome of each of the nine writes at least.
+    // Each of the nine writes records an intent and an outcome, with at least four changes each.
     assert!(kills >= 72, "only {kills} changes");
 }

@@ -1,4 +1,4 @@
-//! The events of `apply --json`: which, in which order, and when they can be read.
+//! The events of `apply --json`: their types, their order, and when they are flushed.
 
 use super::api_faults::FaultySandbox;
 use super::{CommandResult, Repository, event_segment, referencing_segment};
@@ -7,38 +7,38 @@ use std::fs;
 
 const APPLY: [&str; 3] = ["apply", "--json", "--auto-approve"];
 
-/// The places of the events of one type that are about the step with a number.
+/// The positions of the events of type `kind` for the step `number`.
 fn event_positions(events: &[Value], kind: &str, number: usize) -> Vec<usize> {
     let all = events.iter().enumerate();
-    let meant = all.filter(|(_, event)| event["type"] == kind && event["number"] == number);
-    meant.map(|(place, _)| place).collect()
+    let matching = all.filter(|(_, event)| event["type"] == kind && event["number"] == number);
+    matching.map(|(position, _)| position).collect()
 }
 
 fn events_of_type<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|event| event["type"] == kind).collect()
 }
 
-/// What every run keeps to, however it ends; its events.
+/// The events of a run, after checks that every run has to pass, however it ends.
 pub(super) fn checked_events(run: &CommandResult) -> Vec<Value> {
     let events = run.stdout_events();
     assert_eq!(events[0]["type"], "version", "{}", run.stdout);
-    for of in ["format_version", "segctl_version", "stability", "run"] {
-        assert!(events[0][of].is_string(), "{}", events[0]);
+    for key in ["format_version", "segctl_version", "stability", "run"] {
+        assert!(events[0][key].is_string(), "{}", events[0]);
     }
-    let mut before = jiff::Timestamp::UNIX_EPOCH;
+    let mut previous = jiff::Timestamp::UNIX_EPOCH;
     for event in &events {
         let at = event["at"].as_str().unwrap().parse().unwrap();
-        assert!(before <= at, "{event}");
-        before = at;
+        assert!(previous <= at, "{event}");
+        previous = at;
     }
     let last = events.last().unwrap();
     assert_eq!(events_of_type(&events, "change_summary"), [last]);
     assert_eq!(last["exit_code"].as_i64(), run.code.map(i64::from), "{last}");
     assert_eq!(last["run"], events[0]["run"]);
     let planned = events_of_type(&events, "planned_change").len() as u64;
-    let tally = last["tally"].as_object().unwrap();
+    let counts = last["counts"].as_object().unwrap();
     assert_eq!(
-        tally.values().filter_map(Value::as_u64).sum::<u64>(),
+        counts.values().filter_map(Value::as_u64).sum::<u64>(),
         planned,
         "{last}"
     );
@@ -55,12 +55,11 @@ fn each_step_emits_planned_start_and_complete_events_in_order() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{}", run.stdout);
     let events = checked_events(&run);
     assert_eq!(events.len(), 1 + 3 * 3 + 1, "{}", run.stdout);
-    let begun = events_of_type(&events, "apply_start").len();
-    assert_eq!(begun, 3);
+    assert_eq!(events_of_type(&events, "apply_start").len(), 3);
     for number in 1..=3 {
         let [planned, started, ended] = ["planned_change", "apply_start", "apply_complete"]
             .map(|kind| event_positions(&events, kind, number))
-            .map(|places| (places.len() == 1).then(|| places[0]).unwrap());
+            .map(|positions| (positions.len() == 1).then(|| positions[0]).unwrap());
         assert!(
             planned <= 3 && planned < started && started < ended,
             "{}",
@@ -69,10 +68,10 @@ fn each_step_emits_planned_start_and_complete_events_in_order() {
         assert_eq!(events[ended]["segment"], events[planned]["segment"]);
         assert_eq!(events[ended]["outcome"], "applied");
         assert!(events[ended]["id"].is_string());
-        for need in events[planned]["depends_on"].as_array().unwrap() {
-            let need = usize::try_from(need.as_u64().unwrap()).unwrap();
+        for dependency in events[planned]["depends_on"].as_array().unwrap() {
+            let dependency = usize::try_from(dependency.as_u64().unwrap()).unwrap();
             assert!(
-                event_positions(&events, "apply_complete", need)[0] < started,
+                event_positions(&events, "apply_complete", dependency)[0] < started,
                 "{}",
                 run.stdout
             );
@@ -80,11 +79,11 @@ fn each_step_emits_planned_start_and_complete_events_in_order() {
     }
     let last = events.last().unwrap();
     assert_eq!(
-        (&last["tally"]["applied"], &last["workspace"]),
+        (&last["counts"]["applied"], &last["workspace"]),
         (&json!(3), &json!("dev"))
     );
-    let ledger = repository.read(".segctl/dev/ledger.json");
-    assert!(ledger.contains(last["run"].as_str().unwrap()), "{ledger}");
+    let state = repository.read(".segctl/dev/state.json");
+    assert!(state.contains(last["run"].as_str().unwrap()), "{state}");
 
     repository.write("segments/a.yaml", event_segment("A", "buy more"));
     let events = checked_events(&repository.run(&APPLY));
@@ -96,7 +95,7 @@ fn each_step_emits_planned_start_and_complete_events_in_order() {
         planned["id"].is_string() && planned["id"] == started["id"],
         "{planned}"
     );
-    // Nothing is left to be done, and that is said all the same.
+    // A run without changes still emits the version and the summary.
     assert_eq!(checked_events(&repository.run(&APPLY)).len(), 2);
 }
 
@@ -122,18 +121,18 @@ fn a_failed_step_reports_its_error_and_dependent_steps_are_skipped() {
     );
     let failed = events_of_type(&events, "apply_errored")[0];
     assert!(failed["message"].as_str().unwrap().contains("400"), "{failed}");
-    let begun: Vec<_> = events_of_type(&events, "apply_start")
+    let started: Vec<_> = events_of_type(&events, "apply_start")
         .into_iter()
         .map(|event| event["segment"].clone())
         .collect();
-    assert_eq!(begun, ["A", "C"]);
+    assert_eq!(started, ["A", "C"]);
     assert_eq!(
-        events.last().unwrap()["tally"],
+        events.last().unwrap()["counts"],
         json!({"applied": 1, "unchanged": 0, "skipped": 1, "failed": 1, "unknown": 0, "not_attempted": 0})
     );
 }
 
-/// What is wrong, the arguments, the exit code, and the diagnostics that it has to come to, as `about code`.
+/// How to prepare the repository, the arguments, the exit code, and the expected diagnostics as `source code`.
 type FailureCase = (
     fn(&Repository),
     &'static [&'static str],
@@ -149,22 +148,26 @@ const FAILURE_CASES: [FailureCase; 9] = [
         },
         &APPLY,
         0,
-        &["files SEG071"],
+        &["configuration SEG071"],
     ),
     (
         |repository| repository.write("segments/a.yaml", "name: A\nnmae: B\n"),
         &APPLY,
         3,
-        &["files SEG011", "files SEG010", "run invalid_files"],
+        &[
+            "configuration SEG011",
+            "configuration SEG010",
+            "run invalid_files",
+        ],
     ),
     (
         |repository| repository.write("segctl.yaml", "segmnts: x\n"),
         &APPLY,
         3,
         &[
-            "files SEG010",
-            "files SEG011",
-            "files SEG011",
+            "configuration SEG010",
+            "configuration SEG011",
+            "configuration SEG011",
             "run invalid_files",
         ],
     ),
@@ -175,10 +178,10 @@ const FAILURE_CASES: [FailureCase; 9] = [
         &["run invalid_files"],
     ),
     (
-        |repository| repository.write("segments/a.yaml", referencing_segment("A", "Nobody")),
+        |repository| repository.write("segments/a.yaml", referencing_segment("A", "Unknown")),
         &APPLY,
         4,
-        &["files SEG075", "conflict unknown_reference"],
+        &["configuration SEG075", "conflict unknown_reference"],
     ),
     (
         |repository| {
@@ -188,7 +191,7 @@ const FAILURE_CASES: [FailureCase; 9] = [
         },
         &APPLY,
         6,
-        &["guard nothing_declared"],
+        &["guard empty_configuration"],
     ),
     (
         |repository| repository.write("segments/a.yaml", event_segment("A", "buy")),
@@ -217,21 +220,25 @@ const FAILURE_CASES: [FailureCase; 9] = [
 
 #[test]
 fn every_error_is_a_diagnostic_event_before_the_summary() {
-    for (prepare, arguments, code, wanted) in FAILURE_CASES {
+    for (prepare, arguments, code, expected) in FAILURE_CASES {
         let repository = Repository::new();
         prepare(&repository);
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(code), "{wanted:?}: {}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, Some(code), "{expected:?}: {}{}", run.stdout, run.stderr);
         let events = checked_events(&run);
         let diagnostics = events_of_type(&events, "diagnostic");
         let found: Vec<_> = diagnostics
             .iter()
-            .map(|event| format!("{} {}", event["about"], event["code"]).replace('"', ""))
+            .map(|event| format!("{} {}", event["source"], event["code"]).replace('"', ""))
             .collect();
-        assert_eq!(found, wanted, "{}", run.stdout);
+        assert_eq!(found, expected, "{}", run.stdout);
         if code != 0 {
             assert!(events_of_type(&events, "apply_start").is_empty());
-            assert!(events.last().unwrap()["stopped"].is_array(), "{}", run.stdout);
+            assert!(
+                events.last().unwrap()["stop_reasons"].is_array(),
+                "{}",
+                run.stdout
+            );
         }
     }
 }
@@ -240,9 +247,9 @@ fn every_error_is_a_diagnostic_event_before_the_summary() {
 fn events_can_be_written_to_a_file_in_addition_to_text() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    let run = repository.run(&["apply", "--auto-approve", "--json-into", "events.ndjson"]);
+    let run = repository.run(&["apply", "--auto-approve", "--json-file", "events.ndjson"]);
     assert!(
-        run.code == Some(0) && run.stdout.ends_with("Receipt: 1 applied.\n"),
+        run.code == Some(0) && run.stdout.ends_with("Apply complete: 1 applied.\n"),
         "{}{}",
         run.stdout,
         run.stderr
@@ -256,8 +263,8 @@ fn events_can_be_written_to_a_file_in_addition_to_text() {
         "apply",
         "--json",
         "--auto-approve",
-        "--json-into",
-        "nowhere/events",
+        "--json-file",
+        "missing/events",
     ]);
     assert_eq!(run.code, Some(1));
     assert_eq!(
@@ -269,7 +276,7 @@ fn events_can_be_written_to_a_file_in_addition_to_text() {
 }
 
 #[cfg(unix)]
-mod stopped {
+mod interrupted {
     use super::super::signals::{RunningCommand, rate_limited_repository, serve_without_answering_creates};
     use super::*;
     use crate::api_faults::settings_for_endpoint;
@@ -298,15 +305,15 @@ mod stopped {
         assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
         let events = checked_events(&run);
         let last = events.last().unwrap();
-        assert_eq!(last["stopped"], json!(["a signal asked for it"]));
+        assert_eq!(last["stop_reasons"], json!(["interrupted by SIGINT"]));
         assert_eq!(
-            (&last["tally"]["applied"], &last["tally"]["not_attempted"]),
+            (&last["counts"]["applied"], &last["counts"]["not_attempted"]),
             (&json!(1), &json!(2))
         );
         assert_eq!(events_of_type(&events, "diagnostic")[0]["code"], "interrupted");
         let outcomes = events_of_type(&events, "apply_errored");
         assert!(
-            outcomes.len() == 2 && outcomes.iter().all(|event| event["outcome"] == "not attempted"),
+            outcomes.len() == 2 && outcomes.iter().all(|event| event["outcome"] == "not_attempted"),
             "{}",
             run.stdout
         );
@@ -314,8 +321,8 @@ mod stopped {
 
     #[test]
     fn a_killed_run_reports_steps_in_flight_as_unknown() {
-        let (told, created) = mpsc::channel();
-        let address = serve_without_answering_creates(told);
+        let (create_sender, created) = mpsc::channel();
+        let address = serve_without_answering_creates(create_sender);
         let repository = Repository::new();
         repository.write("segctl.yaml", settings_for_endpoint(&address));
         repository.write("segments/a.yaml", event_segment("A", "a"));
@@ -326,24 +333,24 @@ mod stopped {
                 "apply",
                 "--json",
                 "--auto-approve",
-                "--receipt-into",
-                "receipt.json",
+                "--report-file",
+                "report.json",
             ],
         );
         created.recv().unwrap();
         run.send_signal("TERM");
-        run.wait_for_stderr("Stopping");
+        run.wait_for_stderr("Interrupt received");
         run.send_signal("TERM");
         let run = run.wait();
         assert_eq!(run.code, Some(143), "{}{}", run.stdout, run.stderr);
-        let tally = &checked_events(&run).pop().unwrap()["tally"];
+        let counts = &checked_events(&run).pop().unwrap()["counts"];
         assert_eq!(
-            (&tally["unknown"], &tally["not_attempted"]),
+            (&counts["unknown"], &counts["not_attempted"]),
             (&json!(1), &json!(1))
         );
-        let receipt: Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
+        let report: Value = serde_json::from_str(&repository.read("report.json")).unwrap();
         assert_eq!(
-            (&receipt["exit_code"], &receipt["steps"][0]["outcome"]),
+            (&report["exit_code"], &report["steps"][0]["outcome"]),
             (&json!(143), &json!("unknown"))
         );
     }

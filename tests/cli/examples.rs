@@ -1,33 +1,32 @@
-//! The examples from nothing to a converged workspace, and every one of them changed, put away and brought back.
+//! The examples, applied to an empty workspace, and each of them changed, archived and unarchived.
 
 use super::Repository;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A copy of the examples with a sandbox that does not limit calls.
+/// A copy of the examples with a sandbox without rate limits.
 fn examples_repository() -> Repository {
     examples_repository_with(r#"{"rate_limits": "off"}"#)
 }
 
-/// A copy of the examples with a sandbox of these settings.
-pub(super) fn examples_repository_with(settings_of_sandbox: &str) -> Repository {
+pub(super) fn examples_repository_with(sandbox_settings: &str) -> Repository {
     let repository = Repository::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let settings = fs::read_to_string(root.join("segctl.yaml")).unwrap();
-    let any = "rate_limits: {list: [100000/s], create: [100000/s], get: [100000/s], update: [100000/s], lifecycle: [100000/s]}";
+    let unlimited = "rate_limits: {list: [100000/s], create: [100000/s], get: [100000/s], update: [100000/s], lifecycle: [100000/s]}";
     let sandbox = "    sandbox: .segctl/sandbox.json\n";
     assert!(settings.contains(sandbox));
     repository.write(
         "segctl.yaml",
-        settings.replace(sandbox, &format!("{sandbox}    {any}\n")),
+        settings.replace(sandbox, &format!("{sandbox}    {unlimited}\n")),
     );
     repository.write(
         ".segctl/sandbox.json",
-        format!(r#"{{"format_version": 1, "settings": {settings_of_sandbox}}}"#),
+        format!(r#"{{"format_version": 1, "settings": {sandbox_settings}}}"#),
     );
     for file in files_below(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        // A document a file, so that each can be changed alone.
+        // One document per file, so that each can be changed alone.
         if file
             .extension()
             .is_some_and(|extension| extension == "txt" || extension == "csv")
@@ -69,7 +68,7 @@ fn sandbox_segments(repository: &Repository) -> serde_json::Value {
         .clone()
 }
 
-/// One field of the first filter, changed so that another audience is meant.
+/// Changes one field of the first filter, and with it the definition.
 fn with_changed_filter(text: &str) -> String {
     for (field, value) in [("action_name", "changed_event"), ("name", "changed_attribute")] {
         let start = text.find("included_filters").unwrap();
@@ -85,7 +84,7 @@ fn with_changed_filter(text: &str) -> String {
             return format!("{}{value}{}", &text[..found], &text[end..]);
         }
     }
-    // Nothing but references: one more filter.
+    // All filters are references: add one filter.
     let (head, tail) = text.split_once("  filters:\n").unwrap();
     let indent: String = tail.chars().take_while(|character| *character == ' ').collect();
     let filter = "{filter_type: user_attributes, name: changed, data_type: bool, operator: exists}";
@@ -98,17 +97,14 @@ fn the_examples_converge_and_a_second_apply_writes_nothing() {
     let run = repository.run(&["apply", "--auto-approve"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stdout.lines().last().unwrap().starts_with("Receipt: "),
+        run.stdout.lines().last().unwrap().starts_with("Apply complete: "),
         "{}",
         run.stdout
     );
     assert_eq!(run.stderr, "");
     let before = sandbox_segments(&repository);
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(
-        (run.code, run.stdout.as_str()),
-        (Some(0), "No changes.\nReceipt: nothing to do.\n")
-    );
+    assert_eq!((run.code, run.plan_text()), (Some(0), "No changes.\n"));
     assert_eq!(sandbox_segments(&repository), before);
 }
 
@@ -127,18 +123,18 @@ fn parse_steps(plan: &str) -> (Vec<String>, Vec<&str>) {
 fn each_example_can_be_changed_archived_and_unarchived() {
     let repository = examples_repository();
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let mut walked = 0;
+    let mut count = 0;
     for file in files_below(&repository.path().join("segments")) {
         let text = fs::read_to_string(&file).unwrap();
         if !text.contains("included_filters") {
-            // Members or users, and their lists.
+            // Cohorts, file segments, and their lists.
             continue;
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         if text.contains("lifecycle: archived") {
-            // Put away from the start: it is not made, whatever it says.
+            // Declared as archived and not in MoEngage: segctl never creates it.
             fs::write(&file, with_changed_filter(&text)).unwrap();
-            assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+            assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
             continue;
         }
         let name = declared_name(&file);
@@ -160,7 +156,7 @@ fn each_example_can_be_changed_archived_and_unarchived() {
             "{below:?}"
         );
 
-        // A segment that others refer to is put away only with a warning, and the others stay.
+        // Archiving a referenced segment gives a warning, and the referencing segments stay unchanged.
         fs::write(&file, with(&text, "archived")).unwrap();
         let run = repository.run(&["apply", "--auto-approve"]);
         assert_eq!(
@@ -170,13 +166,8 @@ fn each_example_can_be_changed_archived_and_unarchived() {
             run.stdout,
             run.stderr
         );
-        assert!(
-            run.stdout
-                .contains("0 to create, 0 to update, 1 to archive, 0 to unarchive."),
-            "{}",
-            run.stdout
-        );
-        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+        assert!(run.stdout.contains("Plan: 1 to archive.\n"), "{}", run.stdout);
+        assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
 
         fs::write(&file, with(&with_changed_filter(&text), "active")).unwrap();
         let run = repository.run(&["apply", "--auto-approve"]);
@@ -187,13 +178,12 @@ fn each_example_can_be_changed_archived_and_unarchived() {
             run.stdout,
             run.stderr
         );
-        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
-        walked += 1;
+        assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
+        count += 1;
     }
-    assert_eq!(walked, 48);
+    assert_eq!(count, 48);
 }
 
-/// The declared name of the one segment in a file.
 fn declared_name(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let line = text

@@ -1,4 +1,4 @@
-//! Exit codes and streams, which scripts depend on.
+//! Exit codes and output streams.
 
 use super::{Repository, event_segment, referencing_segment};
 use clap::CommandFactory;
@@ -27,13 +27,13 @@ fn usage_errors_exit_with_64() {
 fn plan_flags_are_rejected_by_commands_that_do_not_plan() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    for command in [["pull"].as_slice(), &["drift"], &["ledger", "rebuild"]] {
+    for command in [["import"].as_slice(), &["drift"], &["state", "rebuild"]] {
         assert_eq!(repository.run(command).code, Some(0), "{command:?}");
         for flag in [
             "--max-archives=50%",
             "--max-duration=1h",
             "--allow-empty",
-            "--allow-short-list",
+            "--allow-missing-segments",
         ] {
             let run = repository.run(&[command, &[flag]].concat());
             assert_eq!(run.code, Some(64), "{command:?} {flag}: {}", run.stderr);
@@ -48,17 +48,16 @@ fn exit_code_2_for_changes_needs_detailed_exitcode() {
     assert_eq!(repository.run(&["plan"]).code, Some(0));
     let run = repository.run(&["plan", "--detailed-exitcode"]);
     assert_eq!(run.code, Some(2));
-    assert!(
-        run.stdout
-            .ends_with("Plan: 1 to create, 0 to update, 0 to archive, 0 to unarchive.\n"),
-        "{}",
-        run.stdout
-    );
+    assert!(run.stdout.ends_with("Plan: 1 to create.\n"), "{}", run.stdout);
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let run = repository.run(&["plan", "--detailed-exitcode"]);
     assert_eq!(
         (run.code, run.stdout.as_str(), run.stderr.as_str()),
-        (Some(0), "No changes.\n", "")
+        (
+            Some(0),
+            "Workspace: dev (sandbox .segctl/box.json)\n\nNo changes.\n",
+            ""
+        )
     );
 }
 
@@ -97,30 +96,30 @@ fn a_conflict_names_both_segments_and_writes_nothing() {
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let before = repository.read(".segctl/box.json");
-    // Nobody knows any more that it was applied, so it is somebody else's.
-    fs::remove_file(repository.path().join(".segctl/dev/ledger.json")).unwrap();
+    // Without the state, segctl treats `A` as unmanaged.
+    fs::remove_file(repository.path().join(".segctl/dev/state.json")).unwrap();
     repository.write("segments/a.yaml", event_segment("B", "buy"));
     for arguments in [["plan"].as_slice(), &["apply", "--auto-approve"]] {
         let run = repository.run(arguments);
         assert_eq!(run.code, Some(4), "{}", run.stderr);
-        for said in [
+        for expected in [
             "`B`",
             "`A`",
             "segments/a.yaml:1:7",
-            "adopt it: add `id: ",
+            "to adopt it: add `id: ",
             "Cannot apply: 1 conflict.",
         ] {
-            assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+            assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
         }
     }
     assert_eq!(
         segments_of_state(&repository.read(".segctl/box.json")),
         segments_of_state(&before)
     );
-    repository.write("segments/a.yaml", referencing_segment("C", "Nobody"));
+    repository.write("segments/a.yaml", referencing_segment("C", "Unknown"));
     let run = repository.run(&["plan", "--json"]);
     assert_eq!(
-        (run.code, run.stdout_json()["conflicts"][0]["kind"].clone()),
+        (run.code, run.stdout_json()["conflicts"][0]["code"].clone()),
         (Some(4), "unknown_reference".into())
     );
 }
@@ -143,7 +142,7 @@ fn show_prints_a_saved_plan_like_plan() {
     assert_eq!(repository.run(&["show", "plan.json", "--json"]).stdout, json);
     repository.write(
         "plan.json",
-        json.replace("\"format_version\": \"2.0\"", "\"format_version\": \"3.0\""),
+        json.replace("\"format_version\": \"1.0\"", "\"format_version\": \"3.0\""),
     );
     let run = repository.run(&["show", "plan.json"]);
     assert!(
@@ -170,13 +169,13 @@ fn json_output_is_one_document() {
         1
     );
     assert_eq!(
-        repository.run(&["ledger", "rebuild", "--json"]).stdout_json()["segments"],
+        repository.run(&["state", "rebuild", "--json"]).stdout_json()["segments"],
         json!([])
     );
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let run = repository.run(&["ledger", "forget", "A", "--json"]);
+    let run = repository.run(&["state", "rm", "A", "--json"]);
     assert_eq!((run.code, &run.stdout_json()["segments"]), (Some(0), &json!([])));
-    let run = repository.run(&["ledger", "rebuild", "--json"]);
+    let run = repository.run(&["state", "rebuild", "--json"]);
     assert_eq!(run.stdout_json()["segments"][0]["name"], "A");
 }
 
@@ -246,7 +245,7 @@ fn boolean_flags_can_be_set_by_environment_variables() {
         assert_eq!(run.code, Some(code), "{value}: {}", run.stderr);
         assert_eq!(run.stdout.starts_with('{'), is_json, "{value}: {}", run.stdout);
     }
-    // Every other one, too.
+    // No boolean flag of any command uses the strict bool parser.
     let command = Arguments::command();
     let commands = std::iter::once(&command).chain(command.get_subcommands());
     let nested = command.get_subcommands().flat_map(clap::Command::get_subcommands);
@@ -269,7 +268,7 @@ fn usage_errors_are_json_when_json_is_requested() {
         (&["--json", "drift", "--nonsense"], &[]),
         (&["plan", "--nonsense"], &[("SEGCTL_JSON", "yes")]),
         (&["--json"], &[]),
-        (&["ledger", "forget", "--json"], &[]),
+        (&["state", "rm", "--json"], &[]),
     ] {
         let run = repository.run_with_env(arguments, variables);
         assert_eq!((run.code, run.stderr.as_str()), (Some(64), ""), "{arguments:?}");
@@ -312,7 +311,7 @@ fn usage_errors_are_json_when_json_is_requested() {
 fn apply_rejects_a_file_that_is_not_a_saved_plan() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    repository.run(&["plan", "--json-into", "shown.json", "--out", "plan.json"]);
+    repository.run(&["plan", "--json-file", "shown.json", "--out", "plan.json"]);
     repository.write("broken.json", "{");
     let plan = repository.read("plan.json");
     repository.write("changed.json", plan.replace("\"A\"", "\"B\""));
@@ -326,7 +325,7 @@ fn apply_rejects_a_file_that_is_not_a_saved_plan() {
         );
         assert!(
             run.stderr
-                .contains("`segctl apply` takes what `segctl plan --out FILE` wrote"),
+                .contains("create a plan for `segctl apply` with `segctl plan --out FILE`"),
             "{}",
             run.stderr
         );

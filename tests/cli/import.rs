@@ -1,10 +1,9 @@
-//! Files for what was made by hand.
+//! `segctl import`: files for remote segments that are not in the configuration.
 
 use super::examples::examples_repository_with;
 use std::fs;
 
-/// Every example, made by "hand" and shown in every form that the service may show it in: files are written for all,
-/// and a plan has nothing to do.
+/// The API may return a definition in several forms. Import writes a file for every example in each of them.
 #[test]
 fn an_imported_workspace_plans_no_changes() {
     for echo in ["as_sent", "defaults_filled", "defaults_dropped", "dashboard_days"] {
@@ -15,24 +14,24 @@ fn an_imported_workspace_plans_no_changes() {
         fs::create_dir(repository.path().join("segments")).unwrap();
         fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
         let before = repository.read(".segctl/sandbox.json");
-        let listed = repository.run(&["pull"]);
+        let listed = repository.run(&["import"]);
         assert!(
-            listed.stdout.contains("50 live segments without a file"),
+            listed.stdout.contains("50 unmanaged segments"),
             "{}",
             listed.stdout
         );
-        let run = repository.run(&["pull", "--all"]);
+        let run = repository.run(&["import", "--all"]);
         assert_eq!(
             (run.code, run.stdout.as_str()),
-            // Of a cohort and an upload nothing can be read back.
+            // The API returns no members, so the cohort and the file segment become templates.
             (
                 Some(0),
-                "Pulled: 48 files written, 2 to be filled in, 0 skipped.\n"
+                "Import complete: 48 files written, 2 templates, 0 skipped.\n"
             ),
             "{}",
             run.stderr
         );
-        assert!(!repository.path().join(".segctl/sandbox/ledger.json").exists());
+        assert!(!repository.path().join(".segctl/sandbox/state.json").exists());
         let plan = repository.run(&["plan", "--detailed-exitcode"]);
         assert_eq!(plan.code, Some(0), "{echo}: {}{}", plan.stdout, plan.stderr);
         assert_eq!(plan.stdout.lines().last(), Some("No changes."));
@@ -51,29 +50,34 @@ fn an_imported_workspace_plans_no_changes() {
 fn import_never_overwrites_files_and_imports_only_requested_segments() {
     let repository = examples_repository_with(r#"{"rate_limits": "off"}"#);
     repository.run(&["apply", "--auto-approve"]);
-    let run = repository.run(&["pull", "--all"]);
-    assert_eq!(run.code, Some(1), "everything is declared: {}", run.stdout);
+    let run = repository.run(&["import", "--all"]);
+    assert_eq!(
+        run.code,
+        Some(1),
+        "every segment is in the configuration: {}",
+        run.stdout
+    );
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
     repository.write(
         "segments/lapsed-purchasers-7d.yaml",
         super::event_segment("Other", "x"),
     );
-    let run = repository.run(&["pull", "Lapsed purchasers 7d"]);
+    let run = repository.run(&["import", "Lapsed purchasers 7d"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
         repository
             .read("segments/lapsed-purchasers-7d.yaml")
             .contains("name: Other")
     );
-    let pulled = repository.read("segments/lapsed-purchasers-7d-2.yaml");
+    let imported = repository.read("segments/lapsed-purchasers-7d-2.yaml");
     assert!(
-        pulled.starts_with("# pulled from id ") && pulled.contains("source API"),
-        "{pulled}"
+        imported.starts_with("# imported from id ") && imported.contains("source API"),
+        "{imported}"
     );
 }
 
-/// Whoever can use the dashboard chooses names, and terminals obey some of what they may hold.
+/// Dashboard users choose names, and terminals execute some control sequences.
 #[test]
 fn control_characters_in_names_are_escaped() {
     let repository = super::Repository::new();
@@ -82,38 +86,38 @@ fn control_characters_in_names_are_escaped() {
     repository.run(&["apply", "--auto-approve"]);
     let mut state: serde_json::Value = serde_json::from_str(&repository.read(".segctl/box.json")).unwrap();
     let segments = state["segments"].as_object_mut().unwrap();
-    let mut stranger = segments.values().next().unwrap().clone();
-    stranger["name"] = name.into();
-    stranger["id"] = "0123456789abcdef01234567".into();
-    segments.insert("0123456789abcdef01234567".to_owned(), stranger);
+    let mut unmanaged = segments.values().next().unwrap().clone();
+    unmanaged["name"] = name.into();
+    unmanaged["id"] = "0123456789abcdef01234567".into();
+    segments.insert("0123456789abcdef01234567".to_owned(), unmanaged);
     repository.write(".segctl/box.json", state.to_string());
-    let listed = repository.run(&["pull"]);
+    let listed = repository.run(&["import"]);
     assert!(
         listed.stdout.contains("\"Buyers\\u{1b}[2J\\u{202e}7d\\nfake\""),
         "{}",
         listed.stdout
     );
     assert_eq!(
-        repository.run(&["pull", "--json"]).stdout_json()["undeclared"][0]["name"],
+        repository.run(&["import", "--json"]).stdout_json()["unmanaged"][0]["name"],
         name
     );
     for arguments in [
-        ["pull"].as_slice(),
+        ["import"].as_slice(),
         &["plan"],
-        &["ledger", "forget", name],
-        &["pull", "--all"],
-        &["pull", name],
+        &["state", "rm", name],
+        &["import", "--all"],
+        &["import", name],
     ] {
         let run = repository.run(arguments);
-        let said = format!("{}{}", run.stdout, run.stderr);
+        let output = format!("{}{}", run.stdout, run.stderr);
         assert!(
-            !said.contains('\u{1b}') && !said.contains('\u{202e}') && !said.contains("\nfake"),
-            "{arguments:?}: {said:?}"
+            !output.contains('\u{1b}') && !output.contains('\u{202e}') && !output.contains("\nfake"),
+            "{arguments:?}: {output:?}"
         );
     }
 }
 
-/// Whoever knows what the service does not tell fills it in, and goes on from there.
+/// The API does not return the list and the identifier of a file segment. A user adds both to the template.
 #[test]
 fn a_completed_template_is_applied() {
     let repository = examples_repository_with(r#"{"rate_limits": "off"}"#);
@@ -121,19 +125,19 @@ fn a_completed_template_is_applied() {
     let list = repository.read("segments/partners/trade-fair-2026.csv");
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
-    let run = repository.run(&["pull", "--all"]);
+    let run = repository.run(&["import", "--all"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let stub = repository.read("segments/trade-fair-visitors-2026.yaml.stub");
+    let template = repository.read("segments/trade-fair-visitors-2026.yaml.template");
     assert!(
-        stub.contains("\nkind: file\n") && !stub.contains("cohort"),
-        "{stub}"
+        template.contains("\nkind: file\n") && !template.contains("cohort"),
+        "{template}"
     );
-    // Once more writes no other.
-    let run = repository.run(&["pull", "Trade fair*"]);
+    // A second import does not write a second template.
+    let run = repository.run(&["import", "Trade fair*"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let second = "segments/trade-fair-visitors-2026-2.yaml.stub";
+    let second = "segments/trade-fair-visitors-2026-2.yaml.template";
     assert!(!repository.path().join(second).exists());
-    let filled = stub
+    let filled = template
         .replace("ATTRIBUTE", "email")
         .replace("LIST.csv", "fair.csv")
         .replace("DAYS", "60");
@@ -141,8 +145,12 @@ fn a_completed_template_is_applied() {
     repository.write("segments/fair.csv", list);
     let plan = repository.run(&["plan"]);
     assert_eq!(plan.code, Some(4), "{}", plan.stdout);
-    assert!(plan.stdout.contains("--assume-in-sync"), "{}", plan.stdout);
-    let run = repository.run(&["apply", "--auto-approve", "--assume-in-sync"]);
+    assert!(
+        plan.stdout.contains("--assume-members-in-sync"),
+        "{}",
+        plan.stdout
+    );
+    let run = repository.run(&["apply", "--auto-approve", "--assume-members-in-sync"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert_eq!(
         repository.run(&["plan"]).stdout.lines().last(),

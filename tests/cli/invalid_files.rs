@@ -1,9 +1,9 @@
-//! Files that are broken, or made to break the reader: a diagnostic with its place, exit code 3, and no panic.
+//! Invalid and hostile files: a diagnostic with its location, exit code 3, and no panic.
 
 use super::{Repository, event_segment};
 use std::fs;
 
-/// Files with what has to be said about them, where.
+/// File name, content, expected text and expected location.
 fn invalid_file_cases() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let deep = |open: &str, close: &str| {
         format!(
@@ -66,7 +66,7 @@ fn invalid_file_cases() -> Vec<(&'static str, Vec<u8>, &'static str, &'static st
         (
             "list.yaml",
             b"- name: A\n".to_vec(),
-            "expected the fields of a segment",
+            "expected a mapping (a segment)",
             "list.yaml:1:1",
         ),
         (
@@ -98,14 +98,14 @@ fn invalid_file_cases() -> Vec<(&'static str, Vec<u8>, &'static str, &'static st
 
 #[test]
 fn each_invalid_file_is_reported_with_its_location() {
-    for (file, bytes, said, place) in invalid_file_cases() {
+    for (file, bytes, expected, location) in invalid_file_cases() {
         let repository = Repository::new();
         repository.write(&format!("segments/{file}"), bytes);
         let run = repository.run(&["validate"]);
         assert_eq!(run.code, Some(3), "{file}: {}", run.stderr);
-        assert!(run.stderr.contains(said), "{file}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{file}: {}", run.stderr);
         assert!(
-            run.stderr.contains(&format!("segments/{place}")),
+            run.stderr.contains(&format!("segments/{location}")),
             "{file}: {}",
             run.stderr
         );
@@ -137,7 +137,7 @@ fn every_error_of_every_file_is_reported_in_one_run() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|fault| fault["code"].clone())
+        .map(|diagnostic| diagnostic["code"].clone())
         .collect();
     assert_eq!(
         codes,
@@ -181,13 +181,13 @@ fn missing_paths_and_settings_are_reported() {
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
-        "segments: [nowhere/, seg*/x.yaml]\nworkspaces: {dev: {sandbox: f}}\n",
+        "segments: [missing/, seg*/x.yaml]\nworkspaces: {dev: {sandbox: f}}\n",
     );
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
-    assert!(run.stderr.contains("nowhere/"), "{}", run.stderr);
-    let nothing = tempfile::tempdir().unwrap();
-    let run = Repository { directory: nothing }.run(&["plan"]);
+    assert!(run.stderr.contains("missing/"), "{}", run.stderr);
+    let empty = tempfile::tempdir().unwrap();
+    let run = Repository { directory: empty }.run(&["plan"]);
     assert_eq!(run.code, Some(3));
     assert!(
         run.stderr.contains("segctl.yaml") && run.stderr.contains("--config"),
@@ -202,7 +202,7 @@ fn symlink_cycles_and_dangling_links_do_not_crash() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     std::os::unix::fs::symlink("..", repository.path().join("segments/up")).unwrap();
-    std::os::unix::fs::symlink("gone.yaml", repository.path().join("segments/dangling.yaml")).unwrap();
+    std::os::unix::fs::symlink("missing.yaml", repository.path().join("segments/dangling.yaml")).unwrap();
     let run = repository.run(&["validate"]);
     assert!(run.stderr.contains("dangling.yaml"), "{}", run.stderr);
     fs::remove_file(repository.path().join("segments/dangling.yaml")).unwrap();

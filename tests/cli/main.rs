@@ -1,6 +1,6 @@
-//! The program as its users run it: files and arguments in, two streams and an exit code out.
+//! Runs the `segctl` program in temporary repositories, and checks files, output streams and exit codes.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 mod api_faults;
 mod callbacks;
@@ -26,12 +26,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// A repository in a directory of its own, with a sandbox that does not limit calls.
+/// A repository in a temporary directory, with a sandbox without rate limits.
 struct Repository {
     directory: tempfile::TempDir,
 }
 
-/// What a run of the program came to.
 #[derive(Debug)]
 struct CommandResult {
     code: Option<i32>,
@@ -40,7 +39,6 @@ struct CommandResult {
 }
 
 impl Repository {
-    /// An empty repository.
     fn new() -> Self {
         let repository = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -72,7 +70,7 @@ impl Repository {
         fs::read_to_string(self.path().join(file)).unwrap()
     }
 
-    /// Runs `segctl` here with a bare environment.
+    /// Runs `segctl` in the repository with an empty environment.
     fn run(&self, arguments: &[&str]) -> CommandResult {
         self.run_with_env(arguments, &[])
     }
@@ -114,19 +112,23 @@ impl CommandResult {
         run
     }
 
-    /// The events on standard output, each of which has a line of its own.
+    /// The text of a plan without its first line, which names the workspace.
+    fn plan_text(&self) -> &str {
+        let (workspace_line, text) = self.stdout.split_once("\n\n").unwrap();
+        assert!(workspace_line.starts_with("Workspace: "), "{}", self.stdout);
+        text
+    }
+
     fn stdout_events(&self) -> Vec<serde_json::Value> {
         let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.stdout.lines().map(line).collect()
     }
 
-    /// The one JSON document on standard output.
     fn stdout_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
-/// A segment file with one event filter.
 fn event_segment(name: &str, event: &str) -> String {
     format!(
         "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - filter_type: actions\n      \
@@ -135,10 +137,9 @@ fn event_segment(name: &str, event: &str) -> String {
     )
 }
 
-/// A segment file that refers to another segment.
-fn referencing_segment(name: &str, of: &str) -> String {
+fn referencing_segment(name: &str, target: &str) -> String {
     format!(
         "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - {{filter_type: custom_segments, \
-         name: {of}}}\n    - {{filter_type: user_attributes, name: {of}, data_type: bool, operator: exists}}\n"
+         name: {target}}}\n    - {{filter_type: user_attributes, name: {target}, data_type: bool, operator: exists}}\n"
     )
 }

@@ -1,10 +1,10 @@
-//! Lists of users that segments name: what is told of them, and what is mended.
+//! Checks of member lists and of `validate --fix`.
 
 use super::Repository;
 use serde_json::Value;
 use std::fs;
 
-/// A repository with a file segment and a cohort that name the list `data/list`.
+/// A repository with a segment that reads the list `data/list`: a cohort for `uid`, a file segment otherwise.
 fn repository_with_list(kind: &str, list: &[u8]) -> Repository {
     let repository = Repository::new();
     let (identifier, members) = match kind {
@@ -28,16 +28,15 @@ fn repository_with_list(kind: &str, list: &[u8]) -> Repository {
     repository
 }
 
-/// Codes, lines and messages of what is wrong.
+/// The errors of `validate`, each as code, line and message.
 fn error_diagnostics(repository: &Repository, arguments: &[&str]) -> Vec<String> {
     let run = repository.run(&[&["validate", "--json"], arguments].concat());
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     let found = document["diagnostics"].as_array().unwrap().iter();
-    let told: Vec<String> = found
+    let errors: Vec<String> = found
         .filter(|found| found["severity"] == "error")
         .map(|found| {
-            let place = &found["labels"][0];
-            let line = place["line"].as_u64().unwrap_or_default();
+            let line = found["labels"][0]["line"].as_u64().unwrap_or_default();
             format!(
                 "{} {line} {}",
                 found["code"].as_str().unwrap(),
@@ -47,11 +46,11 @@ fn error_diagnostics(repository: &Repository, arguments: &[&str]) -> Vec<String>
         .collect();
     assert_eq!(
         run.code,
-        Some(if told.is_empty() { 0 } else { 3 }),
+        Some(if errors.is_empty() { 0 } else { 3 }),
         "{}",
         run.stdout
     );
-    told
+    errors
 }
 
 #[test]
@@ -80,7 +79,7 @@ fn every_error_of_a_list_is_reported_with_its_line() {
         (
             "string",
             b"a\nb\na\n",
-            "SEG044 3 this line has the value of line 1 again",
+            "SEG044 3 this line repeats the value of line 1",
         ),
         ("double", b"1\n1.0\n", "SEG044 2 "),
         ("string", b"a\n\nb\n", "SEG043 2 "),
@@ -96,10 +95,10 @@ fn every_error_of_a_list_is_reported_with_its_line() {
         ("uid", b" u1\n", "SEG043 1 "),
     ];
     for (kind, list, start) in table {
-        let told = error_diagnostics(&repository_with_list(kind, list), &[]);
+        let errors = error_diagnostics(&repository_with_list(kind, list), &[]);
         assert!(
-            matches!(told.as_slice(), [only] if only.starts_with(start)),
-            "{kind} {list:?}: {told:?}"
+            matches!(errors.as_slice(), [only] if only.starts_with(start)),
+            "{kind} {list:?}: {errors:?}"
         );
     }
 }
@@ -110,7 +109,7 @@ fn repeated_errors_of_a_list_are_summarized() {
     let run = repository.run(&["validate"]);
     assert_eq!(run.stderr.matches("SEG043").count(), 10, "{}", run.stderr);
     assert!(
-        run.stderr.contains("`data/list` has 990 more faults"),
+        run.stderr.contains("`data/list` has 990 more errors"),
         "{}",
         run.stderr
     );
@@ -122,11 +121,11 @@ fn an_unreadable_list_is_reported_where_it_is_declared() {
     fs::remove_file(repository.path().join("data/list")).unwrap();
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
-    for words in [
-        "error[SEG047]: the list `data/list` does not exist",
+    for expected in [
+        "error[SEG047]: the member list `data/list` does not exist",
         "segments/a.yaml:4:15",
     ] {
-        assert!(run.stderr.contains(words), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
     }
     fs::create_dir(repository.path().join("data/list")).unwrap();
     let run = repository.run(&["validate", "--fix"]);
@@ -139,7 +138,7 @@ fn fix_changes_only_unambiguous_lines() {
     let repository = repository_with_list("string", b"\xef\xbb\xbfa\n\n\"b\"\na \nc,d\n");
     assert_eq!(
         error_diagnostics(&repository, &["--fix"]),
-        ["SEG043 3 this line matches nobody: a comma makes a second column"]
+        ["SEG043 3 this line cannot match a user: a comma makes a second column"]
     );
     let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
     assert_eq!(list(), "a\nb\nc,d\n");
@@ -148,17 +147,17 @@ fn fix_changes_only_unambiguous_lines() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
         run.stderr
-            .contains("mended data/list: 1 line changed, 0 lines dropped"),
+            .contains("fixed data/list: 1 line changed, 0 lines removed"),
         "{}",
         run.stderr
     );
-    // What is sound is not touched.
+    // `--fix` does not write a list without errors.
     let before = fs::metadata(repository.path().join("data/list"))
         .unwrap()
         .modified()
         .unwrap();
     let run = repository.run(&["validate", "--fix"]);
-    assert!(!run.stderr.contains("mended"), "{}", run.stderr);
+    assert!(!run.stderr.contains("fixed"), "{}", run.stderr);
     let after = fs::metadata(repository.path().join("data/list"))
         .unwrap()
         .modified()
@@ -197,7 +196,7 @@ fn a_list_without_publish_settings_is_rejected_and_other_segments_apply() {
     let run = repository.run(&["apply", "--auto-approve"]);
     assert_eq!(run.code, Some(4), "{}", run.stderr);
     assert!(
-        run.stdout.contains("the service reads lists from addresses"),
+        run.stdout.contains("MoEngage reads lists from a URL"),
         "{}",
         run.stdout
     );
@@ -219,8 +218,10 @@ fn a_list_outside_the_project_is_checked_and_not_fixed() {
     let run = repository.run(&["validate", "--fix"]);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
     assert!(
-        run.stderr
-            .contains("stays as it is: it is outside of the folder of segctl.yaml")
+        run.stderr.contains("cannot fix ")
+            && run
+                .stderr
+                .contains(": it is outside of the folder of segctl.yaml")
             && run.stderr.contains("SEG043"),
         "{}",
         run.stderr
@@ -234,7 +235,7 @@ fn a_list_read_with_two_identifier_types_is_not_fixed() {
     let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
     assert_eq!(repository.run(&["validate", "--fix"]).code, Some(0));
     assert_eq!(list(), "1.0\n");
-    // As text these are two users.
+    // As strings these are two users.
     fs::write(repository.path().join("data/list"), "1.0\n1 \n").unwrap();
     let text = fs::read_to_string(repository.path().join("segments/a.yaml")).unwrap();
     repository.write(
@@ -244,7 +245,7 @@ fn a_list_read_with_two_identifier_types_is_not_fixed() {
     let run = repository.run(&["validate", "--fix"]);
     assert!(
         run.stderr
-            .contains("stays as it is: segments read it with identifiers of different types"),
+            .contains("cannot fix data/list: segments use it with identifiers of different types"),
         "{}",
         run.stderr
     );
@@ -266,20 +267,20 @@ fn errors_of_a_shared_list_are_reported_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn pipes_and_symlink_loops_are_rejected_as_lists() {
-    for (make, words) in [
+    for (command, expected) in [
         ("mkfifo list", "it is not a regular file"),
-        ("ln -s list list", "cannot be checked"),
+        ("ln -s list list", "cannot read the member list `data/list`"),
     ] {
         let repository = repository_with_list("string", b"");
         let data = repository.path().join("data");
         fs::remove_file(data.join("list")).unwrap();
-        let made = std::process::Command::new("sh")
-            .args(["-c", make])
+        let status = std::process::Command::new("sh")
+            .args(["-c", command])
             .current_dir(&data)
             .status();
-        assert!(made.unwrap().success());
+        assert!(status.unwrap().success());
         let run = repository.run(&["validate", "--fix"]);
         assert_eq!(run.code, Some(3), "{}", run.stderr);
-        assert!(run.stderr.contains(words), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
     }
 }

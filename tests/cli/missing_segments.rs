@@ -1,9 +1,9 @@
-//! A segment that is in the workspace no more, as after a workspace was set back: told, and made anew.
+//! A segment of the state that is not in the workspace, as after the workspace was reset: reported and re-created.
 
 use super::{Repository, event_segment};
 use serde_json::Value;
 
-/// Takes a segment out of the service, which has no call for it.
+/// Deletes a segment from the sandbox's file, since the API cannot delete segments.
 fn delete_from_sandbox(repository: &Repository, name: &str) {
     let mut data: Value = serde_json::from_str(&repository.read(".segctl/box.json")).unwrap();
     let segments = data["segments"].as_object_mut().unwrap();
@@ -14,7 +14,7 @@ fn delete_from_sandbox(repository: &Repository, name: &str) {
 }
 
 fn active_id_of(repository: &Repository, name: &str) -> String {
-    let run = repository.run(&["ledger", "show", "--json"]);
+    let run = repository.run(&["state", "list", "--json"]);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     let segments = document["segments"].as_array().unwrap();
     let mut found = segments
@@ -32,44 +32,47 @@ fn a_missing_segment_is_reported_with_its_file_and_recreated() {
         repository.write(&format!("segments/{file}.yaml"), event_segment(name, file));
     }
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let gone = active_id_of(&repository, "A");
+    let missing = active_id_of(&repository, "A");
     delete_from_sandbox(&repository, "A");
 
     let drift = repository.run(&["drift"]);
-    let told = format!("! \"A\" (segments/a.yaml:1), id {gone}\n    gone: ");
-    assert!(drift.stdout.contains(&told), "{}", drift.stdout);
+    let expected = format!("! \"A\" (segments/a.yaml:1), id {missing}\n    missing: ");
+    assert!(drift.stdout.contains(&expected), "{}", drift.stdout);
 
     let plan = repository.run(&["plan"]);
-    let told = format!("+ create \"A\" (segments/a.yaml:1)\n    was there before: id {gone}, applied 20");
-    assert!(plan.stdout.contains(&told), "{}", plan.stdout);
+    let expected = format!(
+        "+ create \"A\" (segments/a.yaml:1)\n    replaces a missing segment: id {missing}, applied 20"
+    );
+    assert!(plan.stdout.contains(&expected), "{}", plan.stdout);
     let plan: Value = serde_json::from_str(&repository.run(&["plan", "--json"]).stdout).unwrap();
-    assert_eq!(plan["steps"][0]["made_before"]["id"], gone);
+    assert_eq!(plan["steps"][0]["replaces_missing"]["id"], missing);
 
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     assert!(repository.run(&["plan"]).stdout.contains("No changes."));
-    let anew = active_id_of(&repository, "A");
-    assert_ne!(anew, gone);
-    let show = repository.run(&["ledger", "show"]);
+    let recreated = active_id_of(&repository, "A");
+    assert_ne!(recreated, missing);
+    let listed = repository.run(&["state", "list"]);
     assert!(
-        show.stdout.contains(&format!("\"A\" gone, filter, id {gone}")),
+        listed
+            .stdout
+            .contains(&format!("\"A\" missing, filter, id {missing}")),
         "{}",
-        show.stdout
+        listed.stdout
     );
     assert!(
-        show.stdout
-            .ends_with("Ledger of dev: 2 segments, and 1 that is gone.\n"),
+        listed.stdout.ends_with("State of dev: 2 segments, 1 missing.\n"),
         "{}",
-        show.stdout
+        listed.stdout
     );
 
-    let forget = repository.run(&["ledger", "forget", "A"]);
-    for id in [anew, gone] {
-        assert!(forget.stderr.contains(&format!("id {id}")), "{}", forget.stderr);
+    let removed = repository.run(&["state", "rm", "A"]);
+    for id in [recreated, missing] {
+        assert!(removed.stderr.contains(&format!("id {id}")), "{}", removed.stderr);
     }
-    let show = repository.run(&["ledger", "show"]);
+    let listed = repository.run(&["state", "list"]);
     assert!(
-        show.stdout.ends_with("Ledger of dev: 1 segment.\n"),
+        listed.stdout.ends_with("State of dev: 1 segment.\n"),
         "{}",
-        show.stdout
+        listed.stdout
     );
 }

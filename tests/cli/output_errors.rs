@@ -1,10 +1,9 @@
-//! Readers that go away: that is their business, and the exit code is that of the run.
+//! Output that cannot be written. A closed pipe does not change the exit code, and other errors do.
 
 use super::api_faults::FaultySandbox;
 use super::{Repository, event_segment};
 use std::process::Stdio;
 
-/// The exit code of a command of which nobody reads a word.
 fn exit_code_with_closed_pipes(
     repository: &Repository,
     arguments: &[&str],
@@ -61,7 +60,7 @@ fn apply_continues_after_its_output_is_closed() {
         let plan = repository.run(&["plan"]);
         assert!(plan.stdout.contains("Plan: 1 to create"), "{}", plan.stdout);
         assert_eq!(exit_code_with_closed_pipes(repository, arguments, &[]), Some(0));
-        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+        assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
     }
 }
 
@@ -77,12 +76,12 @@ fn failed_event_output_is_reported_after_the_run() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("cannot write to standard output"), "{said}");
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("cannot write to standard output"), "{stderr}");
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
 }
 
-/// What a command comes to whose standard output is a full disk: its exit code, and what it says.
+/// The exit code and standard error of a command that writes to a full disk.
 #[cfg(target_os = "linux")]
 fn run_with_full_stdout(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -102,24 +101,24 @@ fn failed_output_exits_with_an_error() {
         &["plan"],
         &["plan", "--json"],
         &["plan", "--detailed-exitcode"],
-        &["apply", "--auto-approve", "--receipt-into", "receipt.json"],
-        &["ledger", "show"],
+        &["apply", "--auto-approve", "--report-file", "report.json"],
+        &["state", "list"],
     ];
     for arguments in commands {
-        let (code, said) = run_with_full_stdout(&repository, arguments);
-        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        let (code, stderr) = run_with_full_stdout(&repository, arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
         if arguments != ["--help"] {
             assert_eq!(
-                said, "error: cannot write to standard output: No space left on device (os error 28)\n",
+                stderr, "error: cannot write to standard output: No space left on device (os error 28)\n",
                 "{arguments:?}"
             );
         }
     }
-    // The run went on, and its receipt has the exit code that the process had.
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
-    let receipt: serde_json::Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
+    // The run continued, and its report has the exit code of the process.
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
+    let report: serde_json::Value = serde_json::from_str(&repository.read("report.json")).unwrap();
     assert_eq!(
-        (&receipt["exit_code"], &receipt["tally"]["applied"]),
+        (&report["exit_code"], &report["counts"]["applied"]),
         (&1.into(), &1.into())
     );
 }
@@ -132,9 +131,9 @@ fn run_failures_take_precedence_over_output_errors() {
     );
     let repository = &faulty.repository;
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    let (code, said) = run_with_full_stdout(repository, &["apply", "--auto-approve"]);
-    assert_eq!(code, Some(8), "{said}");
-    assert!(said.contains("cannot write to standard output"), "{said}");
+    let (code, stderr) = run_with_full_stdout(repository, &["apply", "--auto-approve"]);
+    assert_eq!(code, Some(8), "{stderr}");
+    assert!(stderr.contains("cannot write to standard output"), "{stderr}");
     let (code, _) = run_with_full_stdout(repository, &["apply", "--json"]);
     assert_eq!(code, Some(64));
 }
@@ -148,7 +147,7 @@ fn a_file_size_limit_fails_the_run_without_killing_the_process() {
         let name = format!("S{number:02}");
         repository.write(&format!("segments/{name}.yaml"), event_segment(&name, &name));
     }
-    // Some kilobytes, in the blocks of whichever shell it is.
+    // Some kilobytes: the block size depends on the shell.
     let script = "ulimit -f 16; exec \"$0\" apply --auto-approve --parallelism 1";
     let output = std::process::Command::new("/bin/sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_segctl")])
@@ -160,15 +159,15 @@ fn a_file_size_limit_fails_the_run_without_killing_the_process() {
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(8), "{out}");
     let (_, end) = out.rsplit_once("\nStopped: ").unwrap();
-    let (stopped, receipt) = end.trim_end().rsplit_once('\n').unwrap();
-    assert!(stopped.contains("File too large"), "{out}");
-    let applied: usize = receipt
-        .strip_prefix("Receipt: ")
+    let (reason, summary) = end.trim_end().rsplit_once('\n').unwrap();
+    assert!(reason.contains("File too large"), "{out}");
+    let applied: usize = summary
+        .strip_prefix("Apply incomplete: ")
         .and_then(|rest| rest.split_once(" applied, "))
         .map(|(applied, _)| applied.parse().unwrap())
         .unwrap();
     assert!((1..20).contains(&applied), "{out}");
     let run = repository.run(&["apply", "--auto-approve"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).plan_text(), "No changes.\n");
 }

@@ -1,4 +1,4 @@
-//! A service behind a wire on which one call can be held up.
+//! A sandbox behind a proxy that can pause one request, so that a test can kill the run or start another meanwhile.
 
 use super::{CommandResult, Repository};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
@@ -12,44 +12,40 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use tokio::runtime::Runtime;
 
-/// `shop:key-1`, as basic authentication has it.
+/// `shop:key-1`, encoded for basic authentication.
 const CREDENTIALS: &str = "Basic c2hvcDprZXktMQ==";
 
-/// When a call is held up.
+/// When a request is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PausePoint {
-    /// The service has not heard of it.
+    /// Before the sandbox receives it.
     Before,
-    /// The service did it, and nobody hears of that.
+    /// After the sandbox has processed it, before the client receives the response.
     After,
 }
 
-/// What the test waits for.
 enum ProxyEvent {
-    /// The call is held up.
     Paused,
-    /// The process said what was waited for.
+    /// Standard error contains the expected text.
     OutputSeen,
-    /// The process ended by itself.
     Exited,
 }
 
-/// A service behind a wire that can be cut.
 pub(super) struct ProxiedSandbox {
     pub(super) repository: Repository,
     runtime: Runtime,
     server: Option<Server>,
     sandbox_address: SocketAddr,
-    /// Which call is held up, the first being 1, and how many there were.
+    /// The number of the paused request, from 1.
     pause_at: Arc<Mutex<Option<(usize, PausePoint)>>>,
     request_count: Arc<AtomicUsize>,
     events: Receiver<ProxyEvent>,
     event_sender: Sender<ProxyEvent>,
-    /// Lets a call go on that is held up; dropped, no call ever does.
+    /// Resumes the paused request. Once the sender is dropped, no paused request continues.
     resume_sender: Sender<()>,
 }
 
-/// A run of segctl that is held up in a call, or has ended by itself.
+/// A run of segctl with a paused request, or one that has exited.
 pub(super) struct StartedCommand {
     child: Child,
     readers: [thread::JoinHandle<String>; 2],
@@ -89,9 +85,9 @@ impl ProxiedSandbox {
             options.set_switch(switch, value).unwrap();
         }
         let server = runtime.block_on(Server::start(options)).unwrap();
-        let (tell, events) = mpsc::channel();
-        let (release, released) = mpsc::channel();
-        let wired = Self {
+        let (event_sender, events) = mpsc::channel();
+        let (resume_sender, resume_receiver) = mpsc::channel();
+        let sandbox = Self {
             repository: Repository::new(),
             sandbox_address: server.address(),
             runtime,
@@ -99,65 +95,65 @@ impl ProxiedSandbox {
             pause_at: Arc::default(),
             request_count: Arc::default(),
             events,
-            event_sender: tell,
-            resume_sender: release,
+            event_sender,
+            resume_sender,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        wired.repository.write(
+        sandbox.repository.write(
             "segctl.yaml",
             format!(
                 "segments: segments/\nworkspaces:\n  shop:\n    endpoint: \"http://{}\"\n    workspace_id: shop\n    api_key: \
-                 {{command: [/bin/echo, key-1]}}\n    db_name: db\n    owns: [\"*\"]\n    adoption: refuse\n    service: \
-                 {{rename_frees_names: true}}\n",
+                 {{command: [/bin/echo, key-1]}}\n    db_name: db\n    manages: [\"*\"]\n    adoption: refuse\n    \
+                 api_behavior: {{rename_frees_names: true}}\n",
                 listener.local_addr().unwrap()
             ),
         );
-        let wire = Proxy {
-            sandbox_address: wired.sandbox_address,
-            pause_at: Arc::clone(&wired.pause_at),
-            request_count: Arc::clone(&wired.request_count),
-            event_sender: wired.event_sender.clone(),
-            resume_receiver: Arc::new(Mutex::new(released)),
+        let proxy = Proxy {
+            sandbox_address: sandbox.sandbox_address,
+            pause_at: Arc::clone(&sandbox.pause_at),
+            request_count: Arc::clone(&sandbox.request_count),
+            event_sender: sandbox.event_sender.clone(),
+            resume_receiver: Arc::new(Mutex::new(resume_receiver)),
         };
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let wire = wire.clone();
-                thread::spawn(move || wire.forward(stream.unwrap()));
+                let proxy = proxy.clone();
+                thread::spawn(move || proxy.forward(stream.unwrap()));
             }
         });
-        wired
+        sandbox
     }
 
     pub(super) fn apply(&self) -> CommandResult {
         self.repository.run(&["apply", "--auto-approve"])
     }
 
-    /// Applies, and kills the run at its call number `call`; whether it came to that.
-    pub(super) fn apply_and_kill_at(&self, call: usize, moment: PausePoint) -> bool {
-        let mut started = self.run_until_paused(&["apply", "--auto-approve"], call, moment);
-        let is_held = started.is_paused;
-        if is_held {
+    /// Applies, and kills the run at request `number`. False if the run ended before that request.
+    pub(super) fn apply_and_kill_at(&self, number: usize, pause_point: PausePoint) -> bool {
+        let mut started = self.run_until_paused(&["apply", "--auto-approve"], number, pause_point);
+        let is_paused = started.is_paused;
+        if is_paused {
             started.kill();
         }
         started.wait();
-        is_held
+        is_paused
     }
 
-    /// Starts a run, and is back once its call number `call` is held up, or it has ended.
+    /// Starts a run, and returns when its request `number` is paused or the run has ended.
     pub(super) fn run_until_paused(
         &self,
         arguments: &[&str],
-        call: usize,
-        moment: PausePoint,
+        number: usize,
+        pause_point: PausePoint,
     ) -> StartedCommand {
         self.request_count.store(0, Ordering::SeqCst);
-        *self.pause_at.lock().unwrap() = Some((call, moment));
+        *self.pause_at.lock().unwrap() = Some((number, pause_point));
         let started = self.spawn_and_wait(arguments, None);
         *self.pause_at.lock().unwrap() = None;
         started
     }
 
-    /// Starts a run, and is back once it said something on standard error, or has ended.
+    /// Starts a run, and returns when its standard error contains `text`. Panics if the run ends before.
     pub(super) fn run_until_stderr_contains(&self, arguments: &[&str], text: &'static str) -> StartedCommand {
         self.spawn_and_wait(arguments, Some(text))
     }
@@ -170,52 +166,51 @@ impl ProxiedSandbox {
             .spawn()
             .unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let tell = self.event_sender.clone();
+        let sender = self.event_sender.clone();
         let out = thread::spawn(move || {
             let text = read_all(out);
-            // Nobody listens any more where it was held.
-            drop(tell.send(ProxyEvent::Exited));
+            // The test does not receive this event if the run was paused.
+            drop(sender.send(ProxyEvent::Exited));
             text
         });
-        let tell = self.event_sender.clone();
+        let sender = self.event_sender.clone();
         let err = thread::spawn(move || {
-            let mut said = String::new();
+            let mut stderr = String::new();
             for line in BufReader::new(err).lines().map(Result::unwrap) {
                 if text.is_some_and(|text| line.contains(text)) {
-                    drop(tell.send(ProxyEvent::OutputSeen));
+                    drop(sender.send(ProxyEvent::OutputSeen));
                 }
-                said.push_str(&(line + "\n"));
+                stderr.push_str(&(line + "\n"));
             }
-            said
+            stderr
         });
         let readers = [out, err];
         let event = self.events.recv().unwrap();
-        let is_held = matches!(event, ProxyEvent::Paused);
+        let is_paused = matches!(event, ProxyEvent::Paused);
         assert_eq!(
             matches!(event, ProxyEvent::OutputSeen),
             text.is_some(),
-            "it ended"
+            "the run ended before it printed the expected text"
         );
         StartedCommand {
             child,
             readers,
-            is_paused: is_held,
+            is_paused,
         }
     }
 
-    /// Lets the call go on that is held up.
     pub(super) fn resume(&self) {
         self.resume_sender.send(()).unwrap();
     }
 
-    /// Asks the service itself.
+    /// Reads a control endpoint of the sandbox, without the proxy.
     pub(super) fn get_control_endpoint(&self, path: &str) -> Value {
         let request = format!(
             "GET /_sandbox/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: {CREDENTIALS}\r\nconnection: close\r\n\r\n",
             self.sandbox_address
         );
-        let answer = send_raw_request(self.sandbox_address, request.as_bytes());
-        let text = String::from_utf8(answer).unwrap();
+        let response = send_raw_request(self.sandbox_address, request.as_bytes());
+        let text = String::from_utf8(response).unwrap();
         serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 }
@@ -228,7 +223,7 @@ impl Drop for ProxiedSandbox {
     }
 }
 
-/// Passes calls on to the service, one a connection.
+/// Forwards requests to the sandbox, one per connection.
 #[derive(Clone)]
 struct Proxy {
     sandbox_address: SocketAddr,
@@ -244,20 +239,24 @@ impl Proxy {
             return;
         };
         let number = self.request_count.fetch_add(1, Ordering::SeqCst) + 1;
-        let cut = self.pause_at.lock().unwrap().filter(|(call, _)| *call == number);
-        let moment = cut.map(|(_, moment)| moment);
-        if moment == Some(PausePoint::Before) && !self.pause() {
+        let pause_at = self
+            .pause_at
+            .lock()
+            .unwrap()
+            .filter(|(paused, _)| *paused == number);
+        let pause_point = pause_at.map(|(_, pause_point)| pause_point);
+        if pause_point == Some(PausePoint::Before) && !self.pause() {
             return;
         }
-        let answer = send_raw_request(self.sandbox_address, &request);
-        if moment == Some(PausePoint::After) && !self.pause() {
+        let response = send_raw_request(self.sandbox_address, &request);
+        if pause_point == Some(PausePoint::After) && !self.pause() {
             return;
         }
-        // A run that was killed meanwhile reads no answer.
-        drop(stream.write_all(&answer));
+        // This fails if the run was killed meanwhile.
+        drop(stream.write_all(&response));
     }
 
-    /// Holds the call up; whether it may go on after all.
+    /// Pauses the request. False if it must not continue.
     fn pause(&self) -> bool {
         drop(self.event_sender.send(ProxyEvent::Paused));
         self.resume_receiver.lock().unwrap().recv().is_ok()
@@ -270,7 +269,7 @@ fn read_all(mut stream: impl Read) -> String {
     text
 }
 
-/// A request with its body, asking for a connection of its own; `None` where there is none.
+/// Reads a request, and adds a header that closes the connection. `None` if the client closed it without a request.
 fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
@@ -290,10 +289,10 @@ fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     Some([head.into_bytes(), body].concat())
 }
 
-fn send_raw_request(service: SocketAddr, request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(service).unwrap();
+fn send_raw_request(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    answer
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    response
 }

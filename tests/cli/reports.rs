@@ -1,4 +1,4 @@
-//! The receipt in a file: there however the run ended, and whole.
+//! The run report of `--report-file`: segctl writes it however the run ends.
 
 use super::api_faults::FaultySandbox;
 use super::events::checked_events;
@@ -6,14 +6,14 @@ use super::{Repository, event_segment, referencing_segment};
 use serde_json::{Value, json};
 use std::fs;
 
-const APPLY: [&str; 4] = ["apply", "--auto-approve", "--receipt-into", "receipt.json"];
+const APPLY: [&str; 4] = ["apply", "--auto-approve", "--report-file", "report.json"];
 
 fn read_report(repository: &Repository) -> Value {
-    serde_json::from_str(&repository.read("receipt.json")).unwrap()
+    serde_json::from_str(&repository.read("report.json")).unwrap()
 }
 
-fn outcomes(receipt: &Value) -> Vec<&str> {
-    let steps = receipt["steps"].as_array().unwrap();
+fn outcomes(report: &Value) -> Vec<&str> {
+    let steps = report["steps"].as_array().unwrap();
     steps
         .iter()
         .map(|step| step["outcome"].as_str().unwrap())
@@ -28,25 +28,25 @@ fn the_report_has_each_steps_outcome_and_the_exit_code() {
     let repository = &faulty.repository;
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     repository.write("segments/b.yaml", referencing_segment("B", "A"));
-    for (code, wanted, applied) in [
+    for (code, expected, applied) in [
         (8, ["failed", "skipped"].as_slice(), 0),
         (0, &["applied", "applied"], 2),
-        // Nothing is left to be done.
+        // The second run has no changes left.
         (0, &[], 0),
     ] {
         let run = repository.run(&APPLY);
         assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
-        let receipt = read_report(repository);
-        assert_eq!(outcomes(&receipt), wanted);
-        assert_eq!(receipt["exit_code"], code);
-        assert_eq!(receipt["workspace"], "live");
-        assert_eq!(receipt["tally"]["applied"], applied);
-        assert!(receipt["stopped"].is_null());
-        let moment = |of: &str| {
-            let text = receipt[of].as_str().unwrap();
+        let report = read_report(repository);
+        assert_eq!(outcomes(&report), expected);
+        assert_eq!(report["exit_code"], code);
+        assert_eq!(report["workspace"], "live");
+        assert_eq!(report["counts"]["applied"], applied);
+        assert!(report["stop_reasons"].is_null());
+        let time = |key: &str| {
+            let text = report[key].as_str().unwrap();
             text.parse::<jiff::Timestamp>().unwrap()
         };
-        assert!(moment("started_at") <= moment("ended_at"));
+        assert!(time("started_at") <= time("ended_at"));
     }
 }
 
@@ -54,30 +54,26 @@ fn the_report_has_each_steps_outcome_and_the_exit_code() {
 fn the_report_is_written_when_no_step_was_started() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    let run = repository.run(&["apply", "--receipt-into", "receipt.json"]);
+    let run = repository.run(&["apply", "--report-file", "report.json"]);
     assert_eq!(run.code, Some(64), "{}", run.stderr);
     assert_eq!(
         run.stdout.lines().last(),
-        Some("Receipt: 0 applied, 1 not attempted.")
+        Some("Apply failed. No changes were made.")
     );
     let unapproved = read_report(&repository);
-    assert_eq!(outcomes(&unapproved), ["not attempted"]);
+    assert_eq!(outcomes(&unapproved), ["not_attempted"]);
     assert_eq!(unapproved["exit_code"], 64);
     assert!(
-        unapproved["stopped"][0]
+        unapproved["stop_reasons"][0]
             .as_str()
             .unwrap()
-            .contains("nobody is here")
+            .contains("approval required")
     );
 
     repository.write("segments/a.yaml", "name: A\nnmae: B\n");
     let run = repository.run(&APPLY);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
-    assert!(
-        run.stdout.starts_with("Receipt: nothing was attempted: "),
-        "{}",
-        run.stdout
-    );
+    assert_eq!(run.stdout, "Apply failed. No changes were made.\n");
     let invalid = read_report(&repository);
     assert_eq!(
         (&invalid["exit_code"], &invalid["workspace"]),
@@ -90,15 +86,15 @@ fn the_report_is_written_when_no_step_was_started() {
 fn an_unwritable_report_path_fails_before_the_first_step() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    for place in ["nowhere/receipt.json", "segments"] {
-        let run = repository.run(&["apply", "--auto-approve", "--receipt-into", place]);
+    for path in ["missing/report.json", "segments"] {
+        let run = repository.run(&["apply", "--auto-approve", "--report-file", path]);
         assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
         assert!(
-            run.stderr.contains(&format!("cannot write `{place}`")),
+            run.stderr.contains(&format!("cannot write `{path}`")),
             "{}",
             run.stderr
         );
-        let run = repository.run(&["apply", "--json", "--auto-approve", "--receipt-into", place]);
+        let run = repository.run(&["apply", "--json", "--auto-approve", "--report-file", path]);
         assert_eq!(checked_events(&run).len(), 3, "{}", run.stdout);
     }
     assert!(repository.run(&["plan"]).stdout.contains("1 to create"));
@@ -106,7 +102,7 @@ fn an_unwritable_report_path_fails_before_the_first_step() {
 
 #[test]
 fn a_report_write_failure_does_not_hide_the_run_result() {
-    // The directory goes while the run looks up the key.
+    // The secret command removes the directory of the report.
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     let text = repository.read("segctl.yaml").replace(
@@ -119,8 +115,8 @@ fn a_report_write_failure_does_not_hide_the_run_result() {
         "apply",
         "--auto-approve",
         "--json",
-        "--receipt-into",
-        "out/receipt.json",
+        "--report-file",
+        "out/report.json",
     ]);
     assert_eq!(run.code, Some(9), "{}{}", run.stdout, run.stderr);
     let events = checked_events(&run);
@@ -132,32 +128,32 @@ fn a_report_write_failure_does_not_hide_the_run_result() {
 fn the_report_says_that_state_could_not_be_written_and_nothing_was_changed() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    // What is written first stands where a directory is.
-    fs::create_dir_all(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();
+    // segctl cannot write the temporary file, because a directory has its path.
+    fs::create_dir_all(repository.path().join(".segctl/dev/state.json.new")).unwrap();
     let run = repository.run(&APPLY);
     assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
-    let receipt = read_report(&repository);
-    assert_eq!(outcomes(&receipt), ["failed"]);
-    assert_eq!(receipt["exit_code"], 1);
-    let stopped: Vec<_> = receipt["stopped"]
+    let report = read_report(&repository);
+    assert_eq!(outcomes(&report), ["failed"]);
+    assert_eq!(report["exit_code"], 1);
+    let reasons: Vec<_> = report["stop_reasons"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|why| why.as_str())
+        .filter_map(|reason| reason.as_str())
         .collect();
-    let told = stopped.join("\n    ");
-    for part in ["cannot write", "ledger.json", "os error"] {
-        assert!(told.contains(part), "{part}: {told}");
+    let text = reasons.join("\n    ");
+    for part in ["cannot write", "state.json", "os error"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
-    assert_eq!(stopped.last(), Some(&"nothing was changed"));
+    assert_eq!(reasons.last(), Some(&"no changes were made"));
     assert!(
-        run.stdout.contains(&format!("Stopped: {told}\n")),
+        run.stdout.contains(&format!("Stopped: {text}\n")),
         "{}",
         run.stdout
     );
     assert!(repository.run(&["plan"]).stdout.contains("1 to create"));
 
-    fs::remove_dir(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();
+    fs::remove_dir(repository.path().join(".segctl/dev/state.json.new")).unwrap();
     assert_eq!(repository.run(&APPLY).code, Some(0));
 }
 
@@ -165,11 +161,8 @@ fn the_report_says_that_state_could_not_be_written_and_nothing_was_changed() {
 fn a_note_is_printed_once() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    fs::create_dir_all(repository.path().join(".segctl/dev/snapshot.json.new")).unwrap();
+    fs::create_dir_all(repository.path().join(".segctl/dev/cache.json.new")).unwrap();
     let run = repository.run(&["plan"]);
-    let said = run
-        .stderr
-        .matches("the next plan has to read everything again")
-        .count();
-    assert_eq!((run.code, said), (Some(0), 1), "{}", run.stderr);
+    let count = run.stderr.matches("the next plan reads everything again").count();
+    assert_eq!((run.code, count), (Some(0), 1), "{}", run.stderr);
 }

@@ -1,4 +1,4 @@
-//! How many calls a command makes, counted by the service.
+//! How many API requests a command sends, counted by the sandbox.
 
 use super::{Repository, event_segment};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tokio::runtime::Runtime;
 
-/// A repository whose workspace is a service of its own, which counts.
+/// A repository whose workspace is a sandbox with a request log.
 struct CountingSandbox {
     repository: Repository,
     runtime: Runtime,
@@ -22,7 +22,7 @@ impl CountingSandbox {
         Self::with_switches(&[("rate_limits", "off")], UNLIMITED_RATES)
     }
 
-    /// A service with these switches, and the limits that the workspace is told of.
+    /// `limits` are the rate limits in segctl.yaml.
     fn with_switches(switches: &[(&str, &str)], limits: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -55,23 +55,24 @@ impl CountingSandbox {
         }
     }
 
-    /// Runs a command with the program `echo` in reach; its exit code and the calls that it made, by class.
+    /// Runs a command with `PATH`, since the secret command is `echo`. Returns the exit code, the output, and the number
+    /// of requests by class.
     fn run_and_count(&self, arguments: &[&str]) -> (Option<i32>, String, BTreeMap<String, usize>) {
         let path = std::env::var("PATH").unwrap_or_default();
         let run = self.repository.run_with_env(arguments, &[("PATH", &path)]);
         let log = self.control_request("GET", "log", "");
         let entries = log.as_array().unwrap();
-        let mut calls = BTreeMap::new();
+        let mut requests = BTreeMap::new();
         for entry in &entries[self.counted_entries.replace(entries.len())..] {
             let class = entry["class"].as_str().unwrap_or("none").to_owned();
-            *calls.entry(class).or_default() += 1;
+            *requests.entry(class).or_default() += 1;
         }
-        (run.code, run.stdout + &run.stderr, calls)
+        (run.code, run.stdout + &run.stderr, requests)
     }
 
     fn control_request(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
         let url = format!("http://{}/_sandbox/{path}", self.server.address());
-        // Refused when another test was first.
+        // Fails if another test has installed a provider.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client
@@ -84,21 +85,21 @@ impl CountingSandbox {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Makes a segment without segctl.
+    /// Creates a segment outside segctl.
     fn create_in_dashboard(&self, name: &str) -> String {
         let filter = format!(
             r#"{{"filter_type": "user_attributes", "name": "{name}", "data_type": "bool", "operator": "exists"}}"#
         );
         let group = format!(r#"{{"filter_operator": "and", "filters": [{filter}]}}"#);
-        let made = self.control_request(
+        let created = self.control_request(
             "POST",
             "segments",
             &format!(r#"{{"name": "{name}", "included_filters": {group}}}"#),
         );
-        made["data"]["id"].as_str().unwrap().to_owned()
+        created["data"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Declares so many segments, each in the words of `event`.
+    /// Declares `count` segments. `event` gives the event name of each.
     fn declare_segments(&self, count: usize, event: impl Fn(usize) -> String) {
         let mut text = String::new();
         for number in 0..count {
@@ -112,12 +113,12 @@ impl CountingSandbox {
     }
 }
 
-fn total_requests(calls: &BTreeMap<String, usize>) -> usize {
-    calls.values().sum()
+fn total_requests(requests: &BTreeMap<String, usize>) -> usize {
+    requests.values().sum()
 }
 
-fn count_of_class(calls: &BTreeMap<String, usize>, class: &str) -> usize {
-    calls.get(class).copied().unwrap_or(0)
+fn count_of_class(requests: &BTreeMap<String, usize>, class: &str) -> usize {
+    requests.get(class).copied().unwrap_or(0)
 }
 
 #[test]
@@ -125,65 +126,69 @@ fn a_plan_reads_managed_segments_once_and_then_only_a_part() {
     const MANAGED: usize = 300;
     let shop = CountingSandbox::new();
     for number in 0..20 {
-        shop.create_in_dashboard(&format!("hand{number}"));
+        shop.create_in_dashboard(&format!("dashboard{number}"));
     }
     shop.declare_segments(MANAGED, |number| format!("event_{number}"));
-    let (code, said, calls) = shop.run_and_count(&["apply", "--auto-approve"]);
-    assert_eq!(code, Some(0), "{said}");
-    // The definitions of others are read, since some are about to be stored.
+    let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{output}");
+    // A create may conflict with an unmanaged definition, so segctl reads all of them.
     assert_eq!(
         (
-            count_of_class(&calls, "create"),
-            count_of_class(&calls, "get"),
-            count_of_class(&calls, "list")
+            count_of_class(&requests, "create"),
+            count_of_class(&requests, "get"),
+            count_of_class(&requests, "list")
         ),
         (MANAGED, 20, 1)
     );
 
-    std::fs::remove_file(shop.repository.path().join(".segctl/shop/snapshot.json")).unwrap();
-    let (code, said, calls) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
+    std::fs::remove_file(shop.repository.path().join(".segctl/shop/cache.json")).unwrap();
+    let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
     assert_eq!(
         (
             code,
-            count_of_class(&calls, "list"),
-            count_of_class(&calls, "get")
+            count_of_class(&requests, "list"),
+            count_of_class(&requests, "get")
         ),
         (Some(0), 1, MANAGED),
-        "{said}"
+        "{output}"
     );
 
-    let (code, said, calls) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
-    assert_eq!((code, total_requests(&calls)), (Some(0), 13), "{said}");
-    let (_, _, calls) = shop.run_and_count(&["plan", "--refresh", "none"]);
-    assert_eq!(total_requests(&calls), 1);
-    let (_, _, calls) = shop.run_and_count(&["plan", "--refresh", "full"]);
-    assert_eq!(total_requests(&calls), 1 + MANAGED);
+    let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
+    assert_eq!((code, total_requests(&requests)), (Some(0), 13), "{output}");
+    let (_, _, requests) = shop.run_and_count(&["plan", "--refresh", "none"]);
+    assert_eq!(total_requests(&requests), 1);
+    let (_, _, requests) = shop.run_and_count(&["plan", "--refresh", "full"]);
+    assert_eq!(total_requests(&requests), 1 + MANAGED);
 
-    // Seven changes, after their plan: the others' definitions are read once more, as the snapshot was lost.
+    // Seven changes: the plan re-reads the unmanaged definitions, because the cache was lost.
     const CHANGED: usize = 7;
     shop.declare_segments(MANAGED, |number| {
         let edit = if number < CHANGED { "changed" } else { "event" };
         format!("{edit}_{number}")
     });
-    let (_, said, calls) = shop.run_and_count(&["plan", "--out", "plan.json"]);
-    assert_eq!(count_of_class(&calls, "get"), 12 + 20, "{said}");
-    let (code, said, calls) = shop.run_and_count(&["apply", "--auto-approve"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(total_requests(&calls) <= 2 + 2 * CHANGED, "{calls:?}");
-    let (code, _, calls) = shop.run_and_count(&["apply", "plan.json"]);
-    // What the plan wanted is there by now.
-    assert_eq!((code, total_requests(&calls)), (Some(5), 1 + CHANGED));
-    let (_, said, calls) = shop.run_and_count(&["plan"]);
-    assert!(total_requests(&calls) <= 13, "{said}");
+    let (_, output, requests) = shop.run_and_count(&["plan", "--out", "plan.json"]);
+    assert_eq!(count_of_class(&requests, "get"), 12 + 20, "{output}");
+    let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(total_requests(&requests) <= 2 + 2 * CHANGED, "{requests:?}");
+    let (code, _, requests) = shop.run_and_count(&["apply", "plan.json"]);
+    // The workspace already has the changes of the saved plan, so it is stale.
+    assert_eq!((code, total_requests(&requests)), (Some(5), 1 + CHANGED));
+    let (_, output, requests) = shop.run_and_count(&["plan"]);
+    assert!(total_requests(&requests) <= 13, "{output}");
 
-    // Without a plan before it, too.
+    // An apply without a plan before it sends no more requests.
     shop.declare_segments(MANAGED, |number| {
-        let edit = if number < 10 { "again" } else { "event" };
+        let edit = if number < 10 { "edited" } else { "event" };
         format!("{edit}_{number}")
     });
-    let (code, said, calls) = shop.run_and_count(&["apply", "--auto-approve"]);
-    assert_eq!((code, count_of_class(&calls, "update")), (Some(0), 10), "{said}");
-    assert!(total_requests(&calls) <= 2 + 2 * 10, "{calls:?}");
+    let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
+    assert_eq!(
+        (code, count_of_class(&requests, "update")),
+        (Some(0), 10),
+        "{output}"
+    );
+    assert!(total_requests(&requests) <= 2 + 2 * 10, "{requests:?}");
 }
 
 #[test]
@@ -193,13 +198,17 @@ fn adopted_segments_are_not_read_again() {
     shop.declare_segments(MANAGED, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
     std::fs::remove_dir_all(shop.repository.path().join(".segctl/shop")).unwrap();
-    let (code, said, calls) = shop.run_and_count(&["apply", "--auto-approve"]);
-    assert_eq!((code, total_requests(&calls)), (Some(0), 1 + MANAGED), "{said}");
-    let (code, said, calls) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
-    assert_eq!((code, total_requests(&calls)), (Some(0), 13), "{said}");
-    for (command, expected) in [(["ledger", "rebuild"], 1 + MANAGED), (["plan", "--json"], 13)] {
-        let (code, said, calls) = shop.run_and_count(&command);
-        assert_eq!((code, total_requests(&calls)), (Some(0), expected), "{said}");
+    let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
+    assert_eq!(
+        (code, total_requests(&requests)),
+        (Some(0), 1 + MANAGED),
+        "{output}"
+    );
+    let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
+    assert_eq!((code, total_requests(&requests)), (Some(0), 13), "{output}");
+    for (command, expected) in [(["state", "rebuild"], 1 + MANAGED), (["plan", "--json"], 13)] {
+        let (code, output, requests) = shop.run_and_count(&command);
+        assert_eq!((code, total_requests(&requests)), (Some(0), expected), "{output}");
     }
 }
 
@@ -209,15 +218,18 @@ fn a_saved_plan_makes_the_estimated_number_of_requests() {
     shop.declare_segments(5, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
     shop.declare_segments(5, |number| format!("other_{number}"));
-    let (_, said, _) = shop.run_and_count(&["plan", "--max-updates", "100", "--out", "plan.json"]);
-    assert!(said.contains("11 calls: list 1, get 5, update 5."), "{said}");
-    let (code, said, calls) = shop.run_and_count(&["apply", "plan.json"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (_, output, _) = shop.run_and_count(&["plan", "--max-updates", "100", "--out", "plan.json"]);
+    assert!(
+        output.contains("API requests: 11 (list 1, get 5, update 5)."),
+        "{output}"
+    );
+    let (code, output, requests) = shop.run_and_count(&["apply", "plan.json"]);
+    assert_eq!(code, Some(0), "{output}");
     assert_eq!(
         (
-            total_requests(&calls),
-            count_of_class(&calls, "get"),
-            count_of_class(&calls, "update")
+            total_requests(&requests),
+            count_of_class(&requests, "get"),
+            count_of_class(&requests, "update")
         ),
         (11, 5, 5)
     );
@@ -227,125 +239,128 @@ fn a_saved_plan_makes_the_estimated_number_of_requests() {
 fn a_saved_plan_reads_only_new_segments_that_may_conflict() {
     let shop = CountingSandbox::new();
     for number in 0..9 {
-        shop.create_in_dashboard(&format!("hand{number}"));
+        shop.create_in_dashboard(&format!("dashboard{number}"));
     }
     shop.declare_segments(3, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
     shop.declare_segments(3, |number| format!("other_{number}"));
     shop.run_and_count(&["plan", "--max-updates", "100", "--out", "plan.json"]);
     for number in 9..11 {
-        shop.create_in_dashboard(&format!("hand{number}"));
+        shop.create_in_dashboard(&format!("dashboard{number}"));
     }
-    let (code, said, calls) = shop.run_and_count(&["apply", "plan.json"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output, requests) = shop.run_and_count(&["apply", "plan.json"]);
+    assert_eq!(code, Some(0), "{output}");
     assert_eq!(
         (
-            count_of_class(&calls, "list"),
-            count_of_class(&calls, "get"),
-            count_of_class(&calls, "update")
+            count_of_class(&requests, "list"),
+            count_of_class(&requests, "get"),
+            count_of_class(&requests, "update")
         ),
         (1, 3 + 2, 3),
-        "{said}"
+        "{output}"
     );
 
-    // What is only put away clashes with nobody.
+    // An archive cannot conflict with a new segment.
     shop.declare_segments(2, |number| format!("other_{number}"));
     shop.run_and_count(&["plan", "--max-archives", "100", "--out", "archives.json"]);
-    shop.create_in_dashboard("hand11");
-    let (code, said, calls) = shop.run_and_count(&["apply", "archives.json"]);
-    assert_eq!((code, total_requests(&calls)), (Some(0), 3), "{said}");
+    shop.create_in_dashboard("dashboard11");
+    let (code, output, requests) = shop.run_and_count(&["apply", "archives.json"]);
+    assert_eq!((code, total_requests(&requests)), (Some(0), 3), "{output}");
 }
 
 #[test]
 fn a_rename_reads_no_unmanaged_definitions() {
     let shop = CountingSandbox::new();
     for number in 0..20 {
-        shop.create_in_dashboard(&format!("hand{number}"));
+        shop.create_in_dashboard(&format!("dashboard{number}"));
     }
     shop.declare_segments(3, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
-    std::fs::remove_file(shop.repository.path().join(".segctl/shop/snapshot.json")).unwrap();
+    std::fs::remove_file(shop.repository.path().join(".segctl/shop/cache.json")).unwrap();
     let files = shop.repository.read("segments/all.yaml");
     let renamed = files.replace("name: S0\n", "name: Renamed\nprevious_names: [S0]\n");
     shop.repository.write("segments/all.yaml", renamed);
-    let (code, said, calls) = shop.run_and_count(&["apply", "--auto-approve"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("name \"S0\" -> \"Renamed\""), "{said}");
-    // The three that are managed, and the one that is written to once more.
+    let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("name \"S0\" -> \"Renamed\""), "{output}");
+    // segctl reads the three managed segments, and re-reads the renamed one before the write.
     assert_eq!(
         (
-            count_of_class(&calls, "list"),
-            count_of_class(&calls, "get"),
-            count_of_class(&calls, "update")
+            count_of_class(&requests, "list"),
+            count_of_class(&requests, "get"),
+            count_of_class(&requests, "update")
         ),
         (1, 3 + 1, 1),
-        "{said}"
+        "{output}"
     );
 
-    // With a definition of its own it may clash with any of them.
+    // A new definition may conflict with any unmanaged definition.
     let (renamed, edited) = (shop.repository.read("segments/all.yaml"), "edited");
     shop.repository
         .write("segments/all.yaml", renamed.replace("event_0", edited));
-    let (_, said, calls) = shop.run_and_count(&["plan", "--refresh", "none"]);
+    let (_, output, requests) = shop.run_and_count(&["plan", "--refresh", "none"]);
     assert_eq!(
-        (count_of_class(&calls, "list"), count_of_class(&calls, "get")),
+        (
+            count_of_class(&requests, "list"),
+            count_of_class(&requests, "get")
+        ),
         (1, 20),
-        "{said}"
+        "{output}"
     );
 }
 
 #[test]
 fn lists_and_creates_share_a_rate_limit_until_a_response_proves_otherwise() {
-    const SHARED_LIMIT_TEXT: &str = "50/min list and create together";
-    const SEPARATE_LIMIT_TEXT: &str = "50/min creates";
-    let said_of_60 = |shop: &CountingSandbox| {
+    const SHARED_LIMIT_TEXT: &str = "Rate limit: 50 list+create requests per minute";
+    const SEPARATE_LIMIT_TEXT: &str = "50 create requests per minute";
+    let plan_of_60_creates = |shop: &CountingSandbox| {
         shop.declare_segments(60, |number| format!("event_{number}"));
-        let (code, said, _) = shop.run_and_count(&["plan"]);
-        assert_eq!(code, Some(0), "{said}");
-        said
+        let (code, output, _) = shop.run_and_count(&["plan"]);
+        assert_eq!(code, Some(0), "{output}");
+        output
     };
     let after_a_create = |shared: &str| {
         let shop = CountingSandbox::with_switches(&[("list_create_share_window", shared)], "rate_limits: {}");
         shop.declare_segments(1, |number| format!("event_{number}"));
-        let (code, said, _) = shop.run_and_count(&["apply", "--auto-approve"]);
-        assert_eq!(code, Some(0), "{said}");
-        said_of_60(&shop)
+        let (code, output, _) = shop.run_and_count(&["apply", "--auto-approve"]);
+        assert_eq!(code, Some(0), "{output}");
+        plan_of_60_creates(&shop)
     };
     for shared in ["true", "false"] {
         let shop = CountingSandbox::with_switches(&[("list_create_share_window", shared)], "rate_limits: {}");
-        let said = said_of_60(&shop);
+        let output = plan_of_60_creates(&shop);
         assert!(
-            said.contains(&format!(
-                "61 calls: list 1, create 60. {SHARED_LIMIT_TEXT}, 49 left this minute"
+            output.contains(&format!(
+                "API requests: 61 (list 1, create 60). {SHARED_LIMIT_TEXT}, 49 left."
             )),
-            "{shared}: {said}"
+            "{shared}: {output}"
         );
     }
-    let said = after_a_create("true");
-    assert!(said.contains(SHARED_LIMIT_TEXT), "{said}");
-    // Only answers about windows that end in the same second prove anything.
-    let proves = |_| after_a_create("false").contains(SEPARATE_LIMIT_TEXT);
-    assert!((0..8).any(proves));
+    let output = after_a_create("true");
+    assert!(output.contains(SHARED_LIMIT_TEXT), "{output}");
+    // Only responses whose windows end in the same second prove separate windows, so this may need several attempts.
+    let is_proved = |_| after_a_create("false").contains(SEPARATE_LIMIT_TEXT);
+    assert!((0..8).any(is_proved));
 }
 
 #[test]
 fn an_offline_plan_makes_no_requests_and_needs_no_credentials() {
     let shop = CountingSandbox::new();
     shop.declare_segments(3, |number| format!("event_{number}"));
-    let (code, said, calls) = shop.run_and_count(&["plan", "--offline"]);
-    assert_eq!((code, total_requests(&calls)), (Some(1), 0));
-    assert!(said.contains("nothing was seen of this workspace yet"), "{said}");
+    let (code, output, requests) = shop.run_and_count(&["plan", "--offline"]);
+    assert_eq!((code, total_requests(&requests)), (Some(1), 0));
+    assert!(output.contains("no cached data for workspace `shop`"), "{output}");
     shop.run_and_count(&["apply", "--auto-approve"]);
     shop.declare_segments(4, |number| format!("event_{number}"));
-    // Neither the program nor the variable that would give the key is there.
+    // The variable with the key is not set, so a request is impossible.
     let settings = shop.repository.read("segctl.yaml");
-    let settings = settings.replace("{command: [echo, key-1]}", "\"${NOBODY_SETS_THIS}\"");
+    let settings = settings.replace("{command: [echo, key-1]}", "\"${UNSET_KEY}\"");
     shop.repository.write("segctl.yaml", settings);
-    let (code, said, calls) = shop.run_and_count(&["plan", "--offline", "--detailed-exitcode"]);
-    assert_eq!((code, total_requests(&calls)), (Some(2), 0), "{said}");
+    let (code, output, requests) = shop.run_and_count(&["plan", "--offline", "--detailed-exitcode"]);
+    assert_eq!((code, total_requests(&requests)), (Some(2), 0), "{output}");
     assert!(
-        said.contains("+ create \"S3\"") && said.contains("1 to create"),
-        "{said}"
+        output.contains("+ create \"S3\"") && output.contains("1 to create"),
+        "{output}"
     );
     assert_eq!(shop.run_and_count(&["plan"]).0, Some(9));
 }
@@ -355,15 +370,19 @@ fn a_damaged_cache_only_costs_requests() {
     let shop = CountingSandbox::new();
     shop.declare_segments(3, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
-    for file in ["snapshot.json", "requests.jsonl"] {
+    for file in ["cache.json", "requests.jsonl"] {
         shop.repository
             .write(&format!(".segctl/shop/{file}"), "{\"format_version\": 1");
     }
-    let (code, said, calls) = shop.run_and_count(&["plan", "--detailed-exitcode", "--refresh", "none"]);
-    assert_eq!((code, total_requests(&calls)), (Some(0), 4), "{said}");
-    assert!(said.contains("snapshot.json"), "{said}");
-    let (_, said, calls) = shop.run_and_count(&["plan", "--refresh", "none"]);
-    assert_eq!((total_requests(&calls), said.as_str()), (1, "No changes.\n"));
+    let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode", "--refresh", "none"]);
+    assert_eq!((code, total_requests(&requests)), (Some(0), 4), "{output}");
+    assert!(output.contains("cache.json"), "{output}");
+    let (_, output, requests) = shop.run_and_count(&["plan", "--refresh", "none"]);
+    let no_changes = format!(
+        "Workspace: shop (http://{})\n\nNo changes.\n",
+        shop.server.address()
+    );
+    assert_eq!((total_requests(&requests), output), (1, no_changes));
 }
 
 #[test]
@@ -371,8 +390,8 @@ fn an_outdated_cache_never_causes_a_wrong_write() {
     let shop = CountingSandbox::new();
     shop.declare_segments(1, |_| "event".to_owned());
     shop.run_and_count(&["apply", "--auto-approve"]);
-    let log = shop.control_request("GET", "state", "");
-    let id = log["segments"]
+    let state = shop.control_request("GET", "state", "");
+    let id = state["segments"]
         .as_object()
         .unwrap()
         .keys()
@@ -384,9 +403,12 @@ fn an_outdated_cache_never_causes_a_wrong_write() {
     );
     shop.control_request("POST", "segments", &edit);
     shop.declare_segments(1, |_| "other".to_owned());
-    let (code, said, _) = shop.run_and_count(&["apply", "--auto-approve", "--refresh", "none"]);
-    assert_eq!(code, Some(8), "{said}");
-    assert!(said.contains("not as the plan saw it"), "{said}");
-    let (code, said, _) = shop.run_and_count(&["apply", "--auto-approve", "--refresh", "full"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output, _) = shop.run_and_count(&["apply", "--auto-approve", "--refresh", "none"]);
+    assert_eq!(code, Some(8), "{output}");
+    assert!(
+        output.contains("the segment changed since the plan was created"),
+        "{output}"
+    );
+    let (code, output, _) = shop.run_and_count(&["apply", "--auto-approve", "--refresh", "full"]);
+    assert_eq!(code, Some(0), "{output}");
 }

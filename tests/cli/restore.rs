@@ -1,9 +1,9 @@
-//! Definitions that come back from the ledger, where more than one workspace or many changes are needed to show it.
+//! `segctl state restore` with several workspaces, renames and many versions.
 
 use super::{CommandResult, Repository, event_segment, referencing_segment};
 use std::fs;
 
-/// The events that the repository's one segment counted so far, each applied.
+/// Applies a segment with each of the events in turn.
 fn repository_after_applying(events: &[&str]) -> Repository {
     let repository = Repository::new();
     for event in events {
@@ -15,9 +15,7 @@ fn repository_after_applying(events: &[&str]) -> Repository {
 }
 
 fn revision_numbers(repository: &Repository) -> Vec<u64> {
-    let history = repository
-        .run(&["ledger", "history", "A", "--json"])
-        .stdout_json();
+    let history = repository.run(&["state", "history", "A", "--json"]).stdout_json();
     let definitions = history["definitions"].as_array().unwrap();
     definitions
         .iter()
@@ -35,14 +33,14 @@ fn revision_numbers_are_stable_when_older_revisions_are_dropped() {
     let events: Vec<&str> = events.iter().map(String::as_str).collect();
     let repository = repository_after_applying(&events);
     assert_eq!(revision_numbers(&repository), (4..=23).collect::<Vec<_>>());
-    let dropped = repository.run(&["ledger", "restore", "A@3"]);
+    let dropped = repository.run(&["state", "restore", "A@3"]);
     assert_eq!(dropped.code, Some(1));
     assert!(
-        dropped.stderr.contains("older ones were dropped"),
+        dropped.stderr.contains("older versions were dropped"),
         "{}",
         dropped.stderr
     );
-    let restored = repository.run(&["ledger", "restore", "A@4"]);
+    let restored = repository.run(&["state", "restore", "A@4"]);
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
     assert!(
         repository
@@ -69,10 +67,10 @@ fn restore_refuses_a_name_declared_for_another_workspace() {
         "segments/a.yaml",
         event_segment("A", "two") + "workspaces: [other]\n",
     );
-    let run = repository.run(&["ledger", "restore", "A@1"]);
+    let run = repository.run(&["state", "restore", "A@1"]);
     assert_eq!(run.code, Some(1));
     assert!(
-        run.stderr.contains("is not for the workspace `dev`"),
+        run.stderr.contains("not for the workspace `dev`"),
         "{}",
         run.stderr
     );
@@ -80,9 +78,13 @@ fn restore_refuses_a_name_declared_for_another_workspace() {
         fs::read_dir(repository.path().join("segments")).unwrap().count(),
         1
     );
-    let other = repository.run(&["ledger", "restore", "A@1", "--workspace", "other"]);
+    let other = repository.run(&["state", "restore", "A@1", "--workspace", "other"]);
     assert_eq!(other.code, Some(1));
-    assert!(other.stderr.contains("knows no segment `A`"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("the state contains no segment `A`"),
+        "{}",
+        other.stderr
+    );
 }
 
 #[test]
@@ -93,11 +95,11 @@ fn restore_paths_are_relative_to_the_current_directory() {
         let mut command = repository.command(arguments);
         CommandResult::from_output(&command.current_dir(&below).output().unwrap())
     };
-    let edited = run(&["ledger", "restore", "A@1", "--into", "a.yaml"]);
+    let edited = run(&["state", "restore", "A@1", "--output-file", "a.yaml"]);
     assert_eq!(edited.code, Some(0), "{}", edited.stderr);
     assert!(repository.read("segments/a.yaml").contains("action_name: one\n"));
     fs::remove_file(below.join("a.yaml")).unwrap();
-    let new = run(&["ledger", "restore", "A@1", "--json"]);
+    let new = run(&["state", "restore", "A@1", "--json"]);
     assert_eq!(new.code, Some(0), "{}", new.stderr);
     let document = new.stdout_json();
     assert_eq!(
@@ -116,23 +118,23 @@ fn restore_follows_renames_that_are_not_applied_yet() {
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     repository.write("segments/b.yaml", event_segment("B", "two"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let renamed = |name: &str, before: &str, event| {
-        event_segment(name, event) + &format!("previous_names: [{before}]\n")
+    let renamed = |name: &str, previous: &str, event| {
+        event_segment(name, event) + &format!("previous_names: [{previous}]\n")
     };
     repository.write("segments/a.yaml", renamed("New A", "A", "one"));
     repository.write("segments/b.yaml", renamed("New B", "B", "two"));
-    // Nothing but the ledger is left to tell which segment is which.
-    fs::remove_file(repository.path().join(".segctl/dev/snapshot.json")).unwrap();
+    // Without the cache, only the state identifies the segments.
+    fs::remove_file(repository.path().join(".segctl/dev/cache.json")).unwrap();
     for name in ["B", "New B"] {
-        let history = repository.run(&["ledger", "history", name]);
+        let history = repository.run(&["state", "history", name]);
         assert!(
-            history.stdout.contains("1 replaced definition kept"),
+            history.stdout.contains("1 previous version"),
             "{}{}",
             history.stdout,
             history.stderr
         );
     }
-    let restored = repository.run(&["ledger", "restore", "New B@1"]);
+    let restored = repository.run(&["state", "restore", "New B@1"]);
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
     let file = repository.read("segments/b.yaml");
     assert!(

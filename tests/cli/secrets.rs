@@ -1,4 +1,4 @@
-//! Credentials: where they come from, and that they go nowhere.
+//! Sources of credentials, and that segctl never prints or stores them.
 
 use super::{Repository, event_segment};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
@@ -53,13 +53,13 @@ fn a_failed_secret_command_is_reported() {
 
 #[test]
 fn a_literal_api_key_is_rejected_and_never_printed() {
-    let written = [
+    let literals = [
         SECRET_KEY.to_owned(),
         format!("\"{SECRET_KEY}"),
         format!("[{SECRET_KEY}]"),
         format!("x${{{SECRET_KEY}}}"),
     ];
-    for api_key in &written {
+    for api_key in &literals {
         let repository = Repository::new();
         repository.write(
             "segctl.yaml",
@@ -130,7 +130,7 @@ fn the_api_key_is_in_no_output_log_or_file() {
         ("SEGCTL_LOG", "trace"),
         ("RUST_BACKTRACE", "1"),
     ];
-    let mut said = String::new();
+    let mut output = String::new();
     for arguments in [
         ["plan"].as_slice(),
         &["apply", "--auto-approve"],
@@ -139,22 +139,25 @@ fn the_api_key_is_in_no_output_log_or_file() {
             "apply",
             "--auto-approve",
             "--json",
-            "--receipt-into",
-            "receipt.json",
+            "--report-file",
+            "report.json",
         ],
     ] {
         let run = repository.run_with_env(arguments, &logged);
         assert_eq!(run.code, Some(0), "{}", run.stderr);
-        said += &(run.stdout + &run.stderr);
+        output += &(run.stdout + &run.stderr);
     }
-    assert!(said.contains("answered"), "the log has the calls: {said}");
+    assert!(
+        output.contains("answered"),
+        "the log contains the requests: {output}"
+    );
 
     let wrong = repository.run_with_env(&["plan"], &[("SHOP_KEY", "wrong-0e11")]);
     assert_eq!(wrong.code, Some(9), "{}", wrong.stderr);
-    said += &(wrong.stdout + &wrong.stderr);
+    output += &(wrong.stdout + &wrong.stderr);
     assert!(
-        !said.contains(SECRET_KEY) && !said.contains("wrong-0e11"),
-        "{said}"
+        !output.contains(SECRET_KEY) && !output.contains("wrong-0e11"),
+        "{output}"
     );
     for file in files_below(repository.path()) {
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();

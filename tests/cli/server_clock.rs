@@ -1,4 +1,4 @@
-//! A service whose clock is not that of this machine.
+//! A server whose clock differs from the local clock.
 
 use super::{Repository, event_segment};
 use jiff::Timestamp;
@@ -28,12 +28,12 @@ fn rate_limit_waits_use_the_server_clock() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = lines.next().unwrap().unwrap();
+        let line = lines.next().unwrap().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        let (_, reset) = said.split_once("none is let through before ").unwrap();
+        let (_, reset) = line.split_once("retry after ").unwrap();
         let reset: Timestamp = reset.split(';').next().unwrap().parse().unwrap();
         let wait = began.duration_until(reset).as_secs();
-        assert!((18..=40).contains(&wait), "{ahead}: {said}");
+        assert!((18..=40).contains(&wait), "{ahead}: {line}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stopping a run by a signal: what is under way is finished, what waits is given up, and a second signal leaves at once.
+//! Signals during a run: the first finishes running steps and cancels waiting ones, the second exits immediately.
 
 #![cfg(unix)]
 
@@ -10,11 +10,10 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-/// A run that goes on while the test looks on.
 pub(super) struct RunningCommand {
     pub(super) child: Child,
     stderr: BufReader<ChildStderr>,
-    /// What was read of standard error.
+    /// The part of standard error that was read.
     stderr_text: String,
 }
 
@@ -26,16 +25,16 @@ impl RunningCommand {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let errors = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         Self {
             child,
-            stderr: errors,
+            stderr,
             stderr_text: String::new(),
         }
     }
 
-    /// Reads on until a line of standard error holds `words`.
-    pub(super) fn wait_for_stderr(&mut self, words: &str) {
+    /// Reads standard error until a line contains `text`.
+    pub(super) fn wait_for_stderr(&mut self, text: &str) {
         loop {
             let mut line = String::new();
             assert_ne!(
@@ -45,7 +44,7 @@ impl RunningCommand {
                 self.stderr_text
             );
             self.stderr_text.push_str(&line);
-            if line.contains(words) {
+            if line.contains(text) {
                 return;
             }
         }
@@ -53,8 +52,8 @@ impl RunningCommand {
 
     pub(super) fn send_signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(sent.success());
+        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success());
     }
 
     pub(super) fn wait(mut self) -> CommandResult {
@@ -67,7 +66,7 @@ impl RunningCommand {
     }
 }
 
-/// Three segments, of which one can be made in an hour: lists count as creates.
+/// Declares three segments. The rate limit of two allows the list and one create, since both count in one window.
 pub(super) fn rate_limited_repository() -> Repository {
     let repository = Repository::new();
     let settings = repository
@@ -82,27 +81,24 @@ pub(super) fn rate_limited_repository() -> Repository {
 
 #[test]
 fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
-    for (signal, code, at_once) in [("INT", 130, "1"), ("TERM", 143, "8")] {
+    for (signal, code, parallelism) in [("INT", 130, "1"), ("TERM", 143, "8")] {
         let repository = rate_limited_repository();
         let mut run = RunningCommand::start(
             &repository,
-            &["apply", "--auto-approve", "--parallelism", at_once],
+            &["apply", "--auto-approve", "--parallelism", parallelism],
         );
         run.wait_for_stderr("Waiting until");
         run.send_signal(signal);
         let run = run.wait();
         assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
+        let summary =
+            format!("Stopped: interrupted by SIG{signal}\nApply incomplete: 1 applied, 2 not attempted.\n");
+        assert!(run.stdout.ends_with(&summary), "{}", run.stdout);
+        let state = repository.run(&["state", "list"]);
         assert!(
-            run.stdout
-                .ends_with("Stopped: a signal asked for it\nReceipt: 1 applied, 2 not attempted.\n"),
+            state.stdout.contains("State of dev: 1 segment."),
             "{}",
-            run.stdout
-        );
-        let ledger = repository.run(&["ledger", "show"]);
-        assert!(
-            ledger.stdout.contains("Ledger of dev: 1 segment."),
-            "{}",
-            ledger.stdout
+            state.stdout
         );
     }
 }
@@ -120,15 +116,20 @@ fn a_signal_before_the_first_write_leaves_everything_unchanged() {
     run.send_signal("INT");
     let run = run.wait();
     assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
-    assert!(run.stderr.contains("nothing was written"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("error: interrupted by SIGINT"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.stdout, "Apply failed. No changes were made.\n");
 }
 
-/// A service that lists nothing and never answers a create; it tells of the create on the channel.
-pub(super) fn serve_without_answering_creates(told: Sender<()>) -> String {
+/// A server that returns an empty list and never responds to a create. It sends a message when it receives a create.
+pub(super) fn serve_without_answering_creates(create_sender: Sender<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
-        let mut held = Vec::new();
+        let mut open_connections = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut head = String::new();
@@ -145,8 +146,8 @@ pub(super) fn serve_without_answering_creates(told: Sender<()>) -> String {
                 )
                 .unwrap();
             } else {
-                told.send(()).unwrap();
-                held.push(stream);
+                create_sender.send(()).unwrap();
+                open_connections.push(stream);
             }
         }
     });
@@ -155,8 +156,8 @@ pub(super) fn serve_without_answering_creates(told: Sender<()>) -> String {
 
 #[test]
 fn the_second_signal_exits_immediately() {
-    let (told, created) = mpsc::channel();
-    let address = serve_without_answering_creates(told);
+    let (create_sender, created) = mpsc::channel();
+    let address = serve_without_answering_creates(create_sender);
     let repository = Repository::new();
     repository.write("segctl.yaml", settings_for_endpoint(&address));
     repository.write("segments/a.yaml", event_segment("A", "a"));
@@ -166,28 +167,28 @@ fn the_second_signal_exits_immediately() {
         "--auto-approve",
         "--parallelism",
         "1",
-        "--json-into",
+        "--json-file",
         "events",
     ];
     let mut run = RunningCommand::start(&repository, &arguments);
     created.recv().unwrap();
     run.send_signal("INT");
-    run.wait_for_stderr("Stopping");
+    run.wait_for_stderr("Interrupt received");
     run.send_signal("INT");
     let run = run.wait();
     assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stderr.contains("left at once, with calls under way"),
+        run.stderr.contains("exited with requests in flight"),
         "{}",
         run.stderr
     );
-    // Nothing is left out: neither what was under way nor what did not begin.
+    // The events contain the step in flight and the step that did not start.
     let events = repository.read("events");
-    for (step, outcome) in [(1, "unknown"), (2, "not attempted")] {
-        let told = events.lines().filter(|line| line.contains("\"apply_errored\""));
-        let told =
-            told.filter(|line| line.contains(&format!("\"number\":{step},")) && line.contains(outcome));
-        assert_eq!(told.count(), 1, "{events}");
+    for (step, outcome) in [(1, "unknown"), (2, "not_attempted")] {
+        let errored = events.lines().filter(|line| line.contains("\"apply_errored\""));
+        let matching =
+            errored.filter(|line| line.contains(&format!("\"number\":{step},")) && line.contains(outcome));
+        assert_eq!(matching.count(), 1, "{events}");
     }
     assert!(
         run.stdout.contains("unknown") && run.stdout.contains("not attempted"),

@@ -1,62 +1,56 @@
-//! One run at a time changes a ledger.
+//! The state lock: one run at a time changes a state.
 
 use super::event_segment;
 use super::proxy::{PausePoint, ProxiedSandbox};
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 
-/// Two segments to make, in a workspace where a run is held up in its first create.
+/// A sandbox whose repository declares two segments. Request 1 of an apply is the list, request 2 the first create.
 fn sandbox_with_two_segments() -> ProxiedSandbox {
-    let wired = ProxiedSandbox::new();
+    let sandbox = ProxiedSandbox::new();
     for name in ["A", "B"] {
         let text = event_segment(name, &name.to_lowercase());
-        wired.repository.write(&format!("segments/{name}.yaml"), text);
+        sandbox.repository.write(&format!("segments/{name}.yaml"), text);
     }
-    wired
+    sandbox
 }
 
 #[test]
 fn a_second_run_fails_or_waits_for_the_state_lock() {
-    let wired = sandbox_with_two_segments();
-    let first = wired.run_until_paused(&APPLY, 2, PausePoint::Before);
+    let sandbox = sandbox_with_two_segments();
+    let first = sandbox.run_until_paused(&APPLY, 2, PausePoint::Before);
     assert!(first.is_paused);
     for arguments in [
         &APPLY[..],
         &["apply", "--auto-approve", "--lock-timeout", "1s"],
-        &["ledger", "forget", "A"],
-        &["ledger", "rebuild"],
+        &["state", "rm", "A"],
+        &["state", "rebuild"],
     ] {
-        let run = wired.repository.run(arguments);
+        let run = sandbox.repository.run(arguments);
         assert_eq!(run.code, Some(7), "{arguments:?}: {}", run.stderr);
         assert!(
-            run.stderr.contains("the ledger is locked by `segctl apply` of"),
+            run.stderr.contains("the state is locked by `segctl apply` of"),
             "{}",
             run.stderr
         );
         assert!(
-            run.stderr.contains("--lock-timeout") && run.stderr.contains("ledger unlock"),
+            run.stderr.contains("--lock-timeout") && run.stderr.contains("state unlock"),
             "{}",
             run.stderr
         );
         if arguments[0] == "apply" {
-            assert!(
-                run.stdout
-                    .starts_with("Receipt: nothing was attempted: the ledger is locked by"),
-                "{}",
-                run.stdout
-            );
-            assert_eq!(run.stdout.lines().count(), 1);
+            assert_eq!(run.stdout, "Apply failed. No changes were made.\n");
         }
         let waits = run.stderr.contains("waiting until");
         assert_eq!(waits, arguments.contains(&"--lock-timeout"), "{}", run.stderr);
     }
-    // A plan changes nothing, and waits for nobody.
-    assert_eq!(wired.repository.run(&["plan"]).code, Some(0));
-    let second = wired.run_until_stderr_contains(
+    // A plan does not need the lock.
+    assert_eq!(sandbox.repository.run(&["plan"]).code, Some(0));
+    let second = sandbox.run_until_stderr_contains(
         &["apply", "--auto-approve", "--lock-timeout", "10m"],
         "waiting until",
     );
-    wired.resume();
+    sandbox.resume();
     assert_eq!(first.wait().code, Some(0));
     let second = second.wait();
     assert_eq!(second.code, Some(0), "{}", second.stderr);
@@ -65,36 +59,37 @@ fn a_second_run_fails_or_waits_for_the_state_lock() {
 
 #[test]
 fn a_run_that_lost_its_lock_stops_writing() {
-    let wired = sandbox_with_two_segments();
-    let first = wired.run_until_paused(
+    let sandbox = sandbox_with_two_segments();
+    let first = sandbox.run_until_paused(
         &["apply", "--auto-approve", "--parallelism", "1"],
         2,
         PausePoint::After,
     );
-    let asked = wired.repository.run(&["ledger", "unlock"]);
-    assert_eq!(asked.code, Some(64), "{}", asked.stderr);
+    let unapproved = sandbox.repository.run(&["state", "unlock"]);
+    assert_eq!(unapproved.code, Some(64), "{}", unapproved.stderr);
     assert!(
-        asked.stderr.contains("is locked by `segctl apply` of") && asked.stderr.contains("--auto-approve"),
+        unapproved.stderr.contains("is locked by `segctl apply` of")
+            && unapproved.stderr.contains("--auto-approve"),
         "{}",
-        asked.stderr
+        unapproved.stderr
     );
-    let unlocked = wired.repository.run(&["ledger", "unlock", "--auto-approve"]);
+    let unlocked = sandbox.repository.run(&["state", "unlock", "--auto-approve"]);
     assert_eq!(unlocked.code, Some(0), "{}", unlocked.stderr);
-    wired.resume();
+    sandbox.resume();
     let first = first.wait();
     assert_eq!(first.code, Some(8), "{}{}", first.stdout, first.stderr);
     assert!(
         first
             .stdout
-            .contains("the ledger's lock was taken away from this run"),
+            .contains("this run lost the state lock: another process removed it"),
         "{}{}",
         first.stdout,
         first.stderr
     );
-    let state = wired.get_control_endpoint("state");
+    let state = sandbox.get_control_endpoint("state");
     assert_eq!(state["segments"].as_object().unwrap().len(), 1);
-    assert_eq!(wired.apply().code, Some(0));
-    let again = wired.repository.run(&["ledger", "unlock"]);
+    assert_eq!(sandbox.apply().code, Some(0));
+    let again = sandbox.repository.run(&["state", "unlock"]);
     assert!(
         again.code == Some(0) && again.stderr.contains("not locked"),
         "{}",
@@ -104,29 +99,33 @@ fn a_run_that_lost_its_lock_stops_writing() {
 
 #[test]
 fn the_lock_of_a_killed_run_is_replaced_immediately() {
-    let wired = sandbox_with_two_segments();
-    assert!(wired.apply_and_kill_at(2, PausePoint::After));
-    let told = wired.repository.run(&["ledger", "unlock"]);
-    assert!(told.stderr.contains("Its process has ended"), "{}", told.stderr);
-    let next = wired.apply();
+    let sandbox = sandbox_with_two_segments();
+    assert!(sandbox.apply_and_kill_at(2, PausePoint::After));
+    let unlock = sandbox.repository.run(&["state", "unlock"]);
+    assert!(
+        unlock.stderr.contains("Its process has exited"),
+        "{}",
+        unlock.stderr
+    );
+    let next = sandbox.apply();
     assert_eq!(next.code, Some(0), "{}", next.stderr);
     assert!(
         next.stderr
-            .contains("the lock was left behind by `segctl apply` of"),
+            .contains("removed the stale state lock of `segctl apply` of"),
         "{}",
         next.stderr
     );
-    assert!(!wired.apply().stderr.contains("lock"));
+    assert!(!sandbox.apply().stderr.contains("lock"));
 }
 
 #[test]
 fn requests_of_a_killed_run_count_toward_the_next_runs_rate_limits() {
-    let wired = sandbox_with_two_segments();
-    assert!(wired.apply_and_kill_at(3, PausePoint::Before));
-    let plan = wired.repository.run(&["plan", "--json"]);
+    let sandbox = sandbox_with_two_segments();
+    assert!(sandbox.apply_and_kill_at(3, PausePoint::Before));
+    let plan = sandbox.repository.run(&["plan", "--json"]);
     let document: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
-    let windows = document["quota"]["tightest"].as_array().unwrap();
-    // A list and two creates were sent, and the plan has just made a list of its own.
+    let windows = document["estimate"]["limiting_windows"].as_array().unwrap();
+    // The killed run sent a list and two creates, and the plan has sent a list.
     let used = windows.iter().filter_map(|window| window["used"].as_u64()).max();
     assert_eq!(used, Some(4), "{windows:#?}");
 }
@@ -134,19 +133,19 @@ fn requests_of_a_killed_run_count_toward_the_next_runs_rate_limits() {
 #[cfg(not(feature = "object-store"))]
 #[test]
 fn state_in_a_bucket_needs_the_object_store_feature() {
-    let wired = sandbox_with_two_segments();
-    let settings = wired.repository.read("segctl.yaml");
-    wired.repository.write(
+    let sandbox = sandbox_with_two_segments();
+    let settings = sandbox.repository.read("segctl.yaml");
+    sandbox.repository.write(
         "segctl.yaml",
         settings.replace(
             "    db_name: db\n",
-            "    db_name: db\n    ledger: s3://bucket/prefix\n",
+            "    db_name: db\n    state: s3://bucket/prefix\n",
         ),
     );
-    // The files are as they should be.
-    assert_eq!(wired.repository.run(&["validate"]).code, Some(0));
-    for arguments in [&["plan"][..], &APPLY, &["ledger", "show"]] {
-        let run = wired.repository.run(arguments);
+    // The configuration itself is valid.
+    assert_eq!(sandbox.repository.run(&["validate"]).code, Some(0));
+    for arguments in [&["plan"][..], &APPLY, &["state", "show"]] {
+        let run = sandbox.repository.run(arguments);
         assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.stderr);
         assert!(
             run.stderr
@@ -156,5 +155,10 @@ fn state_in_a_bucket_needs_the_object_store_feature() {
             run.stderr
         );
     }
-    assert!(wired.control("state")["segments"].as_object().unwrap().is_empty());
+    assert!(
+        sandbox.get_control_endpoint("state")["segments"]
+            .as_object()
+            .unwrap()
+            .is_empty()
+    );
 }

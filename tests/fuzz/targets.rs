@@ -1,7 +1,7 @@
-//! What is done with hostile bytes, one function for each thing that segctl reads: the fuzzer calls them with bytes of its
-//! own, and the tests with the corpus. None of them may panic, hang, or contradict itself.
+//! The fuzz targets, one for each input of segctl. The fuzzer calls them with random bytes, and `cargo test` with the
+//! corpora. No target may panic, hang or give contradictory results.
 //!
-//! Checksums would keep a fuzzer out: where a file has one, it is put right first, as somebody hostile would.
+//! A fuzzer cannot guess checksums, so the targets also read each file with a corrected checksum.
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -26,31 +26,29 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What is done with some bytes.
 pub(crate) type Target = fn(&[u8]);
 
-/// The functions by their names, which are those of the corpora.
+/// The targets, by the names of their corpora.
 pub(crate) const TARGETS: [(&str, Target); 5] = [
     ("segment_file", fuzz_segment_file),
-    ("api_answer", fuzz_api_response),
-    ("ledger", fuzz_state_file),
+    ("api_response", fuzz_api_response),
+    ("state", fuzz_state_file),
     ("journal", fuzz_journal),
     ("saved_plan", fuzz_saved_plan),
 ];
 
-/// A file of segments.
 pub(crate) fn fuzz_segment_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let (declared, faults) = decode_payloads(text);
-    render_diagnostics(&faults, text);
+    let (declared, diagnostics) = decode_payloads(text);
+    render_diagnostics(&diagnostics, text);
     for payload in declared {
         require_consistent(&payload);
     }
 }
 
-/// What the service answers: the first byte says which call and which status, and the rest is the body.
+/// A response of the API: the first byte selects the request and the status, and the rest is the body.
 pub(crate) fn fuzz_api_response(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else {
         return;
@@ -75,11 +73,11 @@ pub(crate) fn fuzz_api_response(bytes: &[u8]) {
         included_filters: serde_json::json!({"filter_operator": "and", "filters": []}),
         excluded_filters: None,
     };
-    let turn = |operation: Operation| {
-        let turn = client.try_acquire(&operation).now_or_never().flatten();
-        turn.expect("no call was made yet")
+    let permit = |operation: Operation| {
+        let permit = client.try_acquire(&operation).now_or_never().flatten();
+        permit.expect("no request was sent before")
     };
-    let call = async {
+    let request = async {
         match first & 0b111 {
             0 => client.list().await.map(drop).map_err(|error| error.to_string()),
             1 => client
@@ -90,52 +88,51 @@ pub(crate) fn fuzz_api_response(bytes: &[u8]) {
             2 => require_consistent_response(client.get(&id).await),
             3 => require_consistent_response(
                 client
-                    .create(turn(Operation::Create(name.clone())), &name, &payload)
+                    .create(permit(Operation::Create(name.clone())), &name, &payload)
                     .await,
             ),
             4 => require_consistent_response(
                 client
-                    .update(turn(Operation::Update(id.clone())), (&id, Some(&name)), &payload)
+                    .update(permit(Operation::Update(id.clone())), (&id, Some(&name)), &payload)
                     .await,
             ),
             5 => client
-                .archive(turn(Operation::Archive(name.clone())), &name, Some(&id))
+                .archive(permit(Operation::Archive(name.clone())), &name, Some(&id))
                 .await
                 .map_err(|error| error.to_string()),
             _ => client
-                .unarchive(turn(Operation::Unarchive(name.clone())), &name, None)
+                .unarchive(permit(Operation::Unarchive(name.clone())), &name, None)
                 .await
                 .map_err(|error| error.to_string()),
         }
     };
-    if let Err(message) = call.now_or_never().expect("nothing here waits for anything else") {
+    if let Err(message) = request.now_or_never().expect("the transport answers at once") {
         assert!(!message.chars().any(char::is_control), "{message:?}");
     }
 }
 
-/// `ledger.json`.
+/// `state.json`.
 pub(crate) fn fuzz_state_file(bytes: &[u8]) {
     read_state(ReadOnlyFiles::from([(
-        "ledger.json",
+        "state.json",
         with_valid_checksum(bytes, ("checksum", "contents"), Value::to_string),
     )]));
-    read_state(ReadOnlyFiles::from([("ledger.json", bytes.to_vec())]));
+    read_state(ReadOnlyFiles::from([("state.json", bytes.to_vec())]));
 }
 
-/// `journal.jsonl`, after a ledger of the first generation.
+/// `journal.jsonl`, with a state of generation 1.
 pub(crate) fn fuzz_journal(bytes: &[u8]) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let repaired: Vec<u8> = lines.flat_map(with_valid_line_checksum).collect();
     for journal in [repaired, bytes.to_vec()] {
-        let ledger = include_bytes!("followed.json").to_vec();
+        let state = include_bytes!("state_with_journal.json").to_vec();
         read_state(ReadOnlyFiles::from([
-            ("ledger.json", ledger),
+            ("state.json", state),
             ("journal.jsonl", journal),
         ]));
     }
 }
 
-/// A plan that was saved.
 pub(crate) fn fuzz_saved_plan(bytes: &[u8]) {
     for bytes in [
         bytes.to_vec(),
@@ -146,7 +143,7 @@ pub(crate) fn fuzz_saved_plan(bytes: &[u8]) {
         };
         match SavedPlan::from_text(&text) {
             Ok(saved) => {
-                let again = SavedPlan::from_text(&saved.to_text()).expect("what was written is read");
+                let again = SavedPlan::from_text(&saved.to_text()).expect("a written plan can be read");
                 assert_eq!(again.digest(), saved.digest());
                 drop(saved.target_ids());
                 let document = PlanDocument::new(&saved.plan);
@@ -159,26 +156,25 @@ pub(crate) fn fuzz_saved_plan(bytes: &[u8]) {
 
 fn decode_payloads(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
     let source = Arc::new(SourceFile::new("a.yaml", text));
-    let (documents, mut faults) = yaml::parse(&source);
+    let (documents, mut diagnostics) = yaml::parse(&source);
     let mut payloads = Vec::new();
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
-        faults.extend(more);
+        diagnostics.extend(more);
         payloads.extend(
             declaration.and_then(|declaration| declaration.segment.contents.definition().map(encode)),
         );
     }
-    (payloads, faults)
+    (payloads, diagnostics)
 }
 
-/// Shows what is wrong with the file of this text.
-fn render_diagnostics(faults: &[Diagnostic], text: &str) {
-    drop(diagnostics_json(faults));
+fn render_diagnostics(diagnostics: &[Diagnostic], text: &str) {
+    drop(diagnostics_json(diagnostics));
     let source = |file: &str| (file == "a.yaml").then_some(text);
-    drop(diagnostics_text(faults, &source, false));
+    drop(diagnostics_text(diagnostics, &source, false));
 }
 
-/// A definition is itself, whoever made it, and what is written of it is read as it.
+/// A definition equals itself, and the file that segctl writes for it declares it.
 fn require_consistent(payload: &Payload) {
     let identities = Identities::default();
     let digests = Digests::of(payload, &identities);
@@ -192,8 +188,8 @@ fn require_consistent(payload: &Payload) {
         names: &|_| None,
     });
     if let Ok(text) = written {
-        let (read, faults) = decode_payloads(&text);
-        if faults.is_empty() {
+        let (read, diagnostics) = decode_payloads(&text);
+        if diagnostics.is_empty() {
             assert_eq!(read.len(), 1, "{text}");
             assert_eq!(Digests::of(&read[0], &identities), digests, "{text}");
         }
@@ -201,10 +197,10 @@ fn require_consistent(payload: &Payload) {
 }
 
 fn require_consistent_response(
-    answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>,
+    response: Result<segctl::api::RemoteSegment, segctl::api::RequestError>,
 ) -> Result<(), String> {
-    let stored = answer.map_err(|error| error.to_string())?;
-    if let Some(payload) = stored.payload() {
+    let remote = response.map_err(|error| error.to_string())?;
+    if let Some(payload) = remote.payload() {
         require_consistent(&payload);
     }
     Ok(())
@@ -231,16 +227,15 @@ impl Transport for SharedFixedResponse {
 
 impl Clock for SharedFixedResponse {
     fn now(&self) -> Timestamp {
-        *self.0.now.lock().expect("nobody panics here")
+        *self.0.now.lock().expect("no thread panics")
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        let mut now = self.0.now.lock().expect("nobody panics here");
+        let mut now = self.0.now.lock().expect("no thread panics");
         *now = moment.max(*now);
     }
 }
 
-/// Files that are only read.
 type ReadOnlyFiles = BTreeMap<&'static str, Vec<u8>>;
 
 struct ReadOnlyFileSystem(ReadOnlyFiles);
@@ -291,13 +286,13 @@ impl FileSystem for ReadOnlyFileSystem {
 }
 
 fn read_state(files: ReadOnlyFiles) {
-    let store = DirectoryStore::with_filesystem(ReadOnlyFileSystem(files), "ledger");
-    match store.load().now_or_never().expect("nothing here waits") {
-        Ok(ledger) => {
-            for entry in ledger.managed_entries() {
-                ledger
+    let store = DirectoryStore::with_filesystem(ReadOnlyFileSystem(files), "state");
+    match store.load().now_or_never().expect("the files are in memory") {
+        Ok(state) => {
+            for entry in state.managed_entries() {
+                state
                     .latest_by_name(&entry.name)
-                    .expect("every name has its latest entry");
+                    .expect("every name has a latest entry");
                 entry.definition.iter().for_each(require_consistent);
             }
         }
@@ -305,13 +300,12 @@ fn read_state(files: ReadOnlyFiles) {
     }
 }
 
-/// The form that a saved plan's digest is of.
+/// The form of a saved plan that its digest covers.
 fn canonical(contents: &Value) -> String {
     serde_json_canonicalizer::to_string(contents).unwrap_or_default()
 }
 
-/// A JSON document with the checksum of its contents, in the form that it is of, put right; the bytes as they are where it
-/// is none.
+/// The JSON document with a correct checksum of its contents, in the given form; the unchanged bytes if they are not JSON.
 fn with_valid_checksum(
     bytes: &[u8],
     (checksum, contents): (&str, &str),

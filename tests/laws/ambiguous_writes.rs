@@ -1,5 +1,4 @@
-//! A write whose answer is lost, and a service that cannot even be asked what became of it: the outcome is unknown,
-//! never a lie, and the next run puts it right.
+//! Writes without a response: if segctl cannot verify the outcome, it reports it as unknown, and the next run converges.
 
 use super::test_workspace::TestWorkspace;
 use segctl::api::Clock;
@@ -40,7 +39,7 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
     }]
 }
 
-/// The first call with `method` is cut off `when` it has had its effect or not; from then on nothing can be read.
+/// The first request with `method` is reset before or after its effect. All later reads fail.
 fn lost_response_then_no_reads(method: &str, when: &str, path: &str) -> Value {
     json!([
         {"on": {"method": method, "path_prefix": path}, "fault": {"reset": {"when": when}}},
@@ -48,8 +47,8 @@ fn lost_response_then_no_reads(method: &str, when: &str, path: &str) -> Value {
     ])
 }
 
-fn first_outcome(receipt: &RunReport) -> &StepOutcome {
-    &receipt.steps.first().unwrap().outcome
+fn first_outcome(report: &RunReport) -> &StepOutcome {
+    &report.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
@@ -61,19 +60,19 @@ async fn a_lost_update_that_cannot_be_verified_is_unknown() {
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
-        let wanted = declared(2.0, Lifecycle::Active);
-        let plan = workspace.plan(&wanted).await;
+        let desired = declared(2.0, Lifecycle::Active);
+        let plan = workspace.plan(&desired).await;
         workspace.set_faults(&lost_response_then_no_reads("PATCH", when, "/v3/"));
-        let receipt = workspace.apply(&plan).await;
+        let report = workspace.apply(&plan).await;
         assert!(
-            matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
-            "{when}: {receipt:?}"
+            matches!(first_outcome(&report), StepOutcome::Unknown { .. }),
+            "{when}: {report:?}"
         );
 
         workspace.set_faults(&json!([]));
-        let next = workspace.plan(&wanted).await;
+        let next = workspace.plan(&desired).await;
         assert!(workspace.apply(&next).await.is_complete());
-        assert!(workspace.plan(&wanted).await.is_empty(), "{when}");
+        assert!(workspace.plan(&desired).await.is_empty(), "{when}");
     }
 }
 
@@ -92,9 +91,9 @@ async fn a_lost_archive_is_verified_by_archiving_again() {
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
-        let wanted = declared(1.0, Lifecycle::Archived);
-        let plan = workspace.plan(&wanted).await;
-        // Whoever has it renamed meanwhile has not put it away.
+        let desired = declared(1.0, Lifecycle::Archived);
+        let plan = workspace.plan(&desired).await;
+        // A rename in the dashboard does not archive the segment.
         let id = workspace
             .stored_state()
             .managed_entries()
@@ -106,36 +105,36 @@ async fn a_lost_archive_is_verified_by_archiving_again() {
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}},
         ]));
-        let receipt = workspace.apply(&plan).await;
-        assert!(receipt.is_complete(), "{when} {is_idempotent}: {receipt:?}");
+        let report = workspace.apply(&plan).await;
+        assert!(report.is_complete(), "{when} {is_idempotent}: {report:?}");
         workspace.set_faults(&json!([]));
-        assert!(workspace.plan(&wanted).await.is_empty(), "{when} {is_idempotent}");
-        assert!(!workspace.observe(&wanted).await.segments[&id].listed);
+        assert!(workspace.plan(&desired).await.is_empty(), "{when} {is_idempotent}");
+        assert!(!workspace.observe(&desired).await.segments[&id].listed);
     }
 }
 
 #[tokio::test]
 async fn every_archive_retry_uses_its_response() {
-    for (lost, calls) in [(1, 2), (4, 5), (5, 5)] {
+    for (lost, requests) in [(1, 2), (4, 5), (5, 5)] {
         let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             ..SandboxSettings::default()
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
-        let wanted = declared(1.0, Lifecycle::Archived);
-        let plan = workspace.plan(&wanted).await;
+        let desired = declared(1.0, Lifecycle::Archived);
+        let plan = workspace.plan(&desired).await;
         let before = workspace.request_log().len();
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "times": lost, "fault": {"reset": {"when": "after"}}},
         ]));
-        let receipt = workspace.apply(&plan).await;
-        let made = workspace.request_log().split_off(before);
-        let made = made.iter().filter(|call| call.path.ends_with("/archive")).count();
+        let report = workspace.apply(&plan).await;
+        let log = workspace.request_log().split_off(before);
+        let sent = log.iter().filter(|entry| entry.path.ends_with("/archive")).count();
         assert_eq!(
-            (made, receipt.is_complete()),
-            (calls, lost < 5),
-            "{lost}: {receipt:?}"
+            (sent, report.is_complete()),
+            (requests, lost < 5),
+            "{lost}: {report:?}"
         );
     }
 }
@@ -149,7 +148,7 @@ async fn writes_are_retried_with_backoff_during_an_outage() {
         (active.clone(), &changed, "PATCH"),
         (active.clone(), &declared(1.0, Lifecycle::Archived), "PATCH"),
     ];
-    for (before, wanted, method) in table {
+    for (before, desired, method) in table {
         let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             ..SandboxSettings::default()
@@ -160,13 +159,13 @@ async fn writes_are_retried_with_backoff_during_an_outage() {
                 .await
                 .is_complete()
         );
-        let plan = workspace.plan(wanted).await;
-        let began = workspace.now();
+        let plan = workspace.plan(desired).await;
+        let started_at = workspace.now();
         workspace.set_faults(&json!([{"on": {"method": method}, "times": 4, "fault": outage}]));
-        let receipt = workspace.apply(&plan).await;
-        assert!(receipt.is_complete(), "{receipt:?}");
+        let report = workspace.apply(&plan).await;
+        assert!(report.is_complete(), "{report:?}");
         // Backoffs of up to 1, 2, 4 and 8 seconds.
-        let waited = began.duration_until(workspace.now()).as_millis();
+        let waited = started_at.duration_until(workspace.now()).as_millis();
         assert!((500..=15_000).contains(&waited), "{waited}");
     }
 }
@@ -181,10 +180,10 @@ async fn an_archived_segment_of_another_kind_stays_archived_and_blocks_its_name(
                         "file_url": "file:///nowhere", "expiry_time": 90});
     workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let wanted = declared(1.0, Lifecycle::Active);
-    let receipt = workspace.apply(&workspace.plan(&wanted).await).await;
-    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
-        panic!("{receipt:?}")
+    let desired = declared(1.0, Lifecycle::Active);
+    let report = workspace.apply(&workspace.plan(&desired).await).await;
+    let StepOutcome::Failed { message } = first_outcome(&report) else {
+        panic!("{report:?}")
     };
     assert!(message.contains("FILE_V2"), "{message}");
     let last = workspace.request_log().pop().unwrap();
@@ -200,15 +199,15 @@ async fn a_confirmed_create_is_applied_even_if_all_later_reads_fail() {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     });
-    let wanted = declared(1.0, Lifecycle::Active);
-    let plan = workspace.plan(&wanted).await;
+    let desired = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&desired).await;
     workspace.set_faults(&json!([
         {"on": {"method": "GET"}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
-    assert!(receipt.is_complete(), "{receipt:?}");
+    let report = workspace.apply(&plan).await;
+    assert!(report.is_complete(), "{report:?}");
     workspace.set_faults(&json!([]));
-    assert!(workspace.plan(&wanted).await.is_empty());
+    assert!(workspace.plan(&desired).await.is_empty());
 }
 
 #[tokio::test]
@@ -217,19 +216,19 @@ async fn a_name_conflict_after_a_duplicated_create_is_unknown() {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     });
-    let wanted = declared(1.0, Lifecycle::Active);
-    let plan = workspace.plan(&wanted).await;
+    let desired = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&desired).await;
     workspace.set_faults(&json!([
         {"on": {"method": "POST"}, "fault": "replayed_post"},
         {"on": {"method": "GET"}, "fault": {"stale_list": {"missing_last": 1}}},
         {"on": {"method": "GET"}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     assert!(
-        matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
-        "{receipt:?}"
+        matches!(first_outcome(&report), StepOutcome::Unknown { .. }),
+        "{report:?}"
     );
-    // It is ours: the intent was kept, and the next run finds what came of it.
+    // The intent stays in the state, so the next run verifies the outcome.
     assert_eq!(workspace.stored_state().intents().count(), 1);
 }
 
@@ -248,7 +247,7 @@ async fn a_segment_missing_from_a_listing_with_archived_segments_is_still_archiv
     assert_eq!(actions, ["archive"]);
 }
 
-/// The first call with `method` is answered to nobody, and lists lack the last write; later ones come to `fault`.
+/// The response to the first request with `method` is lost, and listings lack the last write. Later requests get `fault`.
 fn lost_response_with_stale_list(method: &str, fault: &Value) -> Value {
     json!([
         {"on": {"method": method}, "fault": {"reset": {"when": "after"}}},
@@ -262,7 +261,7 @@ async fn a_lost_write_missing_from_a_stale_listing_is_unknown() {
     let limited = json!({"rate_limited": {"reset_in": 1}});
     let table = [
         ("POST", Vec::new(), Lifecycle::Active, &limited),
-        // The name is taken then, and whoever has it is in use.
+        // The retry finds that an active segment has the name.
         ("POST", Vec::new(), Lifecycle::Active, &Value::Null),
         (
             "PATCH",
@@ -271,29 +270,29 @@ async fn a_lost_write_missing_from_a_stale_listing_is_unknown() {
             &limited,
         ),
     ];
-    for (method, first, wanted, fault) in table {
+    for (method, first, lifecycle, fault) in table {
         let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             archive_idempotent: false,
             ..SandboxSettings::default()
         });
         assert!(workspace.apply(&workspace.plan(&first).await).await.is_complete());
-        let wanted = declared(1.0, wanted);
-        let plan = workspace.plan(&wanted).await;
+        let desired = declared(1.0, lifecycle);
+        let plan = workspace.plan(&desired).await;
         let mut script = lost_response_with_stale_list(method, fault);
         if fault.is_null() {
             script.as_array_mut().unwrap().pop();
         }
         workspace.set_faults(&script);
-        let receipt = workspace.apply(&plan).await;
+        let report = workspace.apply(&plan).await;
         assert!(
-            matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
-            "{method} {fault}: {receipt:?}"
+            matches!(first_outcome(&report), StepOutcome::Unknown { .. }),
+            "{method} {fault}: {report:?}"
         );
 
         workspace.set_faults(&json!([]));
-        let next = workspace.plan(&wanted).await;
+        let next = workspace.plan(&desired).await;
         assert!(workspace.apply(&next).await.is_complete());
-        assert!(workspace.plan(&wanted).await.is_empty(), "{method} {fault}");
+        assert!(workspace.plan(&desired).await.is_empty(), "{method} {fault}");
     }
 }

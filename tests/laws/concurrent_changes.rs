@@ -1,5 +1,5 @@
-//! What changes while a write waits, and what is left when a run ends on the way: nothing that is not ours is overwritten
-//! unseen, taken for ours, or left behind untold.
+//! Changes while a write waits, and interrupted runs: segctl overwrites no unread change, adopts no segment by accident,
+//! and reports segments that it left unarchived.
 
 use super::test_workspace::{EventDuringWait, TestWorkspace};
 use segctl::apply::run_report::{SkipReason, StepOutcome};
@@ -54,7 +54,7 @@ fn workspace() -> TestWorkspace {
     })
 }
 
-/// A workspace in which `A` is ours.
+/// A workspace with the managed segment `A`.
 async fn with_managed_segment() -> TestWorkspace {
     let workspace = workspace();
     let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
@@ -67,14 +67,13 @@ fn patch_count(workspace: &TestWorkspace) -> usize {
     log.iter().filter(|entry| entry.method == "PATCH").count()
 }
 
-/// The first PATCH is not taken for half a minute.
 fn rate_limit_first_patch() -> Value {
     json!([{"on": {"method": "PATCH"}, "fault": {"rate_limited": {"reset_in": 30}}}])
 }
 
 #[tokio::test]
 async fn a_segment_edited_during_a_rate_limit_wait_is_not_overwritten() {
-    for wanted in [
+    for desired in [
         declared(2.0, Lifecycle::Active),
         declared(1.0, Lifecycle::Archived),
     ] {
@@ -86,19 +85,19 @@ async fn a_segment_edited_during_a_rate_limit_wait_is_not_overwritten() {
             .unwrap()
             .id
             .clone();
-        let plan = workspace.plan(&wanted).await;
+        let plan = workspace.plan(&desired).await;
         workspace.set_faults(&rate_limit_first_patch());
         workspace.during_next_wait(EventDuringWait::Edit(
             json!({"id": id.as_str(), "included_filters": group(99)}),
         ));
-        let receipt = workspace.apply(&plan).await;
+        let report = workspace.apply(&plan).await;
         assert_eq!(
-            receipt.steps[0].outcome,
+            report.steps[0].outcome,
             StepOutcome::Skipped(SkipReason::Drifted),
-            "{receipt:?}"
+            "{report:?}"
         );
         assert_eq!(patch_count(&workspace), 1);
-        // What was taken down for it is taken back.
+        // The journal entries of the skipped write are removed.
         assert_eq!(workspace.stored_state().managed_entry(&id).unwrap().revisions, []);
         assert_eq!(workspace.stored_state().intents().count(), 0);
     }
@@ -106,23 +105,23 @@ async fn a_segment_edited_during_a_rate_limit_wait_is_not_overwritten() {
 
 #[tokio::test]
 async fn no_request_is_sent_after_the_lock_is_lost() {
-    for wanted in [
+    for desired in [
         declared(2.0, Lifecycle::Active),
         declared(1.0, Lifecycle::Archived),
     ] {
         let workspace = with_managed_segment().await;
-        let plan = workspace.plan(&wanted).await;
+        let plan = workspace.plan(&desired).await;
         workspace.set_faults(&rate_limit_first_patch());
         workspace.during_next_wait(EventDuringWait::LockLost);
         let RunResult {
-            report: receipt,
-            abort_reason: stop,
+            report,
+            abort_reason,
             ..
         } = workspace.apply_with_result(&plan).await;
-        assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
+        assert!(matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))), "{abort_reason:?}");
         assert!(
-            matches!(receipt.steps[0].outcome, StepOutcome::Failed { .. }),
-            "{receipt:?}"
+            matches!(report.steps[0].outcome, StepOutcome::Failed { .. }),
+            "{report:?}"
         );
         assert_eq!(patch_count(&workspace), 1);
     }
@@ -131,26 +130,26 @@ async fn no_request_is_sent_after_the_lock_is_lost() {
 #[tokio::test]
 async fn an_external_segment_is_adopted_only_after_a_confirmed_write() {
     let workspace = workspace();
-    let made = workspace.edit_in_dashboard(&json!({"name": "A", "included_filters": group(1)}));
-    let id = segctl::model::SegmentId::new(made["data"]["id"].as_str().unwrap());
-    let wanted = declared(2.0, Lifecycle::Active);
-    let plan = workspace.plan(&wanted).await;
+    let created = workspace.edit_in_dashboard(&json!({"name": "A", "included_filters": group(1)}));
+    let id = segctl::model::SegmentId::new(created["data"]["id"].as_str().unwrap());
+    let desired = declared(2.0, Lifecycle::Active);
+    let plan = workspace.plan(&desired).await;
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH"}, "fault": {"reset": {"when": "before"}}},
         {"on": {"method": "GET", "nth": 2}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     assert!(
-        matches!(receipt.steps[0].outcome, StepOutcome::Unknown { .. }),
-        "{receipt:?}"
+        matches!(report.steps[0].outcome, StepOutcome::Unknown { .. }),
+        "{report:?}"
     );
     workspace.set_faults(&json!([]));
-    // Its definition is kept, and it is still theirs: without the file nothing is done to it.
-    let ledger = workspace.stored_state();
+    // The old definition is recorded, but the segment is not managed: without its declaration, segctl does not change it.
+    let state = workspace.stored_state();
     assert_eq!(
         (
-            ledger.managed_entry(&id),
-            ledger.any_entry(&id).unwrap().revisions.len()
+            state.managed_entry(&id),
+            state.any_entry(&id).unwrap().revisions.len()
         ),
         (None, 1)
     );
@@ -158,12 +157,12 @@ async fn an_external_segment_is_adopted_only_after_a_confirmed_write() {
 
     assert!(
         workspace
-            .apply(&workspace.plan(&wanted).await)
+            .apply(&workspace.plan(&desired).await)
             .await
             .is_complete()
     );
-    let ledger = workspace.stored_state();
-    assert_eq!(ledger.managed_entry(&id).unwrap().revisions.len(), 1);
+    let state = workspace.stored_state();
+    assert_eq!(state.managed_entry(&id).unwrap().revisions.len(), 1);
     assert_eq!(workspace.plan(&[]).await.steps.len(), 1);
 }
 
@@ -174,27 +173,27 @@ async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
                         "file_url": "file:///nowhere", "expiry_time": 90});
     workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let wanted = declared(1.0, Lifecycle::Active);
-    let plan = workspace.plan(&wanted).await;
-    // Nothing can be read from the unarchive on.
+    let desired = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&desired).await;
+    // All reads after the unarchive request fail.
     workspace.set_faults(&json!([
         {"on": {"method": "GET", "nth": 3}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     assert!(
-        matches!(receipt.steps[0].outcome, StepOutcome::Unknown { .. }),
-        "{receipt:?}"
+        matches!(report.steps[0].outcome, StepOutcome::Unknown { .. }),
+        "{report:?}"
     );
     workspace.set_faults(&json!([]));
-    let (ledger, observed) = (workspace.stored_state(), workspace.observe(&wanted).await);
-    let left: Vec<_> = unrestored_segments(&ledger, (&observed, ApiBehavior::default()))
-        .map(|live| live.name.as_str())
+    let (state, observed) = (workspace.stored_state(), workspace.observe(&desired).await);
+    let unrestored: Vec<_> = unrestored_segments(&state, (&observed, ApiBehavior::default()))
+        .map(|segment| segment.name.as_str())
         .collect();
-    assert_eq!(left, ["A"]);
+    assert_eq!(unrestored, ["A"]);
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let observed = workspace.observe(&wanted).await;
+    let observed = workspace.observe(&desired).await;
     assert_eq!(
-        unrestored_segments(&ledger, (&observed, ApiBehavior::default())).count(),
+        unrestored_segments(&state, (&observed, ApiBehavior::default())).count(),
         0
     );
 }

@@ -1,5 +1,4 @@
-//! Apply, and there is nothing left to plan: for random files, random workspaces, and every behaviour of the service
-//! that is not documented.
+//! After an apply, the next plan is empty: for random configurations, workspaces and undocumented API behavior.
 
 use super::test_workspace::TestWorkspace;
 use proptest::collection::{btree_map, vec};
@@ -13,12 +12,12 @@ use segctl::sandbox::{EchoFormat, LogEntry, MissingExcludedBehavior, SandboxSett
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// What a random segment is, before it has a name.
+/// A random segment without a name.
 #[derive(Clone, Debug)]
 struct SegmentDraft {
-    /// Which of a few definitions; equal ones clash.
+    /// Equal amounts give equal definitions.
     amount: u8,
-    /// Which segments it refers to, of those named before it.
+    /// Earlier segments that it refers to.
     refers_to: Vec<u8>,
     archived: bool,
     excludes: bool,
@@ -62,7 +61,7 @@ fn and_group(filters: Vec<Filter>) -> Group {
     }
 }
 
-/// The segments as files would declare them: unique definitions, references to earlier and active ones only.
+/// A valid configuration: unique definitions, and references to earlier active segments only.
 fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
     let mut amounts = Vec::new();
     let mut declared: Vec<DeclaredSegment> = Vec::new();
@@ -108,7 +107,7 @@ fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
     declared
 }
 
-/// Segments that somebody made by hand; unique definitions, as the service would have it.
+/// Creates segments outside segctl, with unique definitions.
 fn create_external_segments(workspace: &TestWorkspace, drafts: &BTreeMap<u8, SegmentDraft>) {
     let mut amounts = Vec::new();
     for (index, draft) in drafts {
@@ -170,7 +169,7 @@ fn committed_writes(log: &[LogEntry]) -> usize {
     log.iter().filter(|entry| entry.committed).count()
 }
 
-/// Plans and applies; then the workspace is as declared, or it was said why not and nothing was half done.
+/// Plans and applies. Then the workspace matches the configuration, or a step failed and no temporary change is left.
 async fn require_convergence(
     workspace: &TestWorkspace,
     declared: &[DeclaredSegment],
@@ -181,22 +180,22 @@ async fn require_convergence(
         return Ok(());
     }
     let before = workspace.request_log().len();
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     let log = workspace.request_log().split_off(before);
-    if !receipt.is_complete() {
-        // What no plan can know: a hidden archived segment has the name or the definition, or the service takes the
-        // passing form of a definition for the definition itself.
-        let unknowable =
+    if !report.is_complete() {
+        // No plan can know that a hidden archived segment has the name or the definition, or that the service takes the
+        // temporary form of a definition for the definition itself.
+        let is_unknowable =
             is_hidden || settings.archived_definitions_conflict || !settings.equality_order_sensitive;
         let is_refused = log.iter().any(|entry| entry.status == 409);
-        prop_assert!(unknowable && is_refused, "{:?}\n{:#?}", receipt, plan.steps);
+        prop_assert!(is_unknowable && is_refused, "{:?}\n{:#?}", report, plan.steps);
         let observed = workspace.observe(declared).await;
-        let in_passing: Vec<_> = declared.iter().map(|segment| segment.name.temporary()).collect();
-        let half_done = observed
+        let temporary_names: Vec<_> = declared.iter().map(|segment| segment.name.temporary()).collect();
+        let unfinished = observed
             .segments
             .values()
-            .find(|live| in_passing.contains(&live.name));
-        prop_assert!(half_done.is_none(), "{:?}\n{:?}", half_done, receipt);
+            .find(|remote| temporary_names.contains(&remote.name));
+        prop_assert!(unfinished.is_none(), "{:?}\n{:?}", unfinished, report);
         return Ok(());
     }
     let again = workspace.plan(declared).await;
@@ -204,7 +203,7 @@ async fn require_convergence(
         again.is_empty() && again.conflicts.is_empty(),
         "{:#?}\nafter {:#?}",
         again,
-        receipt
+        report
     );
     let count = committed_writes(&workspace.request_log());
     workspace.apply(&again).await;
@@ -221,22 +220,22 @@ proptest! {
 
     #[test]
     fn a_plan_after_apply_is_empty(
-        live in drafts(),
+        remote in drafts(),
         first in drafts(),
         second in drafts(),
         settings in settings(),
-        forgets in any::<bool>(),
+        loses_state in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let workspace = TestWorkspace::new(settings.clone());
-        create_external_segments(&workspace, &live);
-        // What was put away without the ledger, or before it was lost.
+        create_external_segments(&workspace, &remote);
+        // Segments that were archived outside segctl, or whose archive the state lost.
         let is_hidden = !settings.list_includes_archived
-            && (live.values().any(|draft| draft.archived) || forgets && first.values().any(|draft| draft.archived));
+            && (remote.values().any(|draft| draft.archived) || loses_state && first.values().any(|draft| draft.archived));
         runtime.block_on(async {
             require_convergence(&workspace, &declared(&first), (&settings, is_hidden)).await?;
-            // Where the list shows archived segments, only the ledger knows which they are.
-            if forgets && !settings.list_includes_archived {
+            // If listings include archived segments, only the state knows which ones are archived.
+            if loses_state && !settings.list_includes_archived {
                 workspace.lose_state();
             }
             require_convergence(&workspace, &declared(&second), (&settings, is_hidden)).await
@@ -244,10 +243,10 @@ proptest! {
     }
 
     #[test]
-    fn plans_are_deterministic_and_change_only_declared_segments(live in drafts(), files in drafts()) {
+    fn plans_are_deterministic_and_change_only_declared_segments(remote in drafts(), files in drafts()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let workspace = TestWorkspace::new(SandboxSettings::default());
-        create_external_segments(&workspace, &live);
+        create_external_segments(&workspace, &remote);
         let declared = declared(&files);
         runtime.block_on(async {
             let plan = workspace.plan(&declared).await;

@@ -1,4 +1,4 @@
-//! Equal meaning, equal digest; another meaning, another digest.
+//! Definitions with the same meaning have equal digests; other definitions have other digests.
 
 use super::generate::definition;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn map_objects(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<Str
     }
 }
 
-/// Whether an object is one that the vocabulary knows: raw filters are compared as they are.
+/// Raw filters are compared unchanged.
 fn is_raw(fields: &Map<String, Value>) -> bool {
     fields.get("filter_type") == Some(&json!("new"))
 }
@@ -70,7 +70,7 @@ fn with_nulls(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-/// The same keys in the opposite order; JSON text, since a map forgets the order.
+/// JSON with the keys in the opposite order; as text, because a map sorts its keys.
 fn reversed(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -86,7 +86,7 @@ fn reversed(value: &Value) -> String {
     }
 }
 
-/// The group with its children turned around, the first one doubled, and the last one in a group of its own.
+/// The group with its children reversed, the first one duplicated, and the last one in a nested group.
 fn shuffled(group: &Group) -> Group {
     let mut filters: Vec<Filter> = group.filters.iter().rev().cloned().collect();
     if let Some(first) = filters.first().cloned() {
@@ -108,20 +108,20 @@ fn shuffled(group: &Group) -> Group {
     }
 }
 
-/// Where a payload can be changed so that its meaning changes, as paths of keys and indexes.
+/// The paths of all values whose change also changes the meaning.
 fn meaningful_leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    let meaningless = |key: &str, fields: &Map<String, Value>| match key {
+    let is_meaningless = |key: &str, fields: &Map<String, Value>| match key {
         "category" | "dynamic_attribute_type" | "filter_operator" | "filter_type" | "data_type" => true,
         "name" => fields.get("filter_type") == Some(&json!("custom_segments")) && fields.contains_key("id"),
         "period_unit" => fields.get("value_type") == Some(&json!("absolute")),
-        // Forms of the same thing, or words that exclude other fields.
+        // Different notations, or keywords that exclude other fields.
         "value_type" | "type" | "operator" | "extract_type" | "is_dynamic_value" | "executed"
         | "operator_type" => true,
         _ => false,
     };
     match value {
         Value::Object(fields) => {
-            for (key, value) in fields.iter().filter(|(key, _)| !meaningless(key, fields)) {
+            for (key, value) in fields.iter().filter(|(key, _)| !is_meaningless(key, fields)) {
                 path.push(key.clone());
                 meaningful_leaves(value, path, found);
                 path.pop();
@@ -149,7 +149,7 @@ fn value_at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
 fn changed(value: &Value) -> Value {
     match value {
         Value::Bool(value) => json!(!value),
-        // Not by adding: the largest numbers would stay what they are.
+        // Adding 1 would not change the largest numbers.
         Value::Number(number) => json!(if number.as_f64() == Some(7.0) { 8 } else { 7 }),
         Value::String(text) => json!(format!("{text}x")),
         other => other.clone(),
@@ -164,8 +164,8 @@ proptest! {
         let payload = encode(&definition);
         let expected = digests(&payload);
         for change in [drop_defaults, with_days_shorthand, with_nulls] {
-            let spelled = map_objects(&payload, &change);
-            prop_assert_eq!(digests(&spelled), expected, "{:?}", spelled);
+            let rewritten = map_objects(&payload, &change);
+            prop_assert_eq!(digests(&rewritten), expected, "{:?}", rewritten);
         }
         let text = reversed(&payload.included_filters);
         let reordered = Payload { included_filters: serde_json::from_str(&text).unwrap(), ..payload };

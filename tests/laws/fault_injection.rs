@@ -1,5 +1,5 @@
-//! Six changes of a workspace in which one call goes wrong, each call in every way, and then two of them: whatever it
-//! was, nothing is made twice or lost or touched that is not ours, and two more runs reach what was asked for.
+//! Six changes of a workspace, with one fault in each request, and with two faults in random requests.
+//! No fault creates a duplicate, loses a definition or changes an unmanaged segment. Two more runs converge.
 
 use super::test_workspace::TestWorkspace;
 use segctl::apply::run_report::{RunReport, StepOutcome, StepReport};
@@ -11,7 +11,6 @@ use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every way in which a call goes wrong.
 fn request_faults() -> Vec<Value> {
     let mut faults = vec![
         json!({"rate_limited": {"reset_in": 30}}),
@@ -77,7 +76,6 @@ fn archived(mut segment: DeclaredSegment) -> DeclaredSegment {
     segment
 }
 
-/// What was declared, what somebody made by hand, and what is declared then.
 struct FaultScenario {
     name: &'static str,
     before: Vec<DeclaredSegment>,
@@ -89,7 +87,7 @@ struct FaultScenario {
 fn scenarios() -> Vec<FaultScenario> {
     vec![
         FaultScenario {
-            name: "new ones, one of the other",
+            name: "creates, one with a reference",
             before: vec![],
             external: vec![],
             after: vec![
@@ -99,19 +97,19 @@ fn scenarios() -> Vec<FaultScenario> {
             ],
         },
         FaultScenario {
-            name: "changed, removed and archived",
+            name: "update, removal and archive",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
             external: vec![],
             after: vec![segment("A", 10.0), archived(segment("C", 3.0))],
         },
         FaultScenario {
-            name: "three that hand their definitions round",
+            name: "three segments rotate their definitions",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
             external: vec![],
             after: vec![segment("A", 2.0), segment("B", 3.0), segment("C", 1.0)],
         },
         FaultScenario {
-            name: "two that exchange their names, and one that takes a name",
+            name: "two segments swap names, and a third name is reused",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
             external: vec![],
             after: vec![
@@ -122,7 +120,7 @@ fn scenarios() -> Vec<FaultScenario> {
             ],
         },
         FaultScenario {
-            name: "taken out and changed, and put away what referred to it",
+            name: "unarchive with a change, and archive of a referring segment",
             before: vec![
                 archived(segment("A", 1.0)),
                 segment("B", 2.0),
@@ -132,7 +130,7 @@ fn scenarios() -> Vec<FaultScenario> {
             after: vec![segment("A", 10.0), segment("B", 2.0), archived(segment("C", 4.0))],
         },
         FaultScenario {
-            name: "adopted, one of them hidden",
+            name: "adoption, one segment hidden",
             before: vec![],
             external: vec![("A", 1.0, false), ("B", 2.0, true)],
             after: vec![segment("A", 10.0), segment("B", 20.0)],
@@ -140,20 +138,20 @@ fn scenarios() -> Vec<FaultScenario> {
     ]
 }
 
-/// A segment as it is at the service: its name, whether it is archived, and its definition.
+/// Name, whether it is archived, and definition.
 type SegmentState = (String, bool, Value);
 
-/// What is live, without ids: they are others when segments are made in another order.
+/// The remote segments without ids, which depend on the order of creation.
 type NamedSegments = BTreeSet<(String, bool, String)>;
 
-fn by_name(live: &BTreeMap<String, SegmentState>) -> NamedSegments {
+fn by_name(remote: &BTreeMap<String, SegmentState>) -> NamedSegments {
     let in_names = |definition: &Value| {
-        live.iter()
+        remote.iter()
             .fold(definition.to_string(), |text, (id, (name, ..))| {
                 text.replace(id, name)
             })
     };
-    let segments = live.values();
+    let segments = remote.values();
     segments
         .map(|(name, is_archived, definition)| (name.clone(), *is_archived, in_names(definition)))
         .collect()
@@ -171,31 +169,31 @@ impl FaultWorkspace {
             rename_frees_old_name: true,
             ..SandboxSettings::default()
         });
-        let made = create_externally(&workspace, "Stranger", 99.0, false);
-        let stranger = made["data"]["id"].as_str().unwrap().to_owned();
+        let created = create_externally(&workspace, "Unmanaged", 99.0, false);
+        let unmanaged_id = created["data"]["id"].as_str().unwrap().to_owned();
         for (name, amount, is_archived) in &scenario.external {
             create_externally(&workspace, name, *amount, *is_archived);
         }
-        let world = Self {
+        let setup = Self {
             workspace,
-            unmanaged_id: stranger,
+            unmanaged_id,
         };
-        // What is archived has to be there first.
+        // A segment has to exist before it can be archived.
         let mut active = scenario.before.clone();
         active
             .iter_mut()
             .for_each(|segment| segment.lifecycle = Lifecycle::Active);
         for declared in [&active, &scenario.before] {
             assert!(
-                world.run(declared).await.unwrap().is_complete(),
+                setup.run(declared).await.unwrap().is_complete(),
                 "{}",
                 scenario.name
             );
         }
-        world
+        setup
     }
 
-    /// Plans and applies; `None` where a call of the plan failed.
+    /// Plans and applies; `None` if a request of the plan failed.
     async fn run(&self, declared: &[DeclaredSegment]) -> Option<RunReport> {
         let observed = self.workspace.try_observe(declared).await.ok()?;
         let plan = self.workspace.plan_from(declared, &observed);
@@ -206,7 +204,7 @@ impl FaultWorkspace {
     fn remote_segments(&self) -> BTreeMap<String, SegmentState> {
         let state = self.workspace.sandbox_state();
         let segments = state["segments"].as_object().unwrap();
-        let live = |segment: &Value| {
+        let segment_state = |segment: &Value| {
             let contents = &segment["contents"]["filters"];
             let definition = json!([contents["included"], contents["excluded"]]);
             let name = segment["name"].as_str().unwrap().to_owned();
@@ -214,23 +212,25 @@ impl FaultWorkspace {
         };
         segments
             .iter()
-            .map(|(id, segment)| (id.clone(), live(segment)))
+            .map(|(id, segment)| (id.clone(), segment_state(segment)))
             .collect()
     }
 
-    /// Whether a definition is in the workspace or in the ledger.
+    /// Whether a definition is in the workspace or in the state.
     fn preserves(&self, definition: &Payload) -> bool {
-        let live = self.remote_segments();
-        let ledger = self.workspace.stored_state();
-        let kept = ledger.all_entries().flat_map(|entry| {
-            let replaced = entry.revisions.iter().map(|replaced| &replaced.definition);
-            replaced.chain(&entry.definition)
+        let remote = self.remote_segments();
+        let state = self.workspace.stored_state();
+        let recorded = state.all_entries().flat_map(|entry| {
+            let revisions = entry.revisions.iter().map(|revision| &revision.definition);
+            revisions.chain(&entry.definition)
         });
         let amount = amount(&definition.included_filters);
-        live.values().any(|(_, _, live)| self::amount(&live[0]) == amount)
-            || kept
+        remote
+            .values()
+            .any(|(_, _, definition)| self::amount(&definition[0]) == amount)
+            || recorded
                 .into_iter()
-                .any(|kept| self::amount(&kept.included_filters) == amount)
+                .any(|definition| self::amount(&definition.included_filters) == amount)
     }
 }
 
@@ -244,7 +244,7 @@ fn create_externally(workspace: &TestWorkspace, name: &str, amount: f64, is_arch
     }))
 }
 
-/// What tells the definitions here apart.
+/// The amount of a definition, which identifies it.
 fn amount(group: &Value) -> Option<i64> {
     let filters = group["filters"].as_array()?;
     filters
@@ -257,62 +257,62 @@ fn amount(group: &Value) -> Option<i64> {
         .map(|amount| amount as i64)
 }
 
-/// Runs a scenario with these faults, and then without; how many calls the first run made.
+/// Runs a scenario with faults and then without. Returns the request count of the first run, and the final segments.
 async fn require_recovery(
     scenario: &FaultScenario,
     faults: &[Value],
     expected: Option<&NamedSegments>,
 ) -> (usize, NamedSegments) {
-    let what = format!("{}: {}", scenario.name, json!(faults));
-    let world = FaultWorkspace::for_scenario(scenario).await;
-    let before = world.remote_segments();
-    let calls = world.workspace.request_log().len();
-    world.workspace.set_faults(&json!(faults));
-    let receipt = world.run(&scenario.after).await;
-    let calls = world.workspace.request_log().len() - calls;
-    world.workspace.set_faults(&json!([]));
-    if let Some(receipt) = &receipt {
-        require_report_correct((receipt, scenario), &world, &what);
+    let context = format!("{}: {}", scenario.name, json!(faults));
+    let setup = FaultWorkspace::for_scenario(scenario).await;
+    let before = setup.remote_segments();
+    let requests_before = setup.workspace.request_log().len();
+    setup.workspace.set_faults(&json!(faults));
+    let report = setup.run(&scenario.after).await;
+    let requests = setup.workspace.request_log().len() - requests_before;
+    setup.workspace.set_faults(&json!([]));
+    if let Some(report) = &report {
+        require_report_correct((report, scenario), &setup, &context);
     }
     for _ in 0..2 {
-        let receipt = world.run(&scenario.after).await.unwrap();
-        if receipt.steps.is_empty() {
+        let report = setup.run(&scenario.after).await.unwrap();
+        if report.steps.is_empty() {
             break;
         }
     }
-    let writes = world.workspace.request_log().len();
-    let last = world.run(&scenario.after).await.unwrap();
-    assert!(last.steps.is_empty(), "{what}: {:?}", last.steps);
-    let only_read = world.workspace.request_log()[writes..]
+    let requests_before = setup.workspace.request_log().len();
+    let last = setup.run(&scenario.after).await.unwrap();
+    assert!(last.steps.is_empty(), "{context}: {:?}", last.steps);
+    let only_read = setup.workspace.request_log()[requests_before..]
         .iter()
         .all(|entry| entry.method == "GET");
-    assert!(only_read, "{what}");
-    let after = world.remote_segments();
-    assert_eq!(after[&world.unmanaged_id], before[&world.unmanaged_id], "{what}");
+    assert!(only_read, "{context}");
+    let after = setup.remote_segments();
+    assert_eq!(after[&setup.unmanaged_id], before[&setup.unmanaged_id], "{context}");
     for (id, (name, _, definition)) in &before {
         let definition = Payload {
             included_filters: definition[0].clone(),
             excluded_filters: None,
         };
         assert!(
-            world.preserves(&definition),
-            "{what}: the definition of {name} ({id}) is lost"
+            setup.preserves(&definition),
+            "{context}: the definition of {name} ({id}) is lost"
         );
     }
     let state = by_name(&after);
     if let Some(expected) = expected {
-        assert_eq!(&state, expected, "{what}");
+        assert_eq!(&state, expected, "{context}");
     }
-    (calls, state)
+    (requests, state)
 }
 
-/// What the receipt says of a segment that was to be made is so.
+/// The reported outcome of each create step is correct.
 fn require_report_correct(
-    (receipt, scenario): (&RunReport, &FaultScenario),
-    world: &FaultWorkspace,
-    what: &str,
+    (report, scenario): (&RunReport, &FaultScenario),
+    setup: &FaultWorkspace,
+    context: &str,
 ) {
-    let live = world.remote_segments();
+    let remote = setup.remote_segments();
     let declared = |entry: &StepReport| {
         let declared = scenario
             .after
@@ -335,35 +335,35 @@ fn require_report_correct(
                 _ => None,
             })
     };
-    for entry in receipt.steps.iter().filter(|entry| entry.action == "create") {
-        let mut made = live
+    for entry in report.steps.iter().filter(|entry| entry.action == "create") {
+        let mut created = remote
             .values()
             .filter(|(_, _, definition)| amount(&definition[0]) == declared(entry));
-        let is_there = made.any(|(name, is_archived, _)| name == entry.segment.as_str() && !is_archived);
+        let exists = created.any(|(name, is_archived, _)| name == entry.segment.as_str() && !is_archived);
         match &entry.outcome {
             StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } => {
-                assert!(is_there, "{what}: {entry:?}")
+                assert!(exists, "{context}: {entry:?}")
             }
             StepOutcome::Failed { .. } | StepOutcome::Skipped(_) | StepOutcome::NotAttempted => {
-                assert!(!is_there, "{what}: {entry:?}");
+                assert!(!exists, "{context}: {entry:?}");
             }
             _ => {}
         }
     }
 }
 
-fn fault_at_request(call: usize, fault: &Value) -> Value {
-    json!({"on": {"nth": call}, "fault": fault})
+fn fault_at_request(number: usize, fault: &Value) -> Value {
+    json!({"on": {"nth": number}, "fault": fault})
 }
 
 #[tokio::test]
 async fn one_fault_in_any_request_is_recovered() {
     let mut runs = 0;
     for scenario in scenarios() {
-        let (calls, expected) = require_recovery(&scenario, &[], None).await;
-        for call in 1..=calls {
+        let (requests, expected) = require_recovery(&scenario, &[], None).await;
+        for number in 1..=requests {
             for fault in request_faults() {
-                require_recovery(&scenario, &[fault_at_request(call, &fault)], Some(&expected)).await;
+                require_recovery(&scenario, &[fault_at_request(number, &fault)], Some(&expected)).await;
                 runs += 1;
             }
         }
@@ -380,18 +380,18 @@ async fn two_faults_in_any_requests_are_recovered() {
         clean.push(require_recovery(scenario, &[], None).await);
     }
     let faults = request_faults();
-    // Steps that share no factor with what they go through reach every pair in the end.
-    let mut state: usize = 1;
+    // A linear congruential generator.
+    let mut random: usize = 1;
     let mut next = |below: usize| {
-        state = state
+        random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
+        (random >> 33) % below
     };
     for run in 0..RUNS {
-        let (scenario, (calls, expected)) = (&scenarios[run % scenarios.len()], &clean[run % clean.len()]);
+        let (scenario, (requests, expected)) = (&scenarios[run % scenarios.len()], &clean[run % clean.len()]);
         let pair: Vec<Value> = (0..2)
-            .map(|_| fault_at_request(1 + next(calls + 4), &faults[next(faults.len())]))
+            .map(|_| fault_at_request(1 + next(requests + 4), &faults[next(faults.len())]))
             .collect();
         require_recovery(scenario, &pair, Some(expected)).await;
     }

@@ -1,4 +1,4 @@
-//! What is written of a live definition is read back as that definition, in every form that the service answers.
+//! A file that segctl writes or edits for a remote definition declares that definition, in every form that the API returns.
 
 use super::generate::definition;
 use super::round_trip::document;
@@ -22,26 +22,26 @@ fn echo() -> impl Strategy<Value = EchoFormat> {
     ])
 }
 
-/// The definition as the service answers it.
+/// The definition in the service's response.
 fn as_returned_by_service(definition: &Definition, echo: EchoFormat) -> Payload {
     let workspace = TestWorkspace::new(SandboxSettings {
         echo,
         ..SandboxSettings::default()
     });
     let sent = encode(definition);
-    let answer = workspace.edit_in_dashboard(&json!({
-        "name": "live",
+    let response = workspace.edit_in_dashboard(&json!({
+        "name": "remote",
         "included_filters": sent.included_filters,
         "excluded_filters": sent.excluded_filters,
     }));
-    let data = &answer["data"];
+    let data = &response["data"];
     Payload {
         included_filters: data["included_filters"].clone(),
         excluded_filters: data.get("excluded_filters").cloned(),
     }
 }
 
-/// Half of all segments have a name.
+/// Half of all ids have a name.
 fn name_of_id(id: &SegmentId) -> Option<SegmentName> {
     let has_name = id.as_str().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
     has_name.then(|| SegmentName::new(format!("segment: {id}")))
@@ -61,38 +61,38 @@ fn identities(payloads: &[&Payload]) -> Identities {
 
 fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
     let source = Arc::new(SourceFile::new("a.yaml", text));
-    let (documents, mut faults) = yaml::parse(&source);
+    let (documents, mut diagnostics) = yaml::parse(&source);
     let mut read = Vec::new();
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
-        faults.extend(more);
+        diagnostics.extend(more);
         read.extend(declaration);
     }
-    match faults.first() {
+    match diagnostics.first() {
         None => Ok(read),
-        Some(fault) => Err(format!("{}\n{text}", fault.message)),
+        Some(diagnostic) => Err(format!("{}\n{text}", diagnostic.message)),
     }
 }
 
 fn imported_file(definition: &Payload) -> Result<String, String> {
     segment_file_text(&NewFile {
-        comment: "pulled from id 5f0c, source API",
+        comment: "imported from id 5f0c, source API",
         name: &SegmentName::new("A"),
         lifecycle: Lifecycle::Active,
         protect: false,
         definition,
         names: &name_of_id,
     })
-    .map_err(|fault| fault.to_string())
+    .map_err(|error| error.to_string())
 }
 
-fn declares_exactly(declaration: &Declaration, live: &Payload) -> bool {
+fn declares_exactly(declaration: &Declaration, remote: &Payload) -> bool {
     let declared = encode(declaration.segment.contents.definition().unwrap());
-    let identities = identities(&[&declared, live]);
-    canonical::exact(&declared, &identities) == canonical::exact(live, &identities)
+    let identities = identities(&[&declared, remote]);
+    canonical::exact(&declared, &identities) == canonical::exact(remote, &identities)
 }
 
-/// How many filters no word of the vocabulary says.
+/// The number of filters of an unknown type.
 fn unknown_filter_count(value: &Value) -> usize {
     match value {
         Value::Object(fields) if fields.get("filter_type") == Some(&json!("new")) => 1,
@@ -102,14 +102,13 @@ fn unknown_filter_count(value: &Value) -> usize {
     }
 }
 
-/// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileStyle {
     Imported,
     CrLf,
-    /// Every field stated, everything as blocks.
+    /// All fields in block style.
     Blocks,
-    /// The same document twice, with marks between them.
+    /// The same document twice, with document markers and comments.
     TwoDocuments,
     Json,
     CompactJson,
@@ -126,15 +125,15 @@ fn file_style() -> impl Strategy<Value = FileStyle> {
     ])
 }
 
-fn file_text(definition: &Definition, form: FileStyle) -> Result<String, TestCaseError> {
-    let pulled = || imported_file(&encode(definition)).map_err(TestCaseError::fail);
+fn file_text(definition: &Definition, style: FileStyle) -> Result<String, TestCaseError> {
+    let imported = || imported_file(&encode(definition)).map_err(TestCaseError::fail);
     let document = document(definition);
-    Ok(match form {
-        FileStyle::Imported => pulled()?,
-        FileStyle::CrLf => pulled()?.replace('\n', "\r\n"),
+    Ok(match style {
+        FileStyle::Imported => imported()?,
+        FileStyle::CrLf => imported()?.replace('\n', "\r\n"),
         FileStyle::Blocks => serde_yaml::to_string(&document).unwrap(),
         FileStyle::TwoDocuments => {
-            let text = pulled()?;
+            let text = imported()?;
             format!("%YAML 1.2\n--- # first\n{text}...\n# between\n---\n{text}# end")
         }
         FileStyle::Json => serde_json::to_string_pretty(&document).unwrap(),
@@ -142,18 +141,18 @@ fn file_text(definition: &Definition, form: FileStyle) -> Result<String, TestCas
     })
 }
 
-/// `after` with some filters of `before` among its own, so that there is something to leave alone.
+/// `after` with some filters of `before`, so that an edit keeps something.
 fn mix_filters(before: &Definition, after: &Definition, keeps: [bool; 6]) -> Definition {
     let mut mixed = after.clone();
-    let kept = before
+    let kept_filters = before
         .included
         .filters
         .iter()
         .zip(keeps)
         .filter(|(_, keep)| *keep);
-    for (index, (filter, _)) in kept.enumerate() {
-        let place = (index * 2).min(mixed.included.filters.len());
-        mixed.included.filters.insert(place, filter.clone());
+    for (index, (filter, _)) in kept_filters.enumerate() {
+        let position = (index * 2).min(mixed.included.filters.len());
+        mixed.included.filters.insert(position, filter.clone());
     }
     if keeps[5] {
         mixed.excluded.clone_from(&before.excluded);
@@ -161,13 +160,13 @@ fn mix_filters(before: &Definition, after: &Definition, keeps: [bool; 6]) -> Def
     mixed
 }
 
-/// A filter of a text: what it says, and the lines that it is on.
+/// The canonical form of a filter, and its lines in a text.
 struct FilterLocation {
     canonical: Value,
     lines: std::ops::RangeInclusive<usize>,
 }
 
-/// The filters of all groups of a text, those in groups after these.
+/// All filters of a text; each group comes before its filters.
 fn filter_locations(text: &str) -> Result<Vec<FilterLocation>, String> {
     let read = declarations(text)?;
     let source = SourceFile::new("a.yaml", text);
@@ -209,7 +208,7 @@ fn collect_filter_locations(text: &str, group: &yaml::Node, form: &Value, found:
     }
 }
 
-/// The text with a comment above or beside each filter, `# 0` at the first that `placed` finds.
+/// The text with a comment above or next to each filter: `# 0` at the first one.
 fn with_comments(text: &str, beside: u32) -> Result<String, String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut above: Vec<(usize, String)> = Vec::new();
@@ -255,7 +254,7 @@ fn comment_owner<'p>(text: &str, filters: &'p [FilterLocation], number: usize) -
         .max_by_key(|filter| *filter.lines.start())
 }
 
-/// Something that somebody does in the dashboard.
+/// An edit by a dashboard user.
 #[derive(Clone, Debug)]
 enum RemoteEdit {
     Move(usize, usize),
@@ -267,25 +266,25 @@ enum RemoteEdit {
 }
 
 fn edits() -> impl Strategy<Value = Vec<RemoteEdit>> {
-    let place = || 0_usize..8;
+    let index = || 0_usize..8;
     let edit = prop_oneof![
-        3 => (place(), place()).prop_map(|(from, to)| RemoteEdit::Move(from, to)),
-        2 => place().prop_map(RemoteEdit::Negate),
-        1 => place().prop_map(RemoteEdit::Remove),
-        1 => place().prop_map(RemoteEdit::Add),
-        1 => place().prop_map(RemoteEdit::Wrap),
+        3 => (index(), index()).prop_map(|(from, to)| RemoteEdit::Move(from, to)),
+        2 => index().prop_map(RemoteEdit::Negate),
+        1 => index().prop_map(RemoteEdit::Remove),
+        1 => index().prop_map(RemoteEdit::Add),
+        1 => index().prop_map(RemoteEdit::Wrap),
         1 => Just(RemoteEdit::Exclude),
     ];
     prop::collection::vec(edit, 1..4)
 }
 
 fn apply_edits(before: &Payload, other: &Payload, edits: &[RemoteEdit]) -> Payload {
-    let mut live = before.clone();
+    let mut remote = before.clone();
     for edit in edits {
-        let filters = live.included_filters["filters"].as_array_mut().unwrap();
+        let filters = remote.included_filters["filters"].as_array_mut().unwrap();
         let count = filters.len();
         match *edit {
-            RemoteEdit::Exclude => live.excluded_filters.clone_from(&other.excluded_filters),
+            RemoteEdit::Exclude => remote.excluded_filters.clone_from(&other.excluded_filters),
             RemoteEdit::Add(at) => {
                 let new = other.included_filters["filters"].get(0);
                 filters.splice(at % (count + 1)..at % (count + 1), new.cloned());
@@ -312,34 +311,33 @@ fn apply_edits(before: &Payload, other: &Payload, edits: &[RemoteEdit]) -> Paylo
             }
         }
     }
-    live
+    remote
 }
 
-/// What tells an attribute from others, its test aside; nothing of other filters.
+/// Name and data type of an attribute filter; `None` for other filters.
 fn attribute_key(form: &Value) -> Option<String> {
     let is_attribute = form["filter_type"] == json!("user_attributes");
     is_attribute.then(|| format!("{} {}", form["name"], form["data_type"]))
 }
 
-/// Whether a filter is a group without anything in it but such groups: one of these is like any other, as the group around
-/// it is once it is gone.
+/// Whether a filter is a group of only empty groups. Such groups cannot be distinguished.
 fn is_empty_group(form: &Value) -> bool {
     let is_group = form["filter_type"] == json!("nested_filters");
     is_group && form["filters"].as_array().unwrap().iter().all(is_empty_group)
 }
 
-/// Whether two filters are the same one, with no other that could be meant in either text.
+/// Whether two filters are the same, and neither text has a similar one.
 fn is_unambiguously_same(old: &Value, olds: &[FilterLocation], new: &Value, news: &[FilterLocation]) -> bool {
-    let once = |filters: &[FilterLocation], is_it: &dyn Fn(&Value) -> bool| {
-        filters.iter().filter(|filter| is_it(&filter.canonical)).count() == 1
+    let once = |filters: &[FilterLocation], matches: &dyn Fn(&Value) -> bool| {
+        filters.iter().filter(|filter| matches(&filter.canonical)).count() == 1
     };
     let is_equal = |form: &Value| form == old;
     if old == new {
         return !is_empty_group(old) && once(olds, &is_equal) && once(news, &is_equal);
     }
     let name = attribute_key(old);
-    let is_kin = |form: &Value| attribute_key(form) == name;
-    name.is_some() && is_kin(new) && once(olds, &is_kin) && once(news, &is_kin)
+    let has_same_key = |form: &Value| attribute_key(form) == name;
+    name.is_some() && has_same_key(new) && once(olds, &has_same_key) && once(news, &has_same_key)
 }
 
 proptest! {
@@ -347,13 +345,13 @@ proptest! {
 
     #[test]
     fn an_imported_file_declares_the_remote_definition(definition in definition(), echo in echo()) {
-        let live = as_returned_by_service(&definition, echo);
-        let text = imported_file(&live).map_err(TestCaseError::fail)?;
+        let remote = as_returned_by_service(&definition, echo);
+        let text = imported_file(&remote).map_err(TestCaseError::fail)?;
         let read = declarations(&text).map_err(TestCaseError::fail)?;
         prop_assert_eq!(read.len(), 1);
-        prop_assert!(declares_exactly(&read[0], &live), "{}", text);
-        // Raw filters are for what is unknown, not for what was spelled badly.
-        let both = json!([live.included_filters, live.excluded_filters]);
+        prop_assert!(declares_exactly(&read[0], &remote), "{}", text);
+        // Only unknown filters are written as raw filters.
+        let both = json!([remote.included_filters, remote.excluded_filters]);
         prop_assert_eq!(text.matches("raw: {").count() + text.matches("raw:\n").count(), unknown_filter_count(&both), "{}", text);
     }
 
@@ -363,39 +361,39 @@ proptest! {
         after in definition(),
         keeps in any::<[bool; 6]>(),
         echo in echo(),
-        form in file_style(),
+        style in file_style(),
     ) {
         let after = mix_filters(&before, &after, keeps);
-        let live = as_returned_by_service(&after, echo);
-        let text = file_text(&before, form)?;
+        let remote = as_returned_by_service(&after, echo);
+        let text = file_text(&before, style)?;
         let read = declarations(&text).map_err(TestCaseError::fail)?;
-        let wanted = DeclarationUpdate { definition: Some((&live, &name_of_id)), ..DeclarationUpdate::default() };
-        let patches: Vec<_> = read.iter().map(|declaration| patch(declaration, &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))).collect::<Result<_, _>>()?;
-        let patched = apply_patches(&text, &patches).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let update = DeclarationUpdate { definition: Some((&remote, &name_of_id)), ..DeclarationUpdate::default() };
+        let patches: Vec<_> = read.iter().map(|declaration| patch(declaration, &update).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))).collect::<Result<_, _>>()?;
+        let patched = apply_patches(&text, &patches).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let again = declarations(&patched).map_err(TestCaseError::fail)?;
         prop_assert_eq!(again.len(), read.len());
         for declaration in &again {
-            prop_assert!(declares_exactly(declaration, &live), "{}\n{}", text, patched);
-            prop_assert!(patch(declaration, &wanted).is_ok_and(|patch| patch.is_empty()), "{}", patched);
+            prop_assert!(declares_exactly(declaration, &remote), "{}\n{}", text, patched);
+            prop_assert!(patch(declaration, &update).is_ok_and(|patch| patch.is_empty()), "{}", patched);
         }
-        if form == FileStyle::Json {
+        if style == FileStyle::Json {
             prop_assert!(serde_json::from_str::<Value>(&patched).is_ok(), "{}", patched);
         }
-        prop_assert_eq!(patched.matches('\n').count() == patched.matches("\r\n").count(), !patched.contains('\n') || form == FileStyle::CrLf);
+        prop_assert_eq!(patched.matches('\n').count() == patched.matches("\r\n").count(), !patched.contains('\n') || style == FileStyle::CrLf);
     }
 
     #[test]
-    fn a_file_that_matches_the_remote_definition_is_not_edited(definition in definition(), echo in echo(), form in file_style()) {
-        let live = as_returned_by_service(&definition, echo);
-        for declaration in declarations(&file_text(&definition, form)?).map_err(TestCaseError::fail)? {
+    fn a_file_that_matches_the_remote_definition_is_not_edited(definition in definition(), echo in echo(), style in file_style()) {
+        let remote = as_returned_by_service(&definition, echo);
+        for declaration in declarations(&file_text(&definition, style)?).map_err(TestCaseError::fail)? {
             let name = declaration.segment.name.clone();
-            let wanted = DeclarationUpdate {
+            let update = DeclarationUpdate {
                 name: Some(&name),
                 lifecycle: Some(Lifecycle::Active),
-                definition: Some((&live, &name_of_id)),
+                definition: Some((&remote, &name_of_id)),
                 renames: None,
             };
-            prop_assert_eq!(patch(&declaration, &wanted).map_err(|fault| TestCaseError::fail(fault.to_string()))?.edits, []);
+            prop_assert_eq!(patch(&declaration, &update).map_err(|error| TestCaseError::fail(error.to_string()))?.edits, []);
         }
     }
 
@@ -409,11 +407,11 @@ proptest! {
     ) {
         let plain = file_text(&before, if blocks { FileStyle::Blocks } else { FileStyle::Imported })?;
         let text = with_comments(&plain, beside).map_err(TestCaseError::fail)?;
-        let live = apply_edits(&encode(&before), &encode(&other), &edits);
-        let wanted = DeclarationUpdate { definition: Some((&live, &name_of_id)), ..DeclarationUpdate::default() };
+        let remote = apply_edits(&encode(&before), &encode(&other), &edits);
+        let update = DeclarationUpdate { definition: Some((&remote, &name_of_id)), ..DeclarationUpdate::default() };
         let read = declarations(&text).map_err(TestCaseError::fail)?;
-        let patch = patch(&read[0], &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))?;
-        let patched = apply_patches(&text, [&patch]).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let patch = patch(&read[0], &update).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let patched = apply_patches(&text, [&patch]).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let (olds, news) = (filter_locations(&text), filter_locations(&patched));
         let (olds, news) = (olds.map_err(TestCaseError::fail)?, news.map_err(TestCaseError::fail)?);
         for (number, old) in olds.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Random values of the model: every form that the decoder takes.
+//! Random values of the model, in every form that the decoder accepts.
 
 use jiff::civil::{Date, DateTime, date};
 use proptest::collection::vec;
@@ -14,7 +14,7 @@ use segctl::model::{
     Reference, SegmentId, SegmentName, StringTest, TextListOperator, TextOperator, TimeRange,
 };
 
-/// Texts that YAML readers take for something else, or that break careless printers.
+/// Texts that YAML parsers misread, or that break a careless printer.
 const HOSTILE_TEXTS: [&str; 16] = [
     "no",
     "014",
@@ -34,7 +34,7 @@ const HOSTILE_TEXTS: [&str; 16] = [
     " spaces ",
 ];
 
-/// Numbers that lose digits, or turn into other types, in careless printers.
+/// Numbers that a careless printer rounds or writes as another type.
 const EXTREME_NUMBERS: [f64; 8] = [
     0.1,
     1e-7,
@@ -67,12 +67,12 @@ fn number() -> impl Strategy<Value = Number> {
     ]
 }
 
-/// From 1 to the most that the decoder takes.
+/// From 1 to the largest count that the decoder accepts.
 fn count() -> impl Strategy<Value = u32> {
     prop_oneof![9 => 1_u32..400, 1 => Just(1_000_000_000)]
 }
 
-/// How far back something lies: 0 is the unit that now is in.
+/// 0 is the current period.
 fn periods_ago() -> impl Strategy<Value = u32> {
     prop_oneof![1 => Just(0), 4 => count()]
 }
@@ -89,7 +89,7 @@ fn moment_of_day() -> impl Strategy<Value = DateTime> {
     (day(), 0_i8..24, 0_i8..60).prop_map(|(day, hour, minute)| day.at(hour, minute, 0, 250_000_000))
 }
 
-/// Fixed values mostly, another attribute's where `dynamic` allows it.
+/// Mostly fixed values; references to another attribute if `dynamic` allows it.
 fn operand<T: Clone + std::fmt::Debug + 'static>(
     fixed: impl Strategy<Value = T> + 'static,
     dynamic: bool,
@@ -114,9 +114,9 @@ fn string_test(dynamic: bool) -> BoxedStrategy<StringTest> {
             any_keyword::<TextListOperator>(),
             operand(non_empty_list(value()), dynamic)
         )
-            .prop_map(|(word, values)| StringTest::Any(word, values)),
+            .prop_map(|(keyword, values)| StringTest::Any(keyword, values)),
         (any_keyword::<TextOperator>(), operand(value(), dynamic))
-            .prop_map(|(word, value)| StringTest::One(word, value)),
+            .prop_map(|(keyword, value)| StringTest::One(keyword, value)),
         Just(StringTest::Exists),
     ]
     .boxed()
@@ -139,7 +139,7 @@ fn array_string_test(dynamic: bool) -> BoxedStrategy<ArrayStringTest> {
             any_keyword::<ArrayTextOperator>(),
             operand(non_empty_list(value()), dynamic)
         )
-            .prop_map(|(word, values)| ArrayStringTest::Any(word, values)),
+            .prop_map(|(keyword, values)| ArrayStringTest::Any(keyword, values)),
         operand(value(), dynamic).prop_map(ArrayStringTest::Is),
         Just(ArrayStringTest::Exists),
     ]
@@ -211,8 +211,8 @@ fn datetime_test(dynamic: bool) -> BoxedStrategy<DatetimeTest> {
         .boxed()
 }
 
-fn matching(negate: bool, exists: bool, word: ArrayMatching) -> Option<ArrayMatching> {
-    (!negate && !exists).then_some(word)
+fn matching(negate: bool, exists: bool, keyword: ArrayMatching) -> Option<ArrayMatching> {
+    (!negate && !exists).then_some(keyword)
 }
 
 fn simple_condition(dynamic: bool) -> BoxedStrategy<Condition> {
@@ -247,16 +247,16 @@ fn simple_condition(dynamic: bool) -> BoxedStrategy<Condition> {
             any_keyword::<ArrayMatching>(),
             array_string_test(dynamic)
         )
-            .prop_map(|(negate, case_sensitive, word, test)| Condition::ArrayString {
+            .prop_map(|(negate, case_sensitive, keyword, test)| Condition::ArrayString {
                 negate,
                 case_sensitive,
-                matching: matching(negate, test == ArrayStringTest::Exists, word),
+                matching: matching(negate, test == ArrayStringTest::Exists, keyword),
                 test,
             }),
-        (flag(), any_keyword::<ArrayMatching>(), double_test(dynamic)).prop_map(|(negate, word, test)| {
+        (flag(), any_keyword::<ArrayMatching>(), double_test(dynamic)).prop_map(|(negate, keyword, test)| {
             Condition::ArrayDouble {
                 negate,
-                matching: matching(negate, test == DoubleTest::Exists, word),
+                matching: matching(negate, test == DoubleTest::Exists, keyword),
                 test,
             }
         }),
@@ -264,7 +264,7 @@ fn simple_condition(dynamic: bool) -> BoxedStrategy<Condition> {
     .boxed()
 }
 
-/// Conditions, objects among them; `of_event` gives every one the category that events' attributes have.
+/// Conditions, including objects. `of_event` sets the category of event attributes.
 fn attribute(of_event: bool) -> BoxedStrategy<AttributeFilter> {
     let category = move || {
         if of_event {
@@ -315,8 +315,8 @@ fn executions() -> impl Strategy<Value = Execution> {
     ]
 }
 
-/// Windows; `units` is off for affinity, which counts in days and has no unit beside dates.
-fn window(units: bool) -> BoxedStrategy<TimeRange> {
+/// `units` is false for affinity filters, which only have days.
+fn time_range(units: bool) -> BoxedStrategy<TimeRange> {
     let unit = move || {
         if units {
             any_keyword::<PeriodUnit>().boxed()
@@ -324,7 +324,7 @@ fn window(units: bool) -> BoxedStrategy<TimeRange> {
             Just(PeriodUnit::Days).boxed()
         }
     };
-    let beside = move || {
+    let optional_unit = move || {
         if units {
             option::of(any_keyword::<PeriodUnit>()).boxed()
         } else {
@@ -338,16 +338,16 @@ fn window(units: bool) -> BoxedStrategy<TimeRange> {
             farther,
             unit
         }),
-        (day(), day(), beside()).prop_map(|(first, last, unit)| TimeRange::BetweenDates {
+        (day(), day(), optional_unit()).prop_map(|(first, last, unit)| TimeRange::BetweenDates {
             first,
             last,
             unit
         }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
-        (day(), beside()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
+        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
-        (day(), beside()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
-        (day(), beside()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
+        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
+        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
     ]
     .boxed()
 }
@@ -394,16 +394,16 @@ fn event() -> impl Strategy<Value = EventFilter> {
         text(),
         option::of(text()),
         execution,
-        window(true),
+        time_range(true),
         attributes(),
         option::of(aggregation()),
     )
         .prop_map(
-            |(action_name, project_name, execution, window, attributes, aggregation)| EventFilter {
+            |(action_name, project_name, execution, time_range, attributes, aggregation)| EventFilter {
                 action_name,
                 project_name,
                 execution,
-                time_range: window,
+                time_range,
                 attributes,
                 aggregation,
             },
@@ -453,10 +453,10 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
     (
         (text(), executions(), mode),
         (vec(affinity_attribute(), 1..3), any_keyword::<GroupOperator>()),
-        (attributes(), window(false)),
+        (attributes(), time_range(false)),
     )
         .prop_map(
-            |((action_name, execution, affinity), (preferred, preferred_operator), (attributes, window))| {
+            |((action_name, execution, affinity), (preferred, preferred_operator), (attributes, time_range))| {
                 AffinityFilter {
                     action_name,
                     execution,
@@ -464,7 +464,7 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
                     preferred,
                     preferred_operator,
                     attributes,
-                    time_range: window,
+                    time_range,
                 }
             },
         )
@@ -501,7 +501,7 @@ fn group_of(filter: impl Strategy<Value = Filter>, least: usize) -> impl Strateg
         .prop_map(|(operator, filters)| Group { operator, filters })
 }
 
-/// Any definition. An exclusion of nobody is none, so it is not among them.
+/// Any definition. An empty exclusion equals none, so there are no empty exclusions.
 pub(crate) fn definition() -> impl Strategy<Value = Definition> {
     (group_of(filter(), 0), option::of(group_of(filter(), 1)))
         .prop_map(|(included, excluded)| Definition { included, excluded })

@@ -1,6 +1,6 @@
-//! Laws: properties that hold for every definition, every document and every workspace.
+//! Properties that hold for every definition, every document and every workspace.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 mod ambiguous_writes;
 mod concurrent_changes;

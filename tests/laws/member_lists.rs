@@ -1,5 +1,4 @@
-//! Members of cohorts and users of file segments: those that the service ends with are exactly those declared, wherever
-//! runs before ended.
+//! Cohorts and file segments end with exactly the declared members and users, wherever earlier runs were interrupted.
 
 use super::test_workspace::TestWorkspace;
 use jiff::SignedDuration;
@@ -24,7 +23,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// So long that four fill a call.
+/// Four of these fill a request.
 fn uid(number: u8) -> String {
     format!("{number:030000}")
 }
@@ -73,7 +72,7 @@ pub(crate) fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
     }
 }
 
-/// The users that the service has; `None` where there is no file segment.
+/// The users of the file segment; `None` if there is none.
 pub(crate) fn users(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
     let state = workspace.sandbox_state();
     let segments = state["segments"].as_object().unwrap();
@@ -83,7 +82,7 @@ pub(crate) fn users(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
     Some(users.keys().map(number).collect())
 }
 
-/// Those who are in the segment that calls below a path change.
+/// The people in the segment that requests below this path change.
 fn people_of_kind(workspace: &TestWorkspace, prefix: &str) -> Option<BTreeSet<u8>> {
     if prefix == "/v1/" {
         members(workspace)
@@ -99,81 +98,82 @@ pub(crate) fn workspace() -> TestWorkspace {
     })
 }
 
-/// Plans, and applies where nothing forbids it.
+/// Plans, and applies unless the plan is blocked.
 async fn run(
     workspace: &TestWorkspace,
     declared: Vec<DeclaredSegment>,
-    resend: bool,
+    force_upload: bool,
 ) -> (Plan, Option<RunReport>) {
-    run_with_lists(Path::new(""), workspace, declared, resend).await
+    run_with_lists(Path::new(""), workspace, declared, force_upload).await
 }
 
-/// As [`run`], with lists in a folder.
+/// Like [`run`], with lists in a folder.
 async fn run_with_lists(
     folder: &Path,
     workspace: &TestWorkspace,
     declared: Vec<DeclaredSegment>,
-    resend: bool,
+    force_upload: bool,
 ) -> (Plan, Option<RunReport>) {
-    let settings = segctl::apply::ApplyOptions {
+    let options = segctl::apply::ApplyOptions {
         config_directory: folder.to_owned(),
         publisher: Some(Arc::new(FolderPublisher::at(folder.join("published"), None))),
         ..segctl::apply::ApplyOptions::default()
     };
-    run_with_options(settings, workspace, declared, resend).await
+    run_with_options(options, workspace, declared, force_upload).await
 }
 
-/// As [`run`], with more to say of how it is applied.
+/// Like [`run`], with apply options.
 pub(crate) async fn run_with_options(
-    settings: segctl::apply::ApplyOptions,
+    options: segctl::apply::ApplyOptions,
     workspace: &TestWorkspace,
     declared: Vec<DeclaredSegment>,
-    resend: bool,
+    force_upload: bool,
 ) -> (Plan, Option<RunReport>) {
-    let session = Reconciler {
+    let reconciler = Reconciler {
         client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1)
-            .with_cancellation(settings.cancel_token.clone()),
+            .with_cancellation(options.cancel_token.clone()),
         clock: workspace.clone(),
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
     };
-    let place = PublishLocation::Folder {
+    let location = PublishLocation::Folder {
         directory: "published".to_owned(),
         url: None,
     };
     let policy = Policy {
-        publish: Some(place),
+        publish: Some(location),
         ..Policy::default()
     };
-    let aim = PlanRequest {
+    let request = PlanRequest {
         workspace: "w".to_owned(),
+        endpoint: String::new(),
         declared,
-        directory: settings.config_directory.clone(),
+        directory: options.config_directory.clone(),
         policy: policy.clone(),
-        allowances: Overrides {
-            force_upload: resend,
+        overrides: Overrides {
+            force_upload,
             ..Overrides::default()
         },
         selection: Selection::default(),
         refresh: Refresh::Full,
     };
-    let mut read = session.load_workspace(aim).await.unwrap();
-    let plan = session.plan(&mut read).await.unwrap();
+    let mut read = reconciler.load_workspace(request).await.unwrap();
+    let plan = reconciler.plan(&mut read).await.unwrap();
     if plan.is_blocked() {
         return (plan, None);
     }
-    let settings = segctl::apply::ApplyOptions {
+    let options = segctl::apply::ApplyOptions {
         run_id: workspace.now().to_string(),
         recovered_writes: read.recovered_writes,
-        ..settings
+        ..options
     };
-    let what = (&plan, read.state, &policy);
-    let ended = session.apply(what, BTreeMap::new(), settings, &|_| {}).await;
+    let input = (&plan, read.state, &policy);
+    let result = reconciler.apply(input, BTreeMap::new(), options, &|_| {}).await;
     workspace.finish_uploads();
-    (plan, Some(ended.report))
+    (plan, Some(result.report))
 }
 
-/// The members that the service has, by their numbers; `None` where there is no cohort.
+/// The members of the cohort; `None` if there is none.
 fn members(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
     let state = workspace.sandbox_state();
     let segments = state["segments"].as_object().unwrap();
@@ -183,21 +183,21 @@ fn members(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
     Some(members.iter().map(number).collect())
 }
 
-/// How many members are added and removed, and in how many calls.
+/// Added and removed members, and the number of requests.
 type ExpectedSync = (u64, u64, usize);
 
-/// A call about users, and how many are added and removed.
+/// The change of users, and how many are added and removed.
 type ExpectedUpload = (Option<UserChange>, u64, u64);
 
 fn planned_syncs(plan: &Plan) -> Vec<ExpectedSync> {
-    let sent = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::SyncCohort(sending) => Some((sending.added, sending.removed, sending.requests)),
+    let syncs = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::SyncCohort(sync) => Some((sync.added, sync.removed, sync.requests)),
         _ => None,
     });
-    sent.collect()
+    syncs.collect()
 }
 
-/// What happens to a run: a call of it goes wrong, or the ledger cannot be written any more.
+/// A failure of a run: a request fails, or the state cannot be written after so many writes.
 #[derive(Clone, Debug)]
 enum InjectedFailure {
     None,
@@ -223,16 +223,14 @@ fn injected_failure(prefix: &'static str) -> impl Strategy<Value = InjectedFailu
     ]
 }
 
-/// Has something happen to the next run.
-fn inject_failure(workspace: &TestWorkspace, mishap: InjectedFailure) {
-    match mishap {
+fn inject_failure(workspace: &TestWorkspace, failure: InjectedFailure) {
+    match failure {
         InjectedFailure::None => {}
         InjectedFailure::Request(fault) => workspace.set_faults(&json!([fault])),
         InjectedFailure::StateWrite(after) => workspace.fail_state_writes_after(after),
     }
 }
 
-/// Nothing happens any more.
 fn clear_failures(workspace: &TestWorkspace) {
     workspace.set_faults(&json!([]));
     workspace.allow_state_writes();
@@ -248,28 +246,28 @@ proptest! {
     #[test]
     fn users_converge_after_interrupted_runs(
         runs in proptest::collection::vec((number_set(), injected_failure("/v2/")), 0..4),
-        wanted in number_set(),
+        desired in number_set(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();
             let workspace = workspace();
-            for (list, mishap) in runs {
-                inject_failure(&workspace, mishap);
+            for (list, failure) in runs {
+                inject_failure(&workspace, failure);
                 let declared = vec![upload(folder, &list)];
-                let (plan, receipt) = run_with_lists(folder, &workspace, declared, false).await;
+                let (plan, report) = run_with_lists(folder, &workspace, declared, false).await;
                 prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
-                if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
+                if report.is_some_and(|report| report.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(users(&workspace), Some(list));
                 }
                 clear_failures(&workspace);
             }
-            let (_, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &wanted)], false).await;
-            let receipt = receipt.unwrap();
-            prop_assert!(receipt.is_complete(), "{receipt:?}");
-            prop_assert_eq!(users(&workspace), Some(wanted.clone()));
-            let (plan, _) = run_with_lists(folder, &workspace, vec![upload(folder, &wanted)], false).await;
+            let (_, report) = run_with_lists(folder, &workspace, vec![upload(folder, &desired)], false).await;
+            let report = report.unwrap();
+            prop_assert!(report.is_complete(), "{report:?}");
+            prop_assert_eq!(users(&workspace), Some(desired.clone()));
+            let (plan, _) = run_with_lists(folder, &workspace, vec![upload(folder, &desired)], false).await;
             prop_assert!(plan.is_empty() && !plan.is_blocked(), "{plan:?}");
             prop_assert!(workspace.member_list_count() <= 2);
             Ok(())
@@ -279,27 +277,27 @@ proptest! {
     #[test]
     fn members_converge_after_interrupted_runs(
         runs in proptest::collection::vec((number_set(), injected_failure("/v1/")), 0..4),
-        wanted in number_set(),
+        desired in number_set(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let workspace = workspace();
-            for (list, mishap) in runs {
-                inject_failure(&workspace, mishap);
-                let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
+            for (list, failure) in runs {
+                inject_failure(&workspace, failure);
+                let (plan, report) = run(&workspace, vec![cohort(&list)], false).await;
                 prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
-                if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
+                if report.is_some_and(|report| report.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(members(&workspace), Some(list));
                 }
                 clear_failures(&workspace);
             }
-            let (plan, receipt) = run(&workspace, vec![cohort(&wanted)], false).await;
-            let receipt = receipt.unwrap();
-            prop_assert!(receipt.is_complete(), "{receipt:?} of {:?}", planned_syncs(&plan));
-            prop_assert_eq!(members(&workspace), Some(wanted.clone()));
-            let (plan, _) = run(&workspace, vec![cohort(&wanted)], false).await;
+            let (plan, report) = run(&workspace, vec![cohort(&desired)], false).await;
+            let report = report.unwrap();
+            prop_assert!(report.is_complete(), "{report:?} of {:?}", planned_syncs(&plan));
+            prop_assert_eq!(members(&workspace), Some(desired.clone()));
+            let (plan, _) = run(&workspace, vec![cohort(&desired)], false).await;
             prop_assert!(plan.is_empty() && !plan.is_blocked(), "{:?}", planned_syncs(&plan));
-            // Nothing is kept that is of no use.
+            // Member lists that are no longer needed are deleted.
             prop_assert_eq!(workspace.member_list_count(), 1);
             Ok(())
         })?;
@@ -316,11 +314,11 @@ async fn only_changed_members_are_sent() {
         (&[2, 3, 5], (1, 1, 2)),
         (&[10, 11, 12, 13, 14, 15], (6, 3, 3)),
     ];
-    for (list, wanted) in table {
+    for (list, desired) in table {
         let list: BTreeSet<u8> = list.iter().copied().collect();
-        let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
-        assert_eq!(planned_syncs(&plan), [wanted]);
-        assert!(receipt.unwrap().is_complete());
+        let (plan, report) = run(&workspace, vec![cohort(&list)], false).await;
+        assert_eq!(planned_syncs(&plan), [desired]);
+        assert!(report.unwrap().is_complete());
         assert_eq!(members(&workspace), Some(list.clone()));
         let (again, _) = run(&workspace, vec![cohort(&list)], false).await;
         assert!(again.is_empty());
@@ -333,16 +331,16 @@ async fn a_lost_state_makes_members_unknown_until_a_forced_upload() {
     let list = |numbers: &[u8]| numbers.iter().copied().collect::<BTreeSet<u8>>();
     run(&workspace, vec![cohort(&list(&[1, 2]))], false).await;
     workspace.lose_state();
-    let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
-    assert!(receipt.is_none());
+    let (plan, report) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
+    assert!(report.is_none());
     assert!(
         matches!(plan.conflicts.as_slice(), [Conflict::MembersUnknown { .. }]),
         "{plan:?}"
     );
-    let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
+    let (plan, report) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
     assert_eq!(planned_syncs(&plan), [(2, 0, 1)]);
-    assert!(receipt.unwrap().is_complete());
-    // Nobody can remove whom nobody knows of.
+    assert!(report.unwrap().is_complete());
+    // segctl cannot remove a member that it does not know.
     assert_eq!(members(&workspace), Some(list(&[1, 2, 3])));
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(plan.is_empty() && !plan.is_blocked(), "{plan:?}");
@@ -357,20 +355,20 @@ async fn a_cohort_name_dropped_by_the_api_is_not_a_success() {
         &json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}),
     );
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let (_, receipt) = run(&workspace, vec![cohort(&[1].into())], false).await;
-    let receipt = receipt.unwrap();
-    let outcome = &receipt.steps.first().unwrap().outcome;
-    let is_told = matches!(outcome, StepOutcome::Unknown { message } if message.contains("drops"));
-    assert!(is_told, "{receipt:?}");
+    let (_, report) = run(&workspace, vec![cohort(&[1].into())], false).await;
+    let report = report.unwrap();
+    let outcome = &report.steps.first().unwrap().outcome;
+    let is_expected = matches!(outcome, StepOutcome::Unknown { message } if message.contains("drops"));
+    assert!(is_expected, "{report:?}");
 }
 
-/// The calls that a plan makes about users.
+/// The user list uploads of a plan.
 fn planned_uploads(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
-    let sent = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::UploadUserList(uploading) => Some((uploading.change, uploading.added, uploading.removed)),
+    let uploads = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::UploadUserList(upload) => Some((upload.change, upload.added, upload.removed)),
         _ => None,
     });
-    sent.collect()
+    uploads.collect()
 }
 
 #[tokio::test]
@@ -387,16 +385,16 @@ async fn a_list_is_uploaded_with_the_cheapest_request() {
     ];
     for (list, (change, added, removed)) in table {
         let list: BTreeSet<u8> = list.iter().copied().collect();
-        let (plan, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
+        let (plan, report) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
         assert_eq!(planned_uploads(&plan), [(change, Some(added), Some(removed))]);
-        assert!(receipt.unwrap().is_complete());
+        assert!(report.unwrap().is_complete());
         assert_eq!(users(&workspace), Some(list.clone()));
         let (again, _) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
         assert!(again.is_empty());
     }
 }
 
-/// What was put away for longer than its users are kept is uploaded anew, and what was not is as it was.
+/// MoEngage drops the users of a segment that is archived for a month. A shorter archive keeps them.
 #[tokio::test]
 async fn users_are_uploaded_again_if_the_segment_was_archived_for_a_month() {
     for (days, is_lost) in [(28, false), (31, true)] {
@@ -416,25 +414,25 @@ async fn users_are_uploaded_again_if_the_segment_was_archived_for_a_month() {
             "{plan:?}"
         );
         workspace.advance(SignedDuration::from_hours(24 * days));
-        let (plan, receipt) = run_with_lists(folder, &workspace, vec![active()], false).await;
-        let wanted = [(Some(UserChange::Replace), Some(2), Some(0))];
+        let (plan, report) = run_with_lists(folder, &workspace, vec![active()], false).await;
+        let desired = [(Some(UserChange::Replace), Some(2), Some(0))];
         assert_eq!(
             planned_uploads(&plan),
-            wanted.get(..usize::from(is_lost)).unwrap()
+            desired.get(..usize::from(is_lost)).unwrap()
         );
-        assert!(receipt.unwrap().is_complete());
+        assert!(report.unwrap().is_complete());
         assert_eq!(users(&workspace), Some(list.clone()));
         let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
         assert!(again.is_empty());
     }
 }
 
-/// Wherever the run ends that takes a segment out whose users are lost, a later one uploads them.
+/// If a run is interrupted after it unarchived a segment without users, a later run uploads them.
 #[tokio::test]
 async fn lost_users_are_uploaded_again_after_an_interrupted_unarchive() {
     let mut ended_early = 0;
     for writes in 0..8 {
-        for by_hand in [false, true] {
+        for is_unarchived_manually in [false, true] {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();
             let workspace = workspace();
@@ -447,17 +445,17 @@ async fn lost_users_are_uploaded_again_after_an_interrupted_unarchive() {
             };
             run_with_lists(folder, &workspace, vec![archived], false).await;
             workspace.advance(SignedDuration::from_hours(24 * 31));
-            if by_hand {
+            if is_unarchived_manually {
                 workspace.call_api_directly("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
             }
             workspace.fail_state_writes_after(writes);
-            let (_, receipt) = run_with_lists(folder, &workspace, vec![active()], false).await;
-            ended_early += usize::from(!receipt.unwrap().is_complete());
+            let (_, report) = run_with_lists(folder, &workspace, vec![active()], false).await;
+            ended_early += usize::from(!report.unwrap().is_complete());
             workspace.allow_state_writes();
             for _ in 0..2 {
                 run_with_lists(folder, &workspace, vec![active()], false).await;
             }
-            assert_eq!(users(&workspace), Some(list.clone()), "{writes} {by_hand}");
+            assert_eq!(users(&workspace), Some(list.clone()), "{writes} {is_unarchived_manually}");
             let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
             assert!(again.is_empty() && !again.is_blocked());
         }
@@ -477,14 +475,14 @@ async fn a_lost_member_list_is_uploaded_in_full_when_forced() {
         "{:?}",
         plan.conflicts
     );
-    let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
+    let (plan, report) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
     assert_eq!(planned_syncs(&plan), [(2, 0, 1)]);
-    assert!(receipt.unwrap().is_complete());
+    assert!(report.unwrap().is_complete());
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(plan.is_empty() && !plan.is_blocked());
 }
 
-/// A list is where the service reads it for a day, and goes with the first upload of its segment after that.
+/// A list stays published for a day. The first upload after that removes it.
 #[tokio::test]
 async fn published_lists_are_removed_after_a_day() {
     let folder = tempfile::tempdir().unwrap();
@@ -494,13 +492,13 @@ async fn published_lists_are_removed_after_a_day() {
     for (hours, numbers, left) in [(0, vec![1], 1), (23, vec![2], 2), (2, vec![3], 2)] {
         workspace.advance(SignedDuration::from_hours(hours));
         let list: BTreeSet<u8> = numbers.into_iter().collect();
-        let (_, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
-        assert!(receipt.unwrap().is_complete());
+        let (_, report) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
+        assert!(report.unwrap().is_complete());
         assert_eq!((published(), users(&workspace)), (left, Some(list)));
     }
 }
 
-/// A call that was cut off may arrive after the run that made it: what follows it comes later than it can.
+/// A lost request may arrive after its run. The next request for the segment waits until it cannot arrive any more.
 #[tokio::test]
 async fn a_write_after_a_lost_request_waits_until_it_can_no_longer_arrive() {
     let folder = tempfile::tempdir().unwrap();
@@ -516,18 +514,18 @@ async fn a_write_after_a_lost_request_waits_until_it_can_no_longer_arrive() {
         let fault =
             json!({"on": {"path_prefix": prefix}, "times": 50, "fault": {"reset": {"when": "before"}}});
         workspace.set_faults(&json!([fault]));
-        let (_, receipt) = run_with_lists(folder, &workspace, vec![declared(2)], false).await;
-        let outcome = &receipt.unwrap().steps.first().unwrap().outcome.clone();
+        let (_, report) = run_with_lists(folder, &workspace, vec![declared(2)], false).await;
+        let outcome = &report.unwrap().steps.first().unwrap().outcome.clone();
         assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
         workspace.set_faults(&json!([]));
         let lost_at = workspace.now();
-        let (_, receipt) = run_with_lists(folder, &workspace, vec![declared(3)], false).await;
-        assert!(receipt.unwrap().is_complete());
+        let (_, report) = run_with_lists(folder, &workspace, vec![declared(3)], false).await;
+        assert!(report.unwrap().is_complete());
         let waited = lost_at.duration_until(workspace.now());
         assert!(waited >= SignedDuration::from_mins(4), "{prefix} {waited}");
         let found = people_of_kind(&workspace, prefix);
         assert_eq!(found, Some(list(3)));
-        // What was answered is waited for no more.
+        // A request with a response needs no wait.
         let before = workspace.now();
         run_with_lists(folder, &workspace, vec![declared(4)], false).await;
         assert!(before.duration_until(workspace.now()) < SignedDuration::from_mins(1));

@@ -1,5 +1,5 @@
-//! The planner against the strict service: whatever is declared, live and remembered, a plan without conflicts runs
-//! without ever being refused, and then there is nothing left to plan.
+//! The planner with the sandbox: the service never rejects a request of a plan without conflicts, and the next plan is
+//! empty. A plan with conflicts never converges.
 
 use super::test_workspace::TestWorkspace;
 use jiff::Timestamp;
@@ -21,39 +21,36 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// Names are drawn from few, so that they meet.
+/// Few names and definitions, so that segments collide.
 const NAMES: u8 = 9;
-/// So are definitions.
 const AMOUNTS: u8 = 9;
 
-/// A live segment; its place in the list is its definition, so that these are unique.
+/// A remote segment. Its index in the list is the amount of its definition, so that definitions are unique.
 #[derive(Clone, Debug)]
 struct RemoteDraft {
     name: Index,
-    /// Live segments before it that it refers to.
+    /// Earlier remote segments that it refers to.
     refers_to: Vec<Index>,
     archived: bool,
-    /// Whether it excludes anybody.
     excludes: bool,
     managed: Option<ManagedDraft>,
 }
 
-/// What the ledger says of it.
+/// The state entry of a remote segment.
 #[derive(Clone, Debug)]
 struct ManagedDraft {
-    /// Another name than the live one: it was renamed by hand.
+    /// The name in the state, if the segment was renamed outside segctl.
     name: Option<u8>,
     edited: bool,
 }
 
-/// A declared segment.
 #[derive(Clone, Debug)]
 struct DeclaredDraft {
     name: u8,
     amount: u8,
-    /// Declared segments before it that it refers to.
+    /// Earlier declared segments that it refers to.
     refers_to: Vec<Index>,
-    /// A live segment that nobody may have declared.
+    /// A remote segment, declared or not, that it refers to by id.
     refers_to_remote: Option<Index>,
     archived: bool,
     excludes: bool,
@@ -64,11 +61,11 @@ struct DeclaredDraft {
 enum DeclaredIdentity {
     Unspecified,
     Id(Index),
-    /// Live names, and with them one that nobody has.
+    /// Names of remote segments; an unused name is added.
     PreviousNames(Vec<Index>),
 }
 
-/// What `--target` and `--exclude` say, by the numbers of names.
+/// The names of `--target` and `--exclude`, by number.
 #[derive(Clone, Debug, Default)]
 struct SelectionDraft {
     targets: Vec<u8>,
@@ -83,26 +80,26 @@ struct PlannerCase {
     settings: SandboxSettings,
     selection: SelectionDraft,
     adoption: Adoption,
-    /// Whether the steps are run in another order that their dependencies allow.
+    /// Whether the steps run in another order that their dependencies allow.
     reorders_steps: bool,
 }
 
 fn remote_draft() -> impl Strategy<Value = RemoteDraft> {
-    let known = (prop::option::weighted(0.4, 0..NAMES), prop::bool::weighted(0.2))
+    let managed = (prop::option::weighted(0.4, 0..NAMES), prop::bool::weighted(0.2))
         .prop_map(|(name, edited)| ManagedDraft { name, edited });
     (
         any::<Index>(),
         vec(any::<Index>(), 0..2),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.2),
-        prop::option::weighted(0.7, known),
+        prop::option::weighted(0.7, managed),
     )
-        .prop_map(|(name, refers_to, archived, excludes, known)| RemoteDraft {
+        .prop_map(|(name, refers_to, archived, excludes, managed)| RemoteDraft {
             name,
             refers_to,
             archived,
             excludes,
-            managed: known,
+            managed,
         })
 }
 
@@ -122,19 +119,19 @@ fn declared_draft() -> impl Strategy<Value = DeclaredDraft> {
         identity,
     )
         .prop_map(
-            |(name, amount, refers_to, refers_to_live, archived, excludes, is)| DeclaredDraft {
+            |(name, amount, refers_to, refers_to_remote, archived, excludes, identity)| DeclaredDraft {
                 name,
                 amount,
                 refers_to,
-                refers_to_remote: refers_to_live,
+                refers_to_remote,
                 archived,
                 excludes,
-                identity: is,
+                identity,
             },
         )
 }
 
-/// All of a plan mostly.
+/// Mostly the whole plan.
 fn selection_draft() -> impl Strategy<Value = SelectionDraft> {
     let of = |targets, excludes| {
         (vec(0..NAMES, targets), vec(0..NAMES, excludes))
@@ -158,44 +155,44 @@ fn planner_case() -> impl Strategy<Value = PlannerCase> {
         (switches, echo),
         (0_usize..4, selection_draft(), prop::bool::weighted(0.05)),
     )
-        .prop_map(|(live, files, owns, (switches, echo), (room, part, refuses))| {
+        .prop_map(|(remote, files, manages, (switches, echo), (free_slots, selection, refuses))| {
             let [
                 frees,
                 archived_conflict,
                 to_archived,
                 checks,
                 is_tight,
-                is_other_way,
-                lists_archived,
+                reorders_steps,
+                list_includes_archived,
                 ordered,
                 archives_twice,
             ] = switches;
-            let active = live.iter().filter(|live| !live.archived).count();
+            let active = remote.iter().filter(|draft| !draft.archived).count();
             let settings = SandboxSettings {
                 rate_limits: RateLimitMode::Off,
                 rename_frees_old_name: frees,
                 archived_definitions_conflict: archived_conflict,
                 reference_to_archived_allowed: to_archived,
                 unarchive_checks_active_limit: checks,
-                active_limit: if is_tight { active + room } else { 1000 },
-                list_includes_archived: lists_archived,
+                active_limit: if is_tight { active + free_slots } else { 1000 },
+                list_includes_archived,
                 equality_order_sensitive: ordered,
                 archive_idempotent: archives_twice,
                 echo,
                 ..SandboxSettings::default()
             };
             PlannerCase {
-                remote: live,
+                remote,
                 files,
-                manages: owns,
+                manages,
                 settings,
-                selection: part,
+                selection,
                 adoption: if refuses {
                     Adoption::Refuse
                 } else {
                     Adoption::Allow
                 },
-                reorders_steps: is_other_way,
+                reorders_steps,
             }
         })
 }
@@ -213,7 +210,7 @@ fn spend_above(amount: u8) -> Filter {
     })
 }
 
-/// The filters of a live segment, as the API has them.
+/// The filters of a remote segment in the API's JSON.
 fn filters(amount: u8, references: &BTreeSet<String>) -> Value {
     let mut filters = vec![json!({
         "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
@@ -227,29 +224,28 @@ fn filters(amount: u8, references: &BTreeSet<String>) -> Value {
     json!({"filter_operator": "and", "filters": filters})
 }
 
-/// Whom a definition excludes, as the API has it: different ones for each.
+/// The exclusion of a remote segment in the API's JSON, unique for each amount.
 fn excluded(amount: u8) -> Value {
     filters(amount + 50, &BTreeSet::new())
 }
 
-/// A live segment as it came to be.
 struct CreatedSegment {
     id: String,
     name: SegmentName,
     archived: bool,
 }
 
-/// Makes the live segments and what the ledger knows of them.
+/// Creates the remote segments and their state entries.
 fn create_remote_segments(workspace: &TestWorkspace, drafts: &[RemoteDraft]) -> Vec<CreatedSegment> {
     let mut free: Vec<u8> = (0..NAMES).collect();
-    let mut seeded: Vec<CreatedSegment> = Vec::new();
+    let mut created: Vec<CreatedSegment> = Vec::new();
     for (amount, draft) in drafts.iter().enumerate() {
         let number = free.remove(draft.name.index(free.len()));
         let references: BTreeSet<String> = draft
             .refers_to
             .iter()
-            .filter(|_| !seeded.is_empty())
-            .map(|index| index.get(&seeded).id.clone())
+            .filter(|_| !created.is_empty())
+            .map(|index| index.get(&created).id.clone())
             .collect();
         let amount = u8::try_from(amount).unwrap();
         let included = filters(amount, &references);
@@ -260,15 +256,15 @@ fn create_remote_segments(workspace: &TestWorkspace, drafts: &[RemoteDraft]) -> 
         if let Some(excluded) = &excluded {
             edit["excluded_filters"] = excluded.clone();
         }
-        let made = workspace.edit_in_dashboard(&edit);
-        let id = made["data"]["id"].as_str().unwrap().to_owned();
-        // Nothing but the ledger can know of a hidden segment.
-        let known = draft.managed.clone().or(draft.archived.then_some(ManagedDraft {
+        let response = workspace.edit_in_dashboard(&edit);
+        let id = response["data"]["id"].as_str().unwrap().to_owned();
+        // Only the state can contain a hidden segment.
+        let managed = draft.managed.clone().or(draft.archived.then_some(ManagedDraft {
             name: None,
             edited: false,
         }));
-        if let Some(known) = known {
-            let applied = if known.edited {
+        if let Some(managed) = managed {
+            let applied = if managed.edited {
                 filters(amount + 100, &references)
             } else {
                 included
@@ -285,23 +281,23 @@ fn create_remote_segments(workspace: &TestWorkspace, drafts: &[RemoteDraft]) -> 
                 }),
                 ..StateEntry::new(
                     SegmentId::new(&id),
-                    name(known.name.unwrap_or(number)),
+                    name(managed.name.unwrap_or(number)),
                     Timestamp::UNIX_EPOCH,
                 )
             });
         }
-        seeded.push(CreatedSegment {
+        created.push(CreatedSegment {
             id,
             name: name(number),
             archived: draft.archived,
         });
     }
-    seeded
+    created
 }
 
-/// The files, free of what the checks of files refuse: names and definitions are unique, references go to what is
-/// declared in use, ids and previous names are claimed once.
-fn declared(drafts: &[DeclaredDraft], live: &[CreatedSegment]) -> Vec<DeclaredSegment> {
+/// A valid configuration: unique names and definitions, references to active declared segments, and each id and previous
+/// name only once.
+fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<DeclaredSegment> {
     let mut declared: Vec<DeclaredSegment> = Vec::new();
     let mut amounts = BTreeSet::new();
     let mut claimed = BTreeSet::new();
@@ -321,32 +317,32 @@ fn declared(drafts: &[DeclaredDraft], live: &[CreatedSegment]) -> Vec<DeclaredSe
             .filter(|_| !active.is_empty())
             .map(|index| index.get(&active).clone())
             .collect();
-        // Whether a hidden segment may be referred to, no plan can know.
-        let shown: Vec<&CreatedSegment> = live.iter().filter(|seeded| !seeded.archived).collect();
-        let by_id = draft.refers_to_remote.filter(|_| !shown.is_empty());
+        // No plan can know whether the API allows a reference to a hidden segment.
+        let listed: Vec<&CreatedSegment> = remote.iter().filter(|created| !created.archived).collect();
+        let by_id = draft.refers_to_remote.filter(|_| !listed.is_empty());
         let by_id = by_id.map(|index| Reference::Id {
-            id: SegmentId::new(&index.get(&shown).id),
+            id: SegmentId::new(&index.get(&listed).id),
             label: None,
         });
         let references = targets.into_iter().map(Reference::Name).chain(by_id);
         let mut claim = |index: &Index| {
-            let seeded = (!live.is_empty()).then(|| index.get(live));
-            seeded.filter(|seeded| claimed.insert(seeded.id.clone()))
+            let created = (!remote.is_empty()).then(|| index.get(remote));
+            created.filter(|created| claimed.insert(created.id.clone()))
         };
         let (id, previous) = match &draft.identity {
             DeclaredIdentity::Unspecified => (None, Vec::new()),
             DeclaredIdentity::Id(index) => (claim(index), Vec::new()),
             DeclaredIdentity::PreviousNames(indices) => {
-                let live = indices.iter().filter_map(&mut claim);
-                let live: Vec<SegmentName> = live.map(|seeded| seeded.name.clone()).collect();
+                let claimed = indices.iter().filter_map(&mut claim);
+                let names: Vec<SegmentName> = claimed.map(|created| created.name.clone()).collect();
                 (
                     None,
-                    [live, vec![SegmentName::new(format!("Once {name}"))]].concat(),
+                    [names, vec![SegmentName::new(format!("Once {name}"))]].concat(),
                 )
             }
         };
         declared.push(DeclaredSegment {
-            id: id.map(|seeded| SegmentId::new(&seeded.id)),
+            id: id.map(|created| SegmentId::new(&created.id)),
             previous_names: previous
                 .into_iter()
                 .filter(|previous| *previous != name)
@@ -380,59 +376,59 @@ fn declared(drafts: &[DeclaredDraft], live: &[CreatedSegment]) -> Vec<DeclaredSe
     declared
 }
 
-/// Every step is about a segment that is declared, or that the ledger or `owns` says is ours.
-fn assert_only_managed_archived(plan: &Plan, world: &PlannerCase, workspace: &TestWorkspace) {
-    let pattern = world.manages.map(|pattern| NamePattern::parse(pattern).unwrap());
-    let ledger = workspace.stored_state();
+/// Every step changes a declared segment, or archives one that the state or a pattern of `manages` manages.
+fn assert_only_managed_archived(plan: &Plan, case: &PlannerCase, workspace: &TestWorkspace) {
+    let pattern = case.manages.map(|pattern| NamePattern::parse(pattern).unwrap());
+    let state = workspace.stored_state();
     for step in &plan.steps {
         if step.origin.is_some() {
             continue;
         }
         let Action::Archive(target) = &step.action else {
-            panic!("{step:?} writes to what nobody declares")
+            panic!("{step:?} writes to an undeclared segment")
         };
-        let is_owned = ledger.managed_entry(&target.id).is_some()
+        let is_managed = state.managed_entry(&target.id).is_some()
             || pattern
                 .as_ref()
                 .is_some_and(|pattern| pattern.matches(&target.remote_name));
-        assert!(is_owned, "{step:?}");
+        assert!(is_managed, "{step:?}");
     }
 }
 
-/// The workspace of a world, and what its files say.
-fn create_workspace(world: &PlannerCase) -> (TestWorkspace, Vec<DeclaredSegment>) {
-    let mut workspace = TestWorkspace::new(world.settings.clone());
+/// The workspace of a case and its configuration.
+fn create_workspace(case: &PlannerCase) -> (TestWorkspace, Vec<DeclaredSegment>) {
+    let mut workspace = TestWorkspace::new(case.settings.clone());
     workspace.change_policy(|policy| {
         policy.guards.min_segments = usize::MAX;
-        policy.adoption = world.adoption;
-        policy.managed_patterns = world
+        policy.adoption = case.adoption;
+        policy.managed_patterns = case
             .manages
             .iter()
             .map(|pattern| NamePattern::parse(pattern).unwrap())
             .collect();
     });
-    let seeded = create_remote_segments(&workspace, &world.remote);
-    let declared = declared(&world.files, &seeded);
+    let created = create_remote_segments(&workspace, &case.remote);
+    let declared = declared(&case.files, &created);
     (workspace, declared)
 }
 
-/// The same steps in another order that their dependencies allow: as late as can be what the plan has first.
+/// The same steps in another order that their dependencies allow: the first steps run as late as possible.
 fn reorder_steps(mut plan: Plan) -> Plan {
     let mut open: Vec<_> = std::mem::take(&mut plan.steps);
     let mut number_of = BTreeMap::new();
     while !open.is_empty() {
-        let is_ready = |step: &Step| step.depends_on.iter().all(|need| number_of.contains_key(need));
-        let place = open.iter().rposition(is_ready).unwrap();
-        let mut step = open.remove(place);
+        let is_ready = |step: &Step| step.depends_on.iter().all(|dependency| number_of.contains_key(dependency));
+        let index = open.iter().rposition(is_ready).unwrap();
+        let mut step = open.remove(index);
         number_of.insert(step.number, plan.steps.len() + 1);
         step.number = plan.steps.len() + 1;
-        step.depends_on = step.depends_on.iter().map(|need| number_of[need]).collect();
+        step.depends_on = step.depends_on.iter().map(|dependency| number_of[dependency]).collect();
         plan.steps.push(step);
     }
     plan
 }
 
-fn selection(part: &SelectionDraft) -> Selection {
+fn selection(draft: &SelectionDraft) -> Selection {
     let patterns = |numbers: &[u8]| {
         let names = numbers.iter().map(|number| name(*number));
         names
@@ -440,17 +436,17 @@ fn selection(part: &SelectionDraft) -> Selection {
             .collect()
     };
     Selection {
-        targets: patterns(&part.targets),
-        excludes: patterns(&part.excludes),
+        targets: patterns(&draft.targets),
+        excludes: patterns(&draft.excludes),
     }
 }
 
-async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
-    let (workspace, declared) = create_workspace(world);
+async fn apply_and_replan(case: &PlannerCase, ran: &Cell<u32>) {
+    let (workspace, declared) = create_workspace(case);
     let observed = workspace.observe(&declared).await;
-    let selection = selection(&world.selection);
+    let selection = selection(&case.selection);
     let plan = workspace.plan_selected(&declared, &observed, &selection);
-    assert_only_managed_archived(&plan, world, &workspace);
+    assert_only_managed_archived(&plan, case, &workspace);
     if plan.is_blocked() {
         return;
     }
@@ -460,35 +456,35 @@ async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
             Some(TemporaryChange::Definition | TemporaryChange::Both)
         )
     };
-    if !world.settings.equality_order_sensitive && plan.steps.iter().any(wraps) {
-        // Such a service takes the wrapped form for the same definition; nothing but its answer tells.
+    if !case.settings.equality_order_sensitive && plan.steps.iter().any(wraps) {
+        // This service takes the wrapped form for the same definition. No plan can know that.
         return;
     }
     let is_likely = |warning: &Warning| matches!(warning, Warning::LikelyDuplicate { .. });
-    if !world.settings.equality_order_sensitive && plan.warnings.iter().any(is_likely) {
-        // The plan says so, and that nobody knows.
+    if !case.settings.equality_order_sensitive && plan.warnings.iter().any(is_likely) {
+        // The plan warns that the service may reject the definition.
         return;
     }
     ran.set(ran.get() + 1);
     let before = workspace.request_log().len();
-    // Steps are run side by side: nothing but their dependencies orders them.
-    let plan = if world.reorders_steps {
+    // Steps run in parallel: only their dependencies order them.
+    let plan = if case.reorders_steps {
         reorder_steps(plan)
     } else {
         plan
     };
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     let log = workspace.request_log().split_off(before);
     let refused = log
         .iter()
         .find(|entry| matches!(entry.status, 400 | 403 | 409 | 412 | 413 | 429));
     assert!(
-        refused.is_none() && receipt.is_complete(),
-        "{}{receipt:#?}\n{refused:#?}",
+        refused.is_none() && report.is_complete(),
+        "{}{report:#?}\n{refused:#?}",
         describe_plan(&plan)
     );
     if plan.excluded.steps > 0 {
-        // What was left out for want of something excluded may be free to be done by now.
+        // Excluded steps may be possible now.
         return;
     }
     let observed = workspace.observe(&declared).await;
@@ -501,8 +497,8 @@ async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
     );
 }
 
-/// Whether it is the service that stands in the way, and its word can be taken by trying.
-fn can_be_tried_against_the_service(conflict: &Conflict, settings: &SandboxSettings) -> bool {
+/// Whether the conflict is a rule of the service, so that the service rejects the plan's requests.
+fn is_service_rule(conflict: &Conflict, settings: &SandboxSettings) -> bool {
     match conflict {
         Conflict::NameTaken { .. }
         | Conflict::NameReserved { .. }
@@ -510,9 +506,9 @@ fn can_be_tried_against_the_service(conflict: &Conflict, settings: &SandboxSetti
         | Conflict::DefinitionTaken { .. }
         | Conflict::DefinitionShared { .. }
         | Conflict::ReferenceLimit { .. } => true,
-        // Whether the limit counts when segments are taken out again, no plan can know.
+        // No plan can know whether the limit applies to unarchived segments.
         Conflict::ActiveLimit { .. } => settings.unarchive_checks_active_limit,
-        // Nobody can tell what was meant, or it is not wanted.
+        // The configuration is ambiguous, or the policy forbids the change.
         Conflict::UnknownReference { .. }
         | Conflict::OrphanReferenced { .. }
         | Conflict::SharedTarget { .. }
@@ -528,19 +524,18 @@ fn can_be_tried_against_the_service(conflict: &Conflict, settings: &SandboxSetti
         | Conflict::CannotRename { .. }
         | Conflict::CannotArchive { .. }
         | Conflict::MembersUnknown { .. }
-        // Its steps are not in the plan.
+        // The plan does not contain the steps.
         | Conflict::Cycle { .. } => false,
     }
 }
 
-/// Whether each segment of a plan is the live one that it meant, and not another that has its name by now; and none that
-/// another file means was taken over for its name.
+/// Whether each target of a plan has its declared name, and no segment of another declaration was overwritten.
 fn matches_intended_segments(plan: &Plan, observed: &ObservedWorkspace) -> bool {
     let is_named = |id: &SegmentId, name: &SegmentName| {
-        let live = observed.segments.get(id);
-        live.is_some_and(|live| live.name == *name)
+        let remote = observed.segments.get(id);
+        remote.is_some_and(|segment| segment.name == *name)
     };
-    let is_taken_over = |conflict: &Conflict| match conflict {
+    let is_overwritten = |conflict: &Conflict| match conflict {
         Conflict::NameTaken { segment, holder } => {
             holder.declared.is_some() && is_named(&holder.id, &segment.name)
         }
@@ -550,31 +545,35 @@ fn matches_intended_segments(plan: &Plan, observed: &ObservedWorkspace) -> bool 
     declared
         .filter_map(|step| Some((step.action.target()?, &step.segment)))
         .all(|(target, name)| is_named(&target.id, name))
-        && !plan.conflicts.iter().any(is_taken_over)
+        && !plan.conflicts.iter().any(is_overwritten)
 }
 
-/// Applies a plan in spite of its conflicts, and what is left of it again, until the service takes nothing more.
-async fn apply_despite_conflicts(world: &PlannerCase, tried: &Cell<u32>) {
-    let (workspace, declared) = create_workspace(world);
+/// Applies a plan despite its conflicts, and plans again, until the service accepts no further step.
+async fn apply_despite_conflicts(case: &PlannerCase, tried: &Cell<u32>) {
+    let (workspace, declared) = create_workspace(case);
     let mut plan = workspace.plan(&declared).await;
-    let judged = |conflict| can_be_tried_against_the_service(conflict, &world.settings);
-    if plan.conflicts.is_empty() || !plan.conflicts.iter().all(judged) {
+    let is_service_rule = |conflict| is_service_rule(conflict, &case.settings);
+    if plan.conflicts.is_empty() || !plan.conflicts.iter().all(is_service_rule) {
         return;
     }
     tried.set(tried.get() + 1);
     let first = plan.clone();
     for round in 0..MAX_ATTEMPTS {
         plan.conflicts.clear();
-        let is_other_way = world.reorders_steps != (round % 2 == 1);
-        let receipt = workspace
-            .apply(&if is_other_way { reorder_steps(plan) } else { plan })
+        let reorders_steps = case.reorders_steps != (round % 2 == 1);
+        let report = workspace
+            .apply(&if reorders_steps { reorder_steps(plan) } else { plan })
             .await;
         let observed = workspace.observe(&declared).await;
         plan = workspace.plan_from(&declared, &observed);
-        let is_reached =
+        let is_converged =
             plan.is_empty() && !plan.is_blocked() && matches_intended_segments(&first, &observed);
-        assert!(!is_reached, "the service took all of\n{}", describe_plan(&first));
-        if !receipt
+        assert!(
+            !is_converged,
+            "the service accepted all of\n{}",
+            describe_plan(&first)
+        );
+        if !report
             .steps
             .iter()
             .any(|entry| matches!(entry.outcome, StepOutcome::Applied { .. }))
@@ -584,7 +583,7 @@ async fn apply_despite_conflicts(world: &PlannerCase, tried: &Cell<u32>) {
     }
 }
 
-/// A plan in a few lines, for whoever reads a failure.
+/// A short text of a plan, for failure messages.
 fn describe_plan(plan: &Plan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
@@ -595,10 +594,10 @@ fn describe_plan(plan: &Plan) -> String {
                 target.id, target.remote_name, target.matched_by
             )
         });
-        let wanted = step
+        let desired = step
             .action
             .desired()
-            .map(|wanted| wanted.canonical(&plan.references).to_string());
+            .map(|desired| desired.canonical(&plan.references).to_string());
         let _ = writeln!(
             text,
             "{} {} {}{} {:?} after {:?} {}",
@@ -608,7 +607,7 @@ fn describe_plan(plan: &Plan) -> String {
             from.unwrap_or_default(),
             step.action.temporary_change(),
             step.depends_on,
-            wanted.unwrap_or_default()
+            desired.unwrap_or_default()
         );
     }
     for conflict in &plan.conflicts {
@@ -617,15 +616,15 @@ fn describe_plan(plan: &Plan) -> String {
     text
 }
 
-/// Runs a law over worlds, at most so many.
-fn for_all_cases(cases: u32, law: impl Fn(&PlannerCase)) {
+/// Checks a property for random cases.
+fn for_all_cases(cases: u32, property: impl Fn(&PlannerCase)) {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
-    let outcome = runner.run(&planner_case(), |world| {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| law(&world)));
+    let outcome = runner.run(&planner_case(), |case| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| property(&case)));
         outcome
             .map_err(|panic| TestCaseError::fail(panic.downcast_ref::<String>().cloned().unwrap_or_default()))
     });
@@ -637,8 +636,8 @@ fn for_all_cases(cases: u32, law: impl Fn(&PlannerCase)) {
 fn require_no_rejected_requests() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ran = Cell::new(0);
-    for_all_cases(CASES / 2, |world| runtime.block_on(apply_and_replan(world, &ran)));
-    // A law that nothing falls under says nothing.
+    for_all_cases(CASES / 2, |case| runtime.block_on(apply_and_replan(case, &ran)));
+    // Too few cases would make the test meaningless.
     assert!(
         ran.get() > CASES / 4,
         "only {} plans were free of conflicts",
@@ -646,7 +645,7 @@ fn require_no_rejected_requests() {
     );
 }
 
-// In two halves, for two cores.
+// Two halves, so that two cores can run them.
 
 #[test]
 fn a_plan_without_conflicts_is_never_rejected() {
@@ -662,8 +661,8 @@ fn a_plan_without_conflicts_is_never_rejected_in_more_cases() {
 fn a_plan_with_conflicts_never_converges() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tried = Cell::new(0);
-    for_all_cases(CASES / 4, |world| {
-        runtime.block_on(apply_despite_conflicts(world, &tried))
+    for_all_cases(CASES / 4, |case| {
+        runtime.block_on(apply_despite_conflicts(case, &tried))
     });
     assert!(
         tried.get() > CASES / 40,
@@ -675,24 +674,22 @@ fn a_plan_with_conflicts_never_converges() {
 #[test]
 fn equal_inputs_give_byte_identical_plans() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for_all_cases(200, |world| {
+    for_all_cases(200, |case| {
         runtime.block_on(async {
-            let (workspace, declared) = create_workspace(world);
+            let (workspace, declared) = create_workspace(case);
             let observed = workspace.observe(&declared).await;
             let text = || serde_json::to_string(&workspace.plan_from(&declared, &observed)).unwrap();
             let first = text();
             for _ in 0..9 {
                 assert_eq!(text(), first);
             }
-            // A saved plan comes back as it was.
+            // A plan is the same after it was saved.
             let plan: Plan = serde_json::from_str(&first).unwrap();
             assert_eq!(plan, workspace.plan_from(&declared, &observed));
         });
     });
 }
 
-/// How often what is left is tried again.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// Worlds that are tried.
 const CASES: u32 = 10_000;

@@ -1,5 +1,5 @@
-//! Nothing is lost and nothing becomes ours by accident: what is overwritten is kept first, what was refused leaves no
-//! trace, and what was taken back is as it was.
+//! segctl records each definition before it overwrites it. A refused write adopts no segment, and a rollback restores the
+//! original state.
 
 use super::test_workspace::TestWorkspace;
 use segctl::apply::run_report::{RunReport, StepOutcome};
@@ -52,28 +52,28 @@ fn workspace() -> TestWorkspace {
     })
 }
 
-/// Makes a segment by hand; its id.
+/// Creates a segment outside segctl, and returns its id.
 fn create_externally(workspace: &TestWorkspace, name: &str, amount: u32, archived: bool) -> SegmentId {
-    let made = workspace.edit_in_dashboard(
+    let created = workspace.edit_in_dashboard(
         &json!({"name": name, "archived": archived, "included_filters": spend_above(amount)}),
     );
-    SegmentId::new(made["data"]["id"].as_str().unwrap())
+    SegmentId::new(created["data"]["id"].as_str().unwrap())
 }
 
-fn first_outcome(receipt: &RunReport) -> &StepOutcome {
-    &receipt.steps.first().unwrap().outcome
+fn first_outcome(report: &RunReport) -> &StepOutcome {
+    &report.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
 async fn hidden_segments_that_exchange_definitions_converge_after_two_runs() {
-    // What is hidden, and what the files say.
+    // The hidden segments, and the declared ones.
     let table = [
         (vec![("B", 2)], [("A", 2), ("B", 3)]),
         (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 3)]),
         (vec![("A", 1), ("B", 2)], [("A", 3), ("B", 1)]),
         (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 1)]),
     ];
-    for (hidden, wanted) in table {
+    for (hidden, desired) in table {
         let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             archived_definitions_conflict: true,
@@ -82,11 +82,11 @@ async fn hidden_segments_that_exchange_definitions_converge_after_two_runs() {
         for (name, amount) in &hidden {
             create_externally(&workspace, name, *amount, true);
         }
-        let files = wanted.map(|(name, amount)| declared(name, amount));
+        let files = desired.map(|(name, amount)| declared(name, amount));
         workspace.apply(&workspace.plan(&files).await).await;
-        let receipt = workspace.apply(&workspace.plan(&files).await).await;
-        assert!(receipt.is_complete(), "{hidden:?} {wanted:?}: {receipt:?}");
-        assert!(workspace.plan(&files).await.is_empty(), "{hidden:?} {wanted:?}");
+        let report = workspace.apply(&workspace.plan(&files).await).await;
+        assert!(report.is_complete(), "{hidden:?} {desired:?}: {report:?}");
+        assert!(workspace.plan(&files).await.is_empty(), "{hidden:?} {desired:?}");
     }
 }
 
@@ -96,11 +96,11 @@ async fn the_definition_of_a_hidden_name_holder_is_recorded_before_the_overwrite
     let id = create_externally(&workspace, "A", 9, true);
     let files = [declared("A", 1)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
-    let ledger = workspace.stored_state();
-    let replaced = &ledger.managed_entry(&id).unwrap().revisions;
-    let values: Vec<&Value> = replaced
+    let state = workspace.stored_state();
+    let revisions = &state.managed_entry(&id).unwrap().revisions;
+    let values: Vec<&Value> = revisions
         .iter()
-        .map(|replaced| &replaced.definition.included_filters["filters"][0]["value"])
+        .map(|revision| &revision.definition.included_filters["filters"][0]["value"])
         .collect();
     assert_eq!(values, [&json!(9)]);
 }
@@ -111,9 +111,9 @@ async fn a_hidden_name_holder_is_not_changed_if_adoption_is_refused() {
     workspace.change_policy(|policy| policy.adoption = Adoption::Refuse);
     create_externally(&workspace, "A", 9, true);
     let files = [declared("A", 1)];
-    let receipt = workspace.apply(&workspace.plan(&files).await).await;
-    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
-        panic!("{receipt:?}")
+    let report = workspace.apply(&workspace.plan(&files).await).await;
+    let StepOutcome::Failed { message } = first_outcome(&report) else {
+        panic!("{report:?}")
     };
     assert!(message.contains("refuses adoption"), "{message}");
     assert!(
@@ -131,13 +131,13 @@ async fn a_rejected_update_does_not_adopt_the_segment() {
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     assert!(
-        matches!(first_outcome(&receipt), StepOutcome::Failed { .. }),
-        "{receipt:?}"
+        matches!(first_outcome(&report), StepOutcome::Failed { .. }),
+        "{report:?}"
     );
     assert_eq!(workspace.stored_state().managed_entry(&id), None);
-    // The file is given up: what somebody else made is not archived for it.
+    // Without its declaration, the unmanaged segment is not archived.
     assert!(
         workspace
             .plan(&[declared("B", 2)])
@@ -157,9 +157,9 @@ async fn a_rejected_update_reports_the_original_error() {
         {"on": {"method": "PATCH", "path_prefix": "/v3/"}, "fault": {"status": {"code": 403, "when": "before"}}},
         {"on": {"method": "PATCH", "path_prefix": "/v2/"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
-    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
-        panic!("{receipt:?}")
+    let report = workspace.apply(&plan).await;
+    let StepOutcome::Failed { message } = first_outcome(&report) else {
+        panic!("{report:?}")
     };
     assert!(message.starts_with("cannot update"), "{message}");
 }
@@ -177,15 +177,15 @@ async fn a_state_write_failure_stops_the_run_before_the_request() {
         .count();
     workspace.fail_state_writes();
     let RunResult {
-        report: receipt,
-        abort_reason: stop,
+        report,
+        abort_reason,
         ..
     } = workspace.apply_with_result(&plan).await;
-    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
-        panic!("{receipt:?}")
+    let StepOutcome::Failed { message } = first_outcome(&report) else {
+        panic!("{report:?}")
     };
     assert!(message.starts_with("nothing was written"), "{message}");
-    assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
+    assert!(matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))), "{abort_reason:?}");
     assert_eq!(
         workspace
             .request_log()
@@ -201,17 +201,17 @@ async fn a_rollback_restores_the_state() {
     let workspace = workspace();
     let files = [declared("A", 1), declared("B", 2)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
-    let known = workspace.stored_state();
+    let before = workspace.stored_state();
     let swapped = [declared("A", 2), declared("B", 1)];
     let plan = workspace.plan(&swapped).await;
     assert_eq!(plan.steps.len(), 3, "{:?}", plan.steps);
-    // The passing step of A is let through, and B is refused.
+    // The temporary change of A succeeds, and the update of B is refused.
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
-    let receipt = workspace.apply(&plan).await;
-    assert_eq!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
-    assert_eq!(workspace.stored_state(), known);
+    let report = workspace.apply(&plan).await;
+    assert_eq!(first_outcome(&report), &StepOutcome::RolledBack, "{report:?}");
+    assert_eq!(workspace.stored_state(), before);
     assert!(workspace.plan(&files).await.is_empty());
 }
 
@@ -221,22 +221,22 @@ async fn the_original_definition_is_recorded_if_a_temporary_change_cannot_be_rol
     let files = [declared("A", 1), declared("B", 2)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
     let plan = workspace.plan(&[declared("A", 2), declared("B", 1)]).await;
-    // The final step of A is refused, and B has what A had.
+    // The final step of A is refused, and B has the old definition of A.
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
     ]));
-    let receipt = workspace.apply(&plan).await;
+    let report = workspace.apply(&plan).await;
     assert!(
-        matches!(first_outcome(&receipt), StepOutcome::Applied { .. }),
-        "{receipt:?}"
+        matches!(first_outcome(&report), StepOutcome::Applied { .. }),
+        "{report:?}"
     );
-    let ledger = workspace.stored_state();
-    let entry = ledger.latest_by_name(&SegmentName::new("A")).unwrap();
-    let replaced = entry
+    let state = workspace.stored_state();
+    let entry = state.latest_by_name(&SegmentName::new("A")).unwrap();
+    let definitions = entry
         .revisions
         .iter()
-        .map(|replaced| &replaced.definition.included_filters);
-    assert_eq!(replaced.collect::<Vec<_>>()[0], &spend_above(1));
+        .map(|revision| &revision.definition.included_filters);
+    assert_eq!(definitions.collect::<Vec<_>>()[0], &spend_above(1));
 }
 
 #[tokio::test]
@@ -252,8 +252,8 @@ async fn a_temporary_change_edited_in_the_dashboard_is_not_rolled_back() {
         1,
         &json!({"id": id.as_str(), "included_filters": spend_above(77)}),
     );
-    let receipt = workspace.apply(&plan).await;
-    assert_ne!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
+    let report = workspace.apply(&plan).await;
+    assert_ne!(first_outcome(&report), &StepOutcome::RolledBack, "{report:?}");
     let observed = workspace.observe(&[declared("A", 2)]).await;
     let definition = observed.segments[&id].definition.as_ref().unwrap();
     assert_eq!(definition.included_filters["filters"][0]["value"], json!(77));

@@ -1,4 +1,4 @@
-//! Publishing a list takes its time and fails, before or after the service was told of it.
+//! Publishing a list takes time, and fails before or after the upload request.
 
 use super::member_lists::{cohort, run_with_options, upload, users, workspace};
 use super::test_workspace::TestWorkspace;
@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::{fmt, fs, io};
 
-/// What happens when a list is published, by how many were before.
+/// Runs after a list was published. Its argument is the number of earlier publications.
 type OnPublished = dyn Fn(usize) -> io::Result<()> + Send + Sync;
 
-/// A folder where something happens once a list is in it.
+/// A folder publisher that runs a hook after each publication.
 struct HookedFolderPublisher {
     folder: FolderPublisher,
     publish_count: AtomicUsize,
@@ -55,34 +55,33 @@ impl Publisher for HookedFolderPublisher {
     }
 }
 
-/// Applies what is declared, and has something happen when a list was published.
+/// Applies, and runs a hook after each publication.
 async fn apply_and_publish(
     folder: &Path,
     workspace: &TestWorkspace,
-    (declared, then): (DeclaredSegment, Box<OnPublished>),
+    (declared, on_published): (DeclaredSegment, Box<OnPublished>),
 ) -> StepOutcome {
-    apply_and_publish_until((folder, workspace), (declared, then), CancelToken::never()).await
+    apply_and_publish_until((folder, workspace), (declared, on_published), CancelToken::never()).await
 }
 
-/// As [`run`], as long as nobody wants it to stop.
 async fn apply_and_publish_until(
     (folder, workspace): (&Path, &TestWorkspace),
-    (declared, then): (DeclaredSegment, Box<OnPublished>),
-    stop: CancelToken,
+    (declared, on_published): (DeclaredSegment, Box<OnPublished>),
+    cancel_token: CancelToken,
 ) -> StepOutcome {
     let publisher = HookedFolderPublisher {
         folder: FolderPublisher::at(folder.join("published"), None),
         publish_count: AtomicUsize::new(0),
-        on_published: then,
+        on_published,
     };
-    let settings = ApplyOptions {
+    let options = ApplyOptions {
         config_directory: folder.to_owned(),
         publisher: Some(Arc::new(publisher)),
-        cancel_token: stop,
+        cancel_token,
         ..ApplyOptions::default()
     };
-    let (_, receipt) = run_with_options(settings, workspace, vec![declared], false).await;
-    receipt.unwrap().steps.first().unwrap().outcome.clone()
+    let (_, report) = run_with_options(options, workspace, vec![declared], false).await;
+    report.unwrap().steps.first().unwrap().outcome.clone()
 }
 
 fn no_hook() -> Box<OnPublished> {
@@ -94,7 +93,7 @@ fn fails_from(first: usize) -> Box<OnPublished> {
         if before < first {
             return Ok(());
         }
-        Err(io::Error::other("the place is out of order"))
+        Err(io::Error::other("the folder is not writable"))
     })
 }
 
@@ -118,11 +117,11 @@ async fn a_lock_lost_during_publishing_prevents_the_upload_request() {
     });
     let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), loses_lock)).await;
     assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
-    let is_told = workspace
+    let was_sent = workspace
         .request_log()
         .iter()
-        .any(|call| call.path.contains("/file-segment"));
-    assert!(!is_told);
+        .any(|entry| entry.path.contains("/file-segment"));
+    assert!(!was_sent);
 }
 
 #[tokio::test]
@@ -144,13 +143,13 @@ async fn a_lost_upload_whose_list_cannot_be_republished_is_unknown() {
 #[tokio::test]
 async fn lists_of_failed_uploads_are_removed_after_a_day() {
     let lost = json!([{"on": {"path_prefix": "/v2/"}, "times": 50, "fault": {"reset": {"when": "before"}}}]);
-    // It was published and said not to be; and nobody knows what became of the call about it.
-    for (faults, then) in [(json!([]), fails_from(0)), (lost, no_hook())] {
+    // In the first case publishing reports an error after it succeeded; in the second the upload requests are lost.
+    for (faults, on_published) in [(json!([]), fails_from(0)), (lost, no_hook())] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let workspace = workspace();
         workspace.set_faults(&faults);
-        let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), then)).await;
+        let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), on_published)).await;
         assert!(!outcome.is_done(), "{outcome:?}");
         workspace.set_faults(&json!([]));
         assert_eq!(published_file_count(folder), 1);
@@ -196,20 +195,20 @@ async fn a_lost_upload_of_a_cancelled_run_makes_users_unknown() {
     assert!(outcome.is_done(), "{outcome:?}");
     let fault = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": {"reset": {"when": "after"}}});
     workspace.set_faults(&json!([fault]));
-    let (stopper, stop) = CancelHandle::new();
+    let (cancel_handle, cancel_token) = CancelHandle::new();
     let stops: Box<OnPublished> = Box::new(move |_| {
-        stopper.cancel();
+        cancel_handle.cancel();
         Ok(())
     });
     let outcome = apply_and_publish_until(
         (folder, &workspace),
         (upload(folder, &single_user(2)), stops),
-        stop,
+        cancel_token,
     )
     .await;
     assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
     workspace.set_faults(&json!([]));
-    // The list that it had before is sent again, although that is what the ledger knew last.
+    // The earlier list is sent again, although it was the last one that the state recorded.
     let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), no_hook())).await;
     assert!(outcome.is_done(), "{outcome:?}");
     assert_eq!(users(&workspace), Some(single_user(1)));
@@ -230,16 +229,16 @@ async fn no_list_is_unpublished_without_the_lock() {
     });
     let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(2)), loses_lock)).await;
     assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
-    // Whoever has the lock by now may have published the first list again.
+    // The process that holds the lock now may have published the first list again.
     assert_eq!(published_file_count(folder), 2);
 }
 
-/// The first delivery of a doubled call made the segment, and what is heard is that the name is taken.
+/// The first delivery of a duplicated request creates the segment; the run gets a name conflict.
 #[tokio::test]
 async fn a_create_that_may_have_been_duplicated_counts_as_written() {
-    let doubled = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": "replayed_post"});
-    let lagging = json!({"on": {"method": "GET"}, "times": 1, "fault": {"stale_list": {"missing_last": 1}}});
-    for faults in [json!([doubled]), json!([doubled, lagging])] {
+    let duplicated = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": "replayed_post"});
+    let stale = json!({"on": {"method": "GET"}, "times": 1, "fault": {"stale_list": {"missing_last": 1}}});
+    for faults in [json!([duplicated]), json!([duplicated, stale])] {
         let folder = tempfile::tempdir().unwrap();
         let workspace = workspace();
         let mut declared = upload(folder.path(), &single_user(1));
@@ -251,14 +250,14 @@ async fn a_create_that_may_have_been_duplicated_counts_as_written() {
         }
         let plan = workspace.plan(&[declared]).await;
         workspace.set_faults(&faults);
-        let ended = workspace.apply_with_result(&plan).await;
-        let outcome = &ended.report.steps.first().unwrap().outcome;
+        let result = workspace.apply_with_result(&plan).await;
+        let outcome = &result.report.steps.first().unwrap().outcome;
         assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
-        assert!(ended.has_written, "{faults}");
+        assert!(result.has_written, "{faults}");
     }
 }
 
-/// Two calls of a step read one file where the first was lost: what is said of the second says nothing of the first.
+/// If the first request of a step is lost, both requests may read the same list. The result of one does not cover the other.
 #[tokio::test]
 async fn a_list_that_a_lost_upload_may_still_read_stays_published() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,7 +271,7 @@ async fn a_list_that_a_lost_upload_may_still_read_stays_published() {
         ),
     ] {
         let apply = async |users: &BTreeSet<u8>| {
-            let settings = ApplyOptions {
+            let options = ApplyOptions {
                 config_directory: folder.to_owned(),
                 publisher: Some(Arc::new(FolderPublisher::at(folder.join("published"), None))),
                 callbacks: Some(CallbackOptions {
@@ -282,21 +281,21 @@ async fn a_list_that_a_lost_upload_may_still_read_stays_published() {
                 }),
                 ..ApplyOptions::default()
             };
-            drop(run_with_options(settings, &workspace, vec![upload(folder, users)], false).await);
-            let ledger = workspace.stored_state();
-            let latest = ledger
+            drop(run_with_options(options, &workspace, vec![upload(folder, users)], false).await);
+            let state = workspace.stored_state();
+            let latest = state
                 .all_entries()
                 .find_map(|entry| entry.upload_state.as_ref()?.pending.last().cloned());
             if let Some(upload) = latest {
-                let said = UploadResult::Processed(UploadCounts::default());
-                workspace.save_callback(&upload, &said).await.unwrap();
+                let result = UploadResult::Processed(UploadCounts::default());
+                workspace.save_callback(&upload, &result).await.unwrap();
             }
         };
         apply(&single_user(1)).await;
         workspace.set_faults(&fault);
         apply(&single_user(2)).await;
         workspace.set_faults(&json!([]));
-        // Learns what was said, and takes away what was read and is not read again.
+        // This run reads the upload result, and unpublishes lists that the service does not read again.
         apply(&single_user(2)).await;
         assert!(published_file_count(folder) > left, "{fault}");
         workspace.advance(SignedDuration::from_hours(1));
@@ -305,18 +304,18 @@ async fn a_list_that_a_lost_upload_may_still_read_stays_published() {
     }
 }
 
-/// Its users were dropped while it was away, and that a list could not be published does not bring them back.
+/// MoEngage dropped the users while the segment was archived. A failed publication must not hide that.
 #[tokio::test]
 async fn an_unarchived_segment_without_users_gets_its_list_uploaded() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let workspace = workspace();
     let declared = || upload(folder, &single_user(1));
-    let away = DeclaredSegment {
+    let archived = DeclaredSegment {
         lifecycle: Lifecycle::Archived,
         ..declared()
     };
-    for declared in [declared(), away] {
+    for declared in [declared(), archived] {
         let outcome = apply_and_publish(folder, &workspace, (declared, no_hook())).await;
         assert!(outcome.is_done(), "{outcome:?}");
     }

@@ -1,4 +1,4 @@
-//! What is printed is read back as it was.
+//! A definition that is encoded and decoded stays the same.
 
 use super::generate::definition;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ pub(crate) fn document(definition: &Definition) -> Value {
     document
 }
 
-/// A group with the filters that the vocabulary does not know marked as raw, as files have to have them.
+/// Wraps filters of unknown types in `raw`, as files require it.
 fn mark_raw_filters(group: &Value) -> Value {
     let mut group = group.clone();
     for filter in group["filters"].as_array_mut().unwrap() {
@@ -32,21 +32,21 @@ fn mark_raw_filters(group: &Value) -> Value {
     group
 }
 
-/// What a text declares, or the messages of everything that is wrong with it.
+/// The declared contents, or the messages of all diagnostics.
 pub(crate) fn decode(text: &str) -> Result<Contents, Vec<String>> {
     let source = Arc::new(SourceFile::new("a.yaml", text));
-    let (documents, mut faults) = yaml::parse(&source);
+    let (documents, mut diagnostics) = yaml::parse(&source);
     let mut read = None;
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
-        faults.extend(more);
+        diagnostics.extend(more);
         read = declaration;
     }
     match read {
-        Some(declaration) if faults.is_empty() => Ok(declaration.segment.contents),
-        _ => Err(faults
+        Some(declaration) if diagnostics.is_empty() => Ok(declaration.segment.contents),
+        _ => Err(diagnostics
             .into_iter()
-            .map(|fault| format!("{}: {}", fault.code, fault.message))
+            .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
             .collect()),
     }
 }

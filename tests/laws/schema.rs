@@ -1,4 +1,4 @@
-//! The schemas are what the decoder takes.
+//! The schemas accept exactly what the decoder accepts.
 
 mod boundaries;
 mod mutations;
@@ -23,7 +23,7 @@ fn validator(schema: &Value) -> Validator {
         .unwrap()
 }
 
-/// What else a document may say of its segment.
+/// Optional fields of a document.
 fn optional_fields() -> impl Strategy<Value = Value> {
     let fields = json!({
         "kind": "filter", "description": "# why", "owner": "014", "labels": ["no", ""], "lifecycle": "archived",
@@ -33,7 +33,7 @@ fn optional_fields() -> impl Strategy<Value = Value> {
     prop::sample::subsequence(fields, 0..=3).prop_map(|fields| Value::Object(fields.into_iter().collect()))
 }
 
-/// Segments that are not made of filters.
+/// Cohorts and file segments.
 fn member_segments() -> impl Strategy<Value = Value> {
     let digest = "0123456789abcdef".repeat(4);
     prop::sample::select(vec![
@@ -49,16 +49,16 @@ fn member_segments() -> impl Strategy<Value = Value> {
 
 fn require_agreement(document: &Value) -> Result<(), TestCaseError> {
     let decoded = decode(&document.to_string());
-    let faults: Vec<_> = SEGMENT
+    let errors: Vec<_> = SEGMENT
         .iter_errors(document)
-        .map(|fault| fault.to_string())
+        .map(|error| error.to_string())
         .collect();
     prop_assert_eq!(
         decoded.is_ok(),
-        faults.is_empty(),
+        errors.is_empty(),
         "decoder: {:?}\nschema: {:?}\n{:#}",
         decoded.err(),
-        faults,
+        errors,
         document
     );
     Ok(())
@@ -71,14 +71,14 @@ proptest! {
     fn segment_schema_agrees_with_the_decoder(
         definition in definition(),
         envelope in optional_fields(),
-        damage in prop::option::weighted(0.8, (any::<prop::sample::Index>(), mutation())),
+        mutation in prop::option::weighted(0.8, (any::<prop::sample::Index>(), mutation())),
     ) {
         let mut document = document(&definition);
         for (key, value) in envelope.as_object().unwrap() {
             document[key] = value.clone();
         }
-        if let Some((choice, damage)) = damage {
-            document = mutated(&document, &choice, &damage);
+        if let Some((choice, mutation)) = mutation {
+            document = mutated(&document, &choice, &mutation);
         }
         require_agreement(&document)?;
     }
@@ -87,7 +87,7 @@ proptest! {
     fn member_segment_schema_agrees_with_the_decoder(
         document in member_segments(),
         envelope in optional_fields(),
-        damages in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 0..3),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 0..3),
     ) {
         let mut document = document;
         for (key, value) in envelope.as_object().unwrap() {
@@ -95,18 +95,18 @@ proptest! {
                 document[key] = value.clone();
             }
         }
-        for (choice, damage) in damages {
-            document = mutated(&document, &choice, &damage);
+        for (choice, mutation) in mutations {
+            document = mutated(&document, &choice, &mutation);
         }
         require_agreement(&document)?;
     }
 }
 
-/// The examples as editors see them: YAML read by somebody else.
+/// Editors read the examples with another YAML parser.
 #[test]
 fn examples_match_the_schemas() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segments")];
-    let mut seen = 0;
+    let mut checked = 0;
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -121,16 +121,16 @@ fn examples_match_the_schemas() {
             }
             let text = fs::read_to_string(&path).unwrap();
             for document in serde_yaml::from_multiple::<Value>(&text).unwrap() {
-                let faults: Vec<_> = SEGMENT
+                let errors: Vec<_> = SEGMENT
                     .iter_errors(&document)
-                    .map(|fault| fault.to_string())
+                    .map(|error| error.to_string())
                     .collect();
-                assert!(faults.is_empty(), "{} {faults:?}", path.display());
-                seen += 1;
+                assert!(errors.is_empty(), "{} {errors:?}", path.display());
+                checked += 1;
             }
         }
     }
-    assert!(seen >= 30, "{seen} examples");
+    assert!(checked >= 30, "{checked} examples");
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segctl.yaml");
     let settings: Value = serde_yaml::from_str(&fs::read_to_string(settings).unwrap()).unwrap();
     assert!(validator(&schema::settings()).is_valid(&settings), "{settings:#}");
@@ -155,21 +155,21 @@ fn committed_schemas_are_up_to_date() {
 fn settings_schema_agrees_with_the_decoder() {
     use segctl::config::settings::parse_settings;
     use segctl::config::source::SourceFile;
-    let service =
+    let workspace =
         json!({"data_center": "01", "workspace_id": "${ID}", "api_key": {"command": ["pass", "key"]}});
     let with = |key: &str, value: Value| {
-        let mut service = service.clone();
-        service[key] = value;
-        json!({"segments": "a", "workspaces": {"p": service}})
+        let mut workspace = workspace.clone();
+        workspace[key] = value;
+        json!({"segments": "a", "workspaces": {"p": workspace}})
     };
     let documents = [
-        json!({"segments": ["a", "b"], "default_workspace": "p", "workspaces": {"p": service}}),
-        json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "ledger": "l", "time_zone": "UTC"}}}),
-        json!({"segments": [], "workspaces": {"p": service}}),
+        json!({"segments": ["a", "b"], "default_workspace": "p", "workspaces": {"p": workspace}}),
+        json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "state": "l", "time_zone": "UTC"}}}),
+        json!({"segments": [], "workspaces": {"p": workspace}}),
         json!({"segments": "a", "workspaces": {}}),
-        json!({"segments": "a", "workspaces": {"a b": service}}),
+        json!({"segments": "a", "workspaces": {"a b": workspace}}),
         json!({"segments": "a"}),
-        json!({"workspaces": {"p": service}}),
+        json!({"workspaces": {"p": workspace}}),
         json!({"segments": "a", "workspaces": {"p": {"sandbox": ""}}}),
         json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "api_key": "${K}"}}}),
         with("data_center", json!("7")),
@@ -182,8 +182,8 @@ fn settings_schema_agrees_with_the_decoder() {
         with("db_name", json!("literal")),
         with("rate_limits", json!({"get": ["10/s"]})),
         with("rate_limits", json!({"gets": ["10/s"]})),
-        with("service", json!({"list_shows_archived": true})),
-        with("service", json!({"list_shows_archived": "yes"})),
+        with("api_behavior", json!({"list_shows_archived": true})),
+        with("api_behavior", json!({"list_shows_archived": "yes"})),
         with("sandbox", json!("f")),
         with(
             "publish",
@@ -230,11 +230,11 @@ fn settings_schema_agrees_with_the_decoder() {
     ];
     let validator = validator(&schema::settings());
     for document in documents {
-        let (read, faults) = parse_settings(&SourceFile::new("segctl.yaml", document.to_string()));
+        let (read, errors) = parse_settings(&SourceFile::new("segctl.yaml", document.to_string()));
         assert_eq!(
             read.is_some(),
             validator.is_valid(&document),
-            "{document} {faults:?}"
+            "{document} {errors:?}"
         );
     }
 }

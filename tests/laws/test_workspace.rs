@@ -1,5 +1,5 @@
-//! A workspace in this process: the real client, planner and applier over the real service, without sockets and
-//! with a clock that waits for nobody.
+//! A workspace in this process: the real client, planner and executor over the sandbox, without sockets.
+//! Its clock jumps over waits.
 
 use jiff::{SignedDuration, Timestamp};
 use segctl::api::{Client, Clock, Method, Request, RequestError, Response, Transport, TransportError};
@@ -9,7 +9,7 @@ use segctl::model::{
     DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, UploadId, UploadResult,
 };
 use segctl::observe::{Refresh, Scope, fetch_missing_definitions, observe};
-use segctl::plan::cohorts::ComparedLists;
+use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
 use segctl::plan::step::Plan;
 use segctl::plan::targeting::Selection;
@@ -22,30 +22,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What happens while segctl waits.
 #[derive(Clone)]
 pub(crate) enum EventDuringWait {
-    /// Somebody does something by hand.
+    /// A dashboard user edits a segment.
     Edit(Value),
-    /// The ledger's lock is lost.
     LockLost,
 }
 
-/// Everything of one workspace.
 #[derive(Clone)]
 pub(crate) struct TestWorkspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
     state: Arc<Mutex<State>>,
-    /// The lists of members that are kept beside it.
     lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
-    /// What the service said of uploads.
     callbacks: Arc<Mutex<BTreeMap<UploadId, UploadResult>>>,
-    /// How often the ledger can still be written, where that has an end.
+    /// How often the state can still be written; `None` for no limit.
     writes_left: Arc<Mutex<Option<usize>>>,
-    /// What somebody does after so many more PATCH calls.
+    /// A dashboard edit after so many more PATCH requests.
     scheduled_edit: Arc<Mutex<Option<(usize, Value)>>>,
-    /// What happens when segctl waits for the first time.
     event_during_wait: Arc<Mutex<Option<EventDuringWait>>>,
     policy: Policy,
 }
@@ -75,40 +69,39 @@ impl TestWorkspace {
         }
     }
 
-    /// Does what a dashboard user does.
+    /// Edits a segment as a dashboard user.
     pub(crate) fn edit_in_dashboard(&self, edit: &Value) -> Value {
         self.sandbox_request("POST", "/_sandbox/segments", edit.to_string().into_bytes())
             .1
     }
 
-    /// Makes a call of the API that segctl does not make.
+    /// Sends an API request outside segctl.
     pub(crate) fn call_api_directly(&self, method: &str, path: &str, body: &Value) {
-        let (status, answer) = self.sandbox_request(method, path, body.to_string().into_bytes());
-        assert!((200..300).contains(&status), "{answer}");
+        let (status, body) = self.sandbox_request(method, path, body.to_string().into_bytes());
+        assert!((200..300).contains(&status), "{body}");
     }
 
-    /// Does what a dashboard user does, once so many PATCH calls were made.
+    /// Edits a segment as a dashboard user after so many PATCH requests.
     pub(crate) fn edit_after_patches(&self, patches: usize, edit: &Value) {
         *self.scheduled_edit.lock().unwrap() = Some((patches, edit.clone()));
     }
 
-    /// Has something happen when segctl waits for the first time.
-    pub(crate) fn during_next_wait(&self, meanwhile: EventDuringWait) {
-        *self.event_during_wait.lock().unwrap() = Some(meanwhile);
+    pub(crate) fn during_next_wait(&self, event: EventDuringWait) {
+        *self.event_during_wait.lock().unwrap() = Some(event);
     }
 
     fn apply_due_edit(&self) {
-        let mut interlude = self.scheduled_edit.lock().unwrap();
-        if let Some((patches, edit)) = interlude.as_mut() {
+        let mut scheduled_edit = self.scheduled_edit.lock().unwrap();
+        if let Some((patches, edit)) = scheduled_edit.as_mut() {
             *patches -= 1;
             if *patches == 0 {
                 self.edit_in_dashboard(&edit.clone());
-                *interlude = None;
+                *scheduled_edit = None;
             }
         }
     }
 
-    /// Has the service read the lists that it was told of, from files of this machine.
+    /// The service reads all uploaded lists from local files.
     pub(crate) fn finish_uploads(&self) {
         let mut service = self.service.lock().unwrap();
         while let Some(job) = service.next_job() {
@@ -118,18 +111,15 @@ impl TestWorkspace {
         }
     }
 
-    /// Lets time go by.
     pub(crate) fn advance(&self, by: SignedDuration) {
         let mut now = self.now.lock().unwrap();
         *now = now.checked_add(by).unwrap();
     }
 
-    /// Everything that the service keeps.
     pub(crate) fn sandbox_state(&self) -> Value {
         self.sandbox_request("GET", "/_sandbox/state", Vec::new()).1
     }
 
-    /// Makes calls go wrong from now on.
     pub(crate) fn set_faults(&self, script: &Value) {
         self.service
             .lock()
@@ -137,27 +127,22 @@ impl TestWorkspace {
             .set_faults(serde_json::from_value(script.clone()).unwrap());
     }
 
-    /// What the workspace allows.
     pub(crate) fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) {
         change(&mut self.policy);
     }
 
-    /// Has the ledger know a segment.
     pub(crate) fn add_state_entry(&self, entry: StateEntry) {
         self.state.lock().unwrap().record(entry);
     }
 
-    /// Loses the ledger.
     pub(crate) fn lose_state(&self) {
         *self.state.lock().unwrap() = State::default();
     }
 
-    /// The calls so far.
     pub(crate) fn request_log(&self) -> Vec<LogEntry> {
         self.service.lock().unwrap().log().to_vec()
     }
 
-    /// What the ledger knows.
     pub(crate) fn stored_state(&self) -> State {
         self.state.lock().unwrap().clone()
     }
@@ -166,21 +151,21 @@ impl TestWorkspace {
         self.plan_from(declared, &self.observe(declared).await)
     }
 
-    /// What is live, read whole.
+    /// Reads all remote segments.
     pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> ObservedWorkspace {
         self.try_observe(declared).await.unwrap()
     }
 
-    /// What is live, read whole, where no call fails for good.
+    /// Reads all remote segments; an error if a request finally fails.
     pub(crate) async fn try_observe(
         &self,
         declared: &[DeclaredSegment],
     ) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
-        let ledger = self.state.lock().unwrap().clone();
+        let state = self.state.lock().unwrap().clone();
         let scope = Scope {
             declared,
-            state: &ledger,
+            state: &state,
             policy: &self.policy,
             cache: &Cache::default(),
             refresh: Refresh::Full,
@@ -195,19 +180,19 @@ impl TestWorkspace {
         self.plan_selected(declared, observed, &Selection::default())
     }
 
-    /// What of the plan is selected.
     pub(crate) fn plan_selected(
         &self,
         declared: &[DeclaredSegment],
         observed: &ObservedWorkspace,
         selection: &Selection,
     ) -> Plan {
-        let ledger = self.stored_state();
+        let state = self.stored_state();
         plan(&PlanInput {
             workspace: "w",
+            endpoint: "",
             declared,
             observed,
-            state: &ledger,
+            state: &state,
             compared_lists: &ComparedLists::default(),
             policy: &self.policy,
             overrides: Overrides {
@@ -221,48 +206,42 @@ impl TestWorkspace {
         })
     }
 
-    /// From now on the ledger cannot be written.
     pub(crate) fn fail_state_writes(&self) {
         self.fail_state_writes_after(0);
     }
 
-    /// The ledger can be written so many times more.
     pub(crate) fn fail_state_writes_after(&self, writes: usize) {
         *self.writes_left.lock().unwrap() = Some(writes);
     }
 
-    /// The ledger can be written again.
     pub(crate) fn allow_state_writes(&self) {
         *self.writes_left.lock().unwrap() = None;
     }
 
-    /// Loses the lists that are kept beside the ledger.
     pub(crate) fn lose_member_lists(&self) {
         self.lists.lock().unwrap().clear();
     }
 
-    /// How many lists are kept beside the ledger.
     pub(crate) fn member_list_count(&self) -> usize {
         self.lists.lock().unwrap().len()
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> RunReport {
-        let ended = self.apply_with_result(plan).await;
-        assert!(ended.abort_reason.is_none(), "{:?}", ended.abort_reason);
-        ended.report
+        let result = self.apply_with_result(plan).await;
+        assert!(result.abort_reason.is_none(), "{:?}", result.abort_reason);
+        result.report
     }
 
-    /// Applies, with what ended the run early.
     pub(crate) async fn apply_with_result(&self, plan: &Plan) -> RunResult {
         let client = self.client();
-        let ledger = self.state.lock().unwrap().clone();
-        let settings = segctl::apply::ApplyOptions {
+        let state = self.state.lock().unwrap().clone();
+        let options = segctl::apply::ApplyOptions {
             api_behavior: self.policy.api_behavior,
             adoption: self.policy.adoption,
             parallelism: 8,
             ..segctl::apply::ApplyOptions::default()
         };
-        let applier = Applier::new(&client, self, (self, ledger), settings);
+        let applier = Applier::new(&client, self, (self, state), options);
         applier.apply(plan, &|_| {}).await
     }
 
@@ -271,7 +250,7 @@ impl TestWorkspace {
     }
 
     fn sandbox_request(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
-        let call = HttpRequest {
+        let request = HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             // "w:k" in base64.
@@ -285,7 +264,7 @@ impl TestWorkspace {
             body,
             ..HttpRequest::default()
         };
-        let reply = self.service.lock().unwrap().handle(self.now(), &call);
+        let reply = self.service.lock().unwrap().handle(self.now(), &request);
         (reply.status, reply.body)
     }
 }
@@ -298,8 +277,8 @@ impl Clock for TestWorkspace {
     async fn sleep_until(&self, moment: Timestamp) {
         let later = moment.max(self.now());
         *self.now.lock().unwrap() = later;
-        let meanwhile = self.event_during_wait.lock().unwrap().take();
-        match meanwhile {
+        let event = self.event_during_wait.lock().unwrap().take();
+        match event {
             Some(EventDuringWait::Edit(edit)) => drop(self.edit_in_dashboard(&edit)),
             Some(EventDuringWait::LockLost) => self.fail_state_writes(),
             None => {}
@@ -315,7 +294,7 @@ impl Transport for TestWorkspace {
             Method::Put => "PUT",
             Method::Patch => "PATCH",
         };
-        let call = HttpRequest {
+        let request = HttpRequest {
             method: method.to_owned(),
             path: request.path,
             query: request.query.into_iter().collect(),
@@ -332,8 +311,8 @@ impl Transport for TestWorkspace {
                 .map(|body| body.to_string().into_bytes())
                 .unwrap_or_default(),
         };
-        let reply = self.service.lock().unwrap().handle(self.now(), &call);
-        if call.method == "PATCH" {
+        let reply = self.service.lock().unwrap().handle(self.now(), &request);
+        if request.method == "PATCH" {
             self.apply_due_edit();
         }
         let header = |name: &str| {
@@ -352,7 +331,7 @@ impl Transport for TestWorkspace {
             Delivery::NotJson => b"<html>".to_vec(),
             Delivery::Deferred(_) | Delivery::Reset | Delivery::Truncated => {
                 return Err(TransportError::NoResponse {
-                    message: "the connection was cut".to_owned(),
+                    message: "connection reset".to_owned(),
                 });
             }
         };
@@ -370,30 +349,30 @@ impl StateStore for TestWorkspace {
         Ok(self.state.lock().unwrap().clone())
     }
 
-    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
+    async fn save(&self, state: &State) -> Result<(), StoreError> {
         let mut left = self.writes_left.lock().unwrap();
         let is_full = *left == Some(0);
         *left = left.map(|left| left.saturating_sub(1));
         if is_full {
             return Err(StoreError::Io {
                 operation: "write",
-                path: "ledger.json".into(),
+                path: "state.json".into(),
                 source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
             });
         }
-        *self.state.lock().unwrap() = ledger.clone();
+        *self.state.lock().unwrap() = state.clone();
         Ok(())
     }
 
-    async fn append(&self, ledger: &State, _: &[JournalEntry]) -> Result<(), StoreError> {
-        self.save(ledger).await
+    async fn append(&self, state: &State, _: &[JournalEntry]) -> Result<(), StoreError> {
+        self.save(state).await
     }
 
     async fn change_lock(
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> Result<Option<Lock>, StoreError> {
-        // Whoever asks is alone here.
+        // Tests have one process, so the lock is always free.
         assert_ne!(change(None), LockChange::Remove);
         Ok(None)
     }
@@ -450,7 +429,7 @@ impl StateStore for TestWorkspace {
         _: &mut u64,
         mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> Result<(), StoreError> {
-        // One run, whose client remembers its calls by itself.
+        // The client of the only run remembers its own requests.
         respond(Vec::new());
         Ok(())
     }

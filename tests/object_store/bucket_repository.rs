@@ -1,4 +1,4 @@
-//! A repository whose ledger is in a bucket, and the program run in it.
+//! Runs the `segctl` program in a repository whose state is in a bucket.
 
 use segctl::sandbox::{self, SandboxCredentials, SandboxOptions};
 use std::fs;
@@ -7,17 +7,16 @@ use tokio::runtime::Runtime;
 
 pub(crate) const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 
-/// A place for a ledger in a bucket.
+/// A location for a state in a bucket.
 pub(crate) trait BucketFixture {
-    /// The secret of whoever may use it; nobody ever sees it.
+    /// The secret access key, which no output may contain.
     const SECRET: &'static str;
-    /// The address of the ledger in it.
     fn state_url(&self) -> String;
-    /// The environment of a program that uses it.
+    /// The environment variables that give access to the bucket.
     fn environment(&self) -> Vec<(String, String)>;
 }
 
-/// A repository whose service and bucket are on this machine.
+/// A repository whose sandbox and bucket run on this machine.
 pub(crate) struct BucketRepository<B: BucketFixture> {
     directory: tempfile::TempDir,
     pub(crate) bucket: B,
@@ -25,25 +24,28 @@ pub(crate) struct BucketRepository<B: BucketFixture> {
     sandbox: Option<sandbox::Server>,
 }
 
-/// What a run came to.
 #[derive(Debug)]
 pub(crate) struct CommandResult {
     pub(crate) code: Option<i32>,
+    /// Standard output, then standard error.
     pub(crate) output: String,
 }
 
 impl CommandResult {
     pub(crate) fn from_output<B: BucketFixture>(output: &Output) -> Self {
-        let said = [output.stdout.as_slice(), &output.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
-        assert!(!said.contains("panicked") && !said.contains(B::SECRET), "{said}");
         let code = output.status.code();
-        Self { code, output: said }
+        let output = [output.stdout.as_slice(), &output.stderr].concat();
+        let output = String::from_utf8(output).unwrap();
+        assert!(
+            !output.contains("panicked") && !output.contains(B::SECRET),
+            "{output}"
+        );
+        Self { code, output }
     }
 }
 
 impl<B: BucketFixture> BucketRepository<B> {
-    /// Declares these segments.
+    /// Declares a filter segment for each name.
     pub(crate) fn new(bucket: B, names: &[&str]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -57,29 +59,29 @@ impl<B: BucketFixture> BucketRepository<B> {
             db_name: "db".to_owned(),
         });
         options.set_switch("rate_limits", "off").unwrap();
-        let service = runtime.block_on(sandbox::Server::start(options)).unwrap();
+        let server = runtime.block_on(sandbox::Server::start(options)).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let any = "[100000/s]";
+        let unlimited = "[100000/s]";
         let settings = format!(
             "segments: segments/\nworkspaces:\n  shop:\n    endpoint: \"http://{}\"\n    workspace_id: shop\n    api_key: \
-             {{command: [/bin/echo, key-1]}}\n    db_name: db\n    ledger: {}\n    publish: {{bucket: {}-files}}\n    rate_limits: \
-             {{list: {any}, create: {any}, get: {any}, update: {any}, lifecycle: {any}}}\n",
-            service.address(),
+             {{command: [/bin/echo, key-1]}}\n    db_name: db\n    state: {}\n    publish: {{bucket: {}-files}}\n    rate_limits: \
+             {{list: {unlimited}, create: {unlimited}, get: {unlimited}, update: {unlimited}, lifecycle: {unlimited}}}\n",
+            server.address(),
             bucket.state_url(),
             bucket.state_url()
         );
         fs::write(directory.path().join("segctl.yaml"), settings).unwrap();
         fs::create_dir(directory.path().join("segments")).unwrap();
-        let shop = Self {
+        let repository = Self {
             directory,
             bucket,
             runtime,
-            sandbox: Some(service),
+            sandbox: Some(server),
         };
         for name in names {
-            shop.declare_segment(name, name);
+            repository.declare_segment(name, name);
         }
-        shop
+        repository
     }
 
     pub(crate) fn declare_segment(&self, name: &str, attribute: &str) {
@@ -90,7 +92,7 @@ impl<B: BucketFixture> BucketRepository<B> {
         fs::write(self.directory.path().join(format!("segments/{name}.yaml")), text).unwrap();
     }
 
-    /// Declares a file segment with so many users.
+    /// Declares a file segment with `count` users.
     pub(crate) fn declare_file_segment(&self, name: &str, count: usize) {
         let text = format!(
             "kind: file\nname: {name}\nidentifier: {{attribute: email, type: string}}\nusers: {{path: {name}.csv}}\n\
@@ -104,18 +106,18 @@ impl<B: BucketFixture> BucketRepository<B> {
         fs::write(segments.join(format!("{name}.csv")), list).unwrap();
     }
 
-    /// Has the service read a list of so many users from the bucket, and hears that it did.
+    /// Publishes a list of `count` users, and waits until the sandbox has processed it.
     pub(crate) fn assert_list_is_uploaded(&self, count: usize) {
         self.declare_file_segment("Users", count);
         let run = self.run(&["apply", "--auto-approve", "--wait"]);
-        let said = format!("{count} values found, {count} processed, {count} users in the segment");
+        let expected = format!("{count} values found, {count} processed, {count} users in the segment");
         assert!(
-            run.code == Some(0) && run.output.contains(&said),
+            run.code == Some(0) && run.output.contains(&expected),
             "{}",
             run.output
         );
         let plan = self.run(&["plan"]);
-        assert_eq!(plan.output, "No changes.\n");
+        assert_eq!(plan.output, self.no_changes_text());
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -133,13 +135,10 @@ impl<B: BucketFixture> BucketRepository<B> {
         CommandResult::from_output::<B>(&self.command(arguments).output().unwrap())
     }
 
-    /// How many segments the service has.
+    /// The number of segments in the sandbox.
     pub(crate) fn segment_count(&self) -> usize {
-        let url = format!(
-            "http://{}/_sandbox/state",
-            self.sandbox.as_ref().unwrap().address()
-        );
-        // Refused when another test was first.
+        let url = format!("{}/_sandbox/state", self.sandbox_url());
+        // Fails if another test has installed a provider.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.get(url).basic_auth("shop", Some("key-1"));
@@ -150,14 +149,23 @@ impl<B: BucketFixture> BucketRepository<B> {
         state["segments"].as_object().unwrap().len()
     }
 
-    pub(crate) fn assert_converges(&self, what: &str) {
-        let run = self.run(&APPLY);
-        assert_eq!(run.code, Some(0), "{what}: {}", run.output);
-        let run = self.run(&["plan", "--detailed-exitcode"]);
-        assert_eq!(run.code, Some(0), "{what}: {}", run.output);
+    fn sandbox_url(&self) -> String {
+        format!("http://{}", self.sandbox.as_ref().unwrap().address())
     }
 
-    /// Runs one command after the other, each of which goes on from what the others left in the bucket.
+    /// The text of a plan without changes.
+    pub(crate) fn no_changes_text(&self) -> String {
+        format!("Workspace: shop ({})\n\nNo changes.\n", self.sandbox_url())
+    }
+
+    pub(crate) fn assert_converges(&self, context: &str) {
+        let run = self.run(&APPLY);
+        assert_eq!(run.code, Some(0), "{context}: {}", run.output);
+        let run = self.run(&["plan", "--detailed-exitcode"]);
+        assert_eq!(run.code, Some(0), "{context}: {}", run.output);
+    }
+
+    /// Runs several commands in turn. Each needs what the previous ones stored in the bucket.
     pub(crate) fn assert_every_command_works(&self) {
         let run = self.run(&["plan"]);
         assert!(
@@ -170,30 +178,26 @@ impl<B: BucketFixture> BucketRepository<B> {
         let run = self.run(&APPLY);
         assert_eq!(
             (run.code, run.output.as_str()),
-            (Some(0), "No changes.\nReceipt: nothing to do.\n")
+            (Some(0), self.no_changes_text().as_str())
         );
         assert!(!self.directory.path().join(".segctl").exists());
         self.declare_segment("A", "other");
         let run = self.run(&["plan", "--offline"]);
-        assert!(
-            run.output.contains("applied before under this name"),
-            "{}",
-            run.output
-        );
+        assert!(run.output.contains("matched by state"), "{}", run.output);
         let run = self.run(&["plan", "--out", "plan.json"]);
         assert_eq!(run.code, Some(0), "{}", run.output);
         assert_eq!(self.run(&["apply", "plan.json"]).code, Some(0));
         assert_eq!(self.run(&["apply", "plan.json"]).code, Some(5));
-        let run = self.run(&["ledger", "history", "A"]);
+        let run = self.run(&["state", "history", "A"]);
         assert!(
             run.code == Some(0) && run.output.contains("other"),
             "{}",
             run.output
         );
-        assert_eq!(self.run(&["ledger", "forget", "B"]).code, Some(0));
-        let run = self.run(&["ledger", "rebuild"]);
+        assert_eq!(self.run(&["state", "rm", "B"]).code, Some(0));
+        let run = self.run(&["state", "rebuild"]);
         assert!(
-            run.code == Some(0) && run.output.contains("knows 2 segments"),
+            run.code == Some(0) && run.output.contains("State rebuilt: 2 segments"),
             "{}",
             run.output
         );
@@ -202,8 +206,8 @@ impl<B: BucketFixture> BucketRepository<B> {
 
 impl<B: BucketFixture> Drop for BucketRepository<B> {
     fn drop(&mut self) {
-        if let Some(service) = self.sandbox.take() {
-            self.runtime.block_on(service.stop());
+        if let Some(server) = self.sandbox.take() {
+            self.runtime.block_on(server.stop());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The program itself, with its ledger in a bucket.
+//! Runs of the `segctl` program with its state in a bucket.
 
 use super::bucket_repository::{APPLY, BucketFixture, BucketRepository, CommandResult};
 use super::s3_double::{S3Double, S3Event, S3Fault, SECRET};
@@ -7,7 +7,6 @@ use std::io::Read;
 use std::process::{Child, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-/// A run that goes on.
 struct StartedCommand {
     child: Child,
     readers: [JoinHandle<Vec<u8>>; 2],
@@ -38,7 +37,7 @@ impl BucketFixture for S3Double {
 }
 
 impl BucketRepository<S3Double> {
-    /// Starts a run, and is back when a request of it is held up or it has ended; whether it is held up.
+    /// Starts a run, and returns when one of its requests is paused or the run has ended. True if a request is paused.
     fn start_until_paused(&self, arguments: &[&str]) -> (StartedCommand, bool) {
         let mut command = self.command(arguments);
         let mut child = command
@@ -47,12 +46,12 @@ impl BucketRepository<S3Double> {
             .spawn()
             .unwrap();
         let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let tell = self.bucket.event_sender();
+        let event_sender = self.bucket.event_sender();
         let out = thread::spawn(move || {
             let mut text = Vec::new();
             out.read_to_end(&mut text).unwrap();
-            // Nobody waits for it where a request was held up.
-            drop(tell.send(S3Event::Exited));
+            // The test does not receive this event if a request was paused.
+            drop(event_sender.send(S3Event::Exited));
             text
         });
         let err = thread::spawn(move || {
@@ -61,8 +60,8 @@ impl BucketRepository<S3Double> {
             text
         });
         let readers = [out, err];
-        let is_held = self.bucket.wait_for_event() == S3Event::Paused;
-        (StartedCommand { child, readers }, is_held)
+        let is_paused = self.bucket.wait_for_event() == S3Event::Paused;
+        (StartedCommand { child, readers }, is_paused)
     }
 }
 
@@ -70,30 +69,30 @@ impl BucketRepository<S3Double> {
 fn state_in_a_bucket_leaves_no_local_files() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
     shop.assert_every_command_works();
-    let kept = ["ledger.json", "lock.json", "requests.jsonl", "snapshot.json"].map(object_name);
-    assert_eq!(shop.bucket.object_names(), kept);
+    let expected = ["cache.json", "lock.json", "requests.jsonl", "state.json"].map(object_name);
+    assert_eq!(shop.bucket.object_names(), expected);
 }
 
 #[test]
 fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
-    // The first intent is in the ledger, and the next one is about to be.
+    // The first intent is in `state.json`. The run is paused before it writes the next one to the journal.
     shop.bucket
         .inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
-    let (first, is_held) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
-    assert!(is_held);
-    for arguments in [&APPLY[..], &["ledger", "forget", "A"], &["ledger", "rebuild"]] {
+    let (first, is_paused) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
+    assert!(is_paused);
+    for arguments in [&APPLY[..], &["state", "forget", "A"], &["state", "rebuild"]] {
         let run = shop.run(arguments);
         assert_eq!(run.code, Some(7), "{arguments:?}: {}", run.output);
         assert!(
-            run.output.contains("the ledger is locked by `segctl apply` of"),
+            run.output.contains("the state is locked by `segctl apply` of"),
             "{}",
             run.output
         );
     }
-    // A plan changes nothing, and waits for nobody.
+    // A plan does not need the lock.
     assert_eq!(shop.run(&["plan"]).code, Some(0));
-    let run = shop.run(&["ledger", "unlock", "--auto-approve"]);
+    let run = shop.run(&["state", "unlock", "--auto-approve"]);
     assert!(
         run.code == Some(0) && run.output.contains("Unlocked"),
         "{}",
@@ -105,7 +104,7 @@ fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
     assert!(
         first
             .output
-            .contains("the ledger's lock was taken away from this run"),
+            .contains("this run lost the state lock: another process removed it"),
         "{}",
         first.output
     );
@@ -119,20 +118,20 @@ fn the_next_run_converges_after_a_kill_at_any_write() {
     for fault in [S3Fault::PausedBefore, S3Fault::PausedAfter] {
         for after in 0.. {
             let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
-            let what = format!("killed at write {after}, {fault:?}");
+            let context = format!("killed at write {after}, {fault:?}");
             shop.bucket.inject_fault_after(("PUT", ""), (after, 1), fault);
-            let (mut run, is_held) = shop.start_until_paused(&APPLY);
+            let (mut run, is_paused) = shop.start_until_paused(&APPLY);
             shop.bucket.clear_faults();
-            if !is_held {
+            if !is_paused {
                 let run = run.wait();
-                assert_eq!(run.code, Some(0), "{what}: {}", run.output);
+                assert_eq!(run.code, Some(0), "{context}: {}", run.output);
                 assert!(after > 8, "only {after} writes");
                 break;
             }
             run.child.kill().unwrap();
             run.wait();
-            shop.assert_converges(&what);
-            assert_eq!(shop.segment_count(), 2, "{what}");
+            shop.assert_converges(&context);
+            assert_eq!(shop.segment_count(), 2, "{context}");
         }
     }
 }
@@ -140,7 +139,7 @@ fn the_next_run_converges_after_a_kill_at_any_write() {
 #[test]
 fn lost_responses_only_cost_time() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B", "C"]);
-    // After the lock's object was made.
+    // The first writes create the lock object, without lost responses.
     shop.bucket
         .inject_fault_after(("PUT", ""), (3, 15), S3Fault::ResponseLost);
     let run = shop.run(&APPLY);
@@ -149,7 +148,7 @@ fn lost_responses_only_cost_time() {
     let run = shop.run(&APPLY);
     assert_eq!(
         (run.code, run.output.as_str()),
-        (Some(0), "No changes.\nReceipt: nothing to do.\n")
+        (Some(0), shop.no_changes_text().as_str())
     );
 }
 
@@ -161,8 +160,9 @@ fn an_unwritable_bucket_ends_the_run_before_the_first_write() {
     let run = shop.run(&APPLY);
     assert_eq!(run.code, Some(1), "{}", run.output);
     assert!(
-        run.output
-            .contains("error: cannot write `s3://ledgers/team/production/lock.json`: the store refuses"),
+        run.output.contains(
+            "error: cannot write `s3://segctl-tests/team/production/lock.json`: the object store rejects"
+        ),
         "{}",
         run.output
     );
@@ -178,19 +178,19 @@ fn a_published_list_is_read_at_a_presigned_url_that_is_not_stored() {
         let of_lists = |request: &&String| request.starts_with(method) && request.ends_with(".csv");
         requests.iter().filter(of_lists).count()
     };
-    // Put there, and read by the service alone; it is taken away when it cannot be read again.
+    // segctl publishes the list, and only the sandbox reads it. A later run deletes it.
     assert_eq!(
         (lists("PUT"), lists("GET"), lists("DELETE")),
         (1, 1, 0),
         "{requests:?}"
     );
     let names = shop.bucket.object_names();
-    let kept: String = names
+    let stored: String = names
         .iter()
         .filter(|name| name.contains(".json"))
         .map(|name| shop.bucket.object_text(name))
         .collect();
-    assert!(kept.contains("Users") && !kept.contains("X-Amz"), "{kept}");
+    assert!(stored.contains("Users") && !stored.contains("X-Amz"), "{stored}");
 }
 
 #[test]
@@ -201,11 +201,11 @@ fn a_list_that_cannot_be_published_fails_its_step() {
         .inject_fault(("PUT", ".csv"), 1, S3Fault::Rejected(403));
     let run = shop.run(&APPLY);
     assert_eq!(run.code, Some(8), "{}", run.output);
-    for said in [
-        "its list cannot be published: `s3://",
-        "the store refuses the credentials",
+    for expected in [
+        "the member list cannot be published: `s3://",
+        "the object store rejects the credentials",
     ] {
-        assert!(run.output.contains(said), "{said}: {}", run.output);
+        assert!(run.output.contains(expected), "{expected}: {}", run.output);
     }
-    shop.assert_converges("the bucket takes it again");
+    shop.assert_converges("after a rejected publish");
 }

@@ -1,4 +1,4 @@
-//! What every store promises, held against each.
+//! The contract of a state store, as tests that run against every implementation.
 
 use super::fixtures::{
     StoreFixture, at_second, journal_entry, lock_of_run, request_record, state_with_entries,
@@ -8,7 +8,7 @@ use segctl::model::{ListDigest, RequestRecord, UploadCounts, UploadId, UploadRes
 use segctl::state::{Cache, Lock, LockChange, State, StateStore, StoreError};
 use std::collections::BTreeSet;
 
-/// Gives `$then!` the name of every law.
+/// Passes the names of all contract tests to `$then!`.
 macro_rules! for_every_contract_test {
     ($then:ident) => {
         $then! {
@@ -29,33 +29,41 @@ macro_rules! for_every_contract_test {
 }
 pub(crate) use for_every_contract_test;
 
-pub(crate) async fn saved_state_is_loaded_by_every_run(kept: &impl StoreFixture) {
-    let store = kept.open_store();
+pub(crate) async fn saved_state_is_loaded_by_every_run(fixture: &impl StoreFixture) {
+    let store = fixture.open_store();
     assert_eq!(store.load().await.unwrap(), State::default());
     store.save(&state_with_one_segment()).await.unwrap();
     store.save(&state_with_entries(2)).await.unwrap();
-    for store in [store, kept.open_store()] {
+    for store in [store, fixture.open_store()] {
         assert_eq!(store.load().await.unwrap(), state_with_entries(2));
     }
 }
 
-pub(crate) async fn journal_entries_are_loaded_by_every_run_and_compacted_on_save(kept: &impl StoreFixture) {
-    let store = kept.open_store();
-    // Enough for names that do not sort as their numbers do, and for lists of several pages.
+pub(crate) async fn journal_entries_are_loaded_by_every_run_and_compacted_on_save(
+    fixture: &impl StoreFixture,
+) {
+    let store = fixture.open_store();
+    // Twelve objects: their names do not sort by number, and listing them needs several pages.
     for count in 1..=12 {
         store
             .append(&state_with_entries(count), &[journal_entry(count - 1)])
             .await
             .unwrap();
-        assert_eq!(kept.open_store().load().await.unwrap(), state_with_entries(count));
+        assert_eq!(
+            fixture.open_store().load().await.unwrap(),
+            state_with_entries(count)
+        );
     }
     store.save(&state_with_one_segment()).await.unwrap();
-    assert_eq!(kept.open_store().load().await.unwrap(), state_with_one_segment());
+    assert_eq!(
+        fixture.open_store().load().await.unwrap(),
+        state_with_one_segment()
+    );
 }
 
-pub(crate) async fn a_run_continues_from_the_state_of_the_previous_run(kept: &impl StoreFixture) {
+pub(crate) async fn a_run_continues_from_the_state_of_the_previous_run(fixture: &impl StoreFixture) {
     for count in [1, 3, 5] {
-        let run = kept.open_store();
+        let run = fixture.open_store();
         assert_eq!(
             run.load().await.unwrap(),
             if count == 1 {
@@ -70,58 +78,61 @@ pub(crate) async fn a_run_continues_from_the_state_of_the_previous_run(kept: &im
                 .unwrap();
         }
     }
-    let last = kept.open_store();
+    let last = fixture.open_store();
     assert_eq!(last.load().await.unwrap(), state_with_entries(6));
     last.save(&state_with_one_segment()).await.unwrap();
-    assert_eq!(kept.open_store().load().await.unwrap(), state_with_one_segment());
+    assert_eq!(
+        fixture.open_store().load().await.unwrap(),
+        state_with_one_segment()
+    );
 }
 
 async fn current_lock(store: &impl StateStore) -> Option<Lock> {
     store.change_lock(|_| LockChange::Keep).await.unwrap()
 }
 
-pub(crate) async fn a_lock_is_held_by_one_run_until_it_is_released(kept: &impl StoreFixture) {
-    let (one, other) = (kept.open_store(), kept.open_store());
+pub(crate) async fn a_lock_is_held_by_one_run_until_it_is_released(fixture: &impl StoreFixture) {
+    let (one, other) = (fixture.open_store(), fixture.open_store());
     assert_eq!(current_lock(&one).await, None);
-    let (mine, theirs) = (lock_of_run("a"), lock_of_run("b"));
+    let (lock_a, lock_b) = (lock_of_run("a"), lock_of_run("b"));
     assert_eq!(
-        one.change_lock(|held| mine.acquire(held, |_| false))
+        one.change_lock(|held| lock_a.acquire(held, |_| false))
             .await
             .unwrap(),
         None
     );
     let before = other
-        .change_lock(|held| theirs.acquire(held, |_| false))
+        .change_lock(|held| lock_b.acquire(held, |_| false))
         .await
         .unwrap();
-    assert_eq!(before, Some(mine.clone()));
-    assert_eq!(current_lock(&other).await, Some(mine.clone()));
-    other.change_lock(|held| theirs.release(held)).await.unwrap();
-    one.change_lock(|held| mine.renew(held, at_second(60)))
+    assert_eq!(before, Some(lock_a.clone()));
+    assert_eq!(current_lock(&other).await, Some(lock_a.clone()));
+    other.change_lock(|held| lock_b.release(held)).await.unwrap();
+    one.change_lock(|held| lock_a.renew(held, at_second(60)))
         .await
         .unwrap();
-    assert!(current_lock(&other).await.unwrap().lease_until > mine.lease_until);
-    one.change_lock(|held| mine.release(held)).await.unwrap();
+    assert!(current_lock(&other).await.unwrap().lease_until > lock_a.lease_until);
+    one.change_lock(|held| lock_a.release(held)).await.unwrap();
     assert_eq!(
         (current_lock(&one).await, current_lock(&other).await),
         (None, None)
     );
     assert_eq!(
         other
-            .change_lock(|held| theirs.acquire(held, |_| false))
+            .change_lock(|held| lock_b.acquire(held, |_| false))
             .await
             .unwrap(),
         None
     );
-    assert_eq!(current_lock(&one).await, Some(theirs));
+    assert_eq!(current_lock(&one).await, Some(lock_b));
 }
 
-pub(crate) async fn only_one_of_many_concurrent_runs_gets_the_lock(kept: &impl StoreFixture) {
-    let runs = ["a", "b", "c", "d", "e", "f"].map(|run| (lock_of_run(run), kept.open_store()));
-    let taken = runs
+pub(crate) async fn only_one_of_many_concurrent_runs_gets_the_lock(fixture: &impl StoreFixture) {
+    let runs = ["a", "b", "c", "d", "e", "f"].map(|run| (lock_of_run(run), fixture.open_store()));
+    let acquisitions = runs
         .iter()
         .map(|(lock, store)| store.change_lock(|held| lock.acquire(held, |_| false)));
-    let before = futures_util::future::join_all(taken).await;
+    let before = futures_util::future::join_all(acquisitions).await;
     let first = before.iter().position(|before| matches!(before, Ok(None)));
     let winner = current_lock(&runs[0].1).await.unwrap();
     assert_eq!(winner.run, runs[first.unwrap()].0.run);
@@ -131,42 +142,41 @@ pub(crate) async fn only_one_of_many_concurrent_runs_gets_the_lock(kept: &impl S
     );
 }
 
-pub(crate) async fn a_run_that_lost_its_lock_cannot_write(kept: &impl StoreFixture) {
-    let (gone, next) = (kept.open_store(), kept.open_store());
-    gone.change_lock(|_| LockChange::Put(lock_of_run("a")))
+pub(crate) async fn a_run_that_lost_its_lock_cannot_write(fixture: &impl StoreFixture) {
+    let (old, next) = (fixture.open_store(), fixture.open_store());
+    old.change_lock(|_| LockChange::Put(lock_of_run("a")))
         .await
         .unwrap();
-    gone.append(&state_with_entries(1), &[journal_entry(0)])
+    old.append(&state_with_entries(1), &[journal_entry(0)])
         .await
         .unwrap();
-    gone.append(&state_with_entries(2), &[journal_entry(1)])
+    old.append(&state_with_entries(2), &[journal_entry(1)])
         .await
         .unwrap();
     next.change_lock(|_| LockChange::Put(lock_of_run("b")))
         .await
         .unwrap();
-    let seen = next.load().await.unwrap();
-    assert_eq!(seen, state_with_entries(2));
+    assert_eq!(next.load().await.unwrap(), state_with_entries(2));
     next.append(&state_with_entries(3), &[journal_entry(2)])
         .await
         .unwrap();
-    for refused in [
-        gone.append(&state_with_one_segment(), &[journal_entry(7)]).await,
-        gone.save(&state_with_one_segment()).await,
+    for result in [
+        old.append(&state_with_one_segment(), &[journal_entry(7)]).await,
+        old.save(&state_with_one_segment()).await,
     ] {
-        assert!(matches!(refused, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
+        assert!(matches!(result, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
     }
-    assert_eq!(kept.open_store().load().await.unwrap(), state_with_entries(3));
-    let theirs = lock_of_run("b");
-    next.change_lock(|held| theirs.release(held)).await.unwrap();
+    assert_eq!(fixture.open_store().load().await.unwrap(), state_with_entries(3));
+    let lock_b = lock_of_run("b");
+    next.change_lock(|held| lock_b.release(held)).await.unwrap();
     assert!(matches!(
-        gone.save(&state_with_one_segment()).await,
+        old.save(&state_with_one_segment()).await,
         Err(StoreError::LockLost { by: None })
     ));
 }
 
-pub(crate) async fn request_records_are_exchanged_with_every_run_once(kept: &impl StoreFixture) {
-    let (store, other) = (kept.open_store(), kept.open_store());
+pub(crate) async fn request_records_are_exchanged_with_every_run_once(fixture: &impl StoreFixture) {
+    let (store, other) = (fixture.open_store(), fixture.open_store());
     assert_eq!(store.load_requests().await.unwrap(), []);
     let (mut read, mut read_by_other) = (0, 1);
     let exchanged = store.exchange_requests(&mut read, |others| {
@@ -192,9 +202,9 @@ pub(crate) async fn request_records_are_exchanged_with_every_run_once(kept: &imp
     );
 }
 
-pub(crate) async fn request_records_of_parallel_runs_are_all_stored(kept: &impl StoreFixture) {
+pub(crate) async fn request_records_of_parallel_runs_are_all_stored(fixture: &impl StoreFixture) {
     let runs = (0..8).map(|run| {
-        let store = kept.open_store();
+        let store = fixture.open_store();
         async move {
             let (mut next, mut others_seen) = (0, 0);
             for number in 0..3 {
@@ -209,24 +219,26 @@ pub(crate) async fn request_records_of_parallel_runs_are_all_stored(kept: &impl 
                 Vec::new()
             });
             exchanged.await.unwrap();
-            // Every call that stands before its last one is its own, or was told to it, once.
+            // The run has read each earlier record once, unless it wrote that record itself.
             assert_eq!(next, others_seen as u64 + 3);
         }
     });
     futures_util::future::join_all(runs).await;
-    let mut calls = kept.open_store().load_requests().await.unwrap();
-    calls.sort_by_key(|call| match call {
+    let mut requests = fixture.open_store().load_requests().await.unwrap();
+    requests.sort_by_key(|request| match request {
         RequestRecord::Sent { at, .. } => *at,
-        other => panic!("nobody wrote {other:?}"),
+        other => panic!("unexpected record: {other:?}"),
     });
     let expected: Vec<RequestRecord> = (0..8)
         .flat_map(|run| (0..3).map(move |number| request_record(run * 10 + number)))
         .collect();
-    assert_eq!(calls, expected);
+    assert_eq!(requests, expected);
 }
 
-pub(crate) async fn old_request_records_are_dropped_without_renumbering_the_others(kept: &impl StoreFixture) {
-    let (store, other) = (kept.open_store(), kept.open_store());
+pub(crate) async fn old_request_records_are_dropped_without_renumbering_the_others(
+    fixture: &impl StoreFixture,
+) {
+    let (store, other) = (fixture.open_store(), fixture.open_store());
     store.prune_requests(at_second(5)).await.unwrap();
     let many: Vec<RequestRecord> = (0..2000).map(request_record).collect();
     store.exchange_requests(&mut 0, |_| many.clone()).await.unwrap();
@@ -241,8 +253,8 @@ pub(crate) async fn old_request_records_are_dropped_without_renumbering_the_othe
     assert_eq!(next, 2001);
 }
 
-pub(crate) async fn member_lists_are_stored_until_they_are_dropped(kept: &impl StoreFixture) {
-    let (store, other) = (kept.open_store(), kept.open_store());
+pub(crate) async fn member_lists_are_stored_until_they_are_dropped(fixture: &impl StoreFixture) {
+    let (store, other) = (fixture.open_store(), fixture.open_store());
     let [one, two, three] = [1, 2, 3].map(|number| ListDigest::from_bytes([number; 32]));
     assert_eq!(store.load_member_list(&one).await.unwrap(), None);
     store.retain_member_lists(&BTreeSet::new()).await.unwrap();
@@ -263,7 +275,7 @@ pub(crate) async fn member_lists_are_stored_until_they_are_dropped(kept: &impl S
         Some(&b"one"[..])
     );
     assert_eq!(store.load_member_list(&two).await.unwrap(), None);
-    // One whose lock was taken away may drop what somebody else needs by now.
+    // A run that lost its lock must not drop lists, since another run may need them.
     store
         .change_lock(|_| LockChange::Put(lock_of_run("a")))
         .await
@@ -276,8 +288,8 @@ pub(crate) async fn member_lists_are_stored_until_they_are_dropped(kept: &impl S
     assert!(store.load_member_list(&one).await.unwrap().is_some());
 }
 
-pub(crate) async fn upload_results_are_stored_until_they_are_dropped(kept: &impl StoreFixture) {
-    let (store, other) = (kept.open_store(), kept.open_store());
+pub(crate) async fn upload_results_are_stored_until_they_are_dropped(fixture: &impl StoreFixture) {
+    let (store, other) = (fixture.open_store(), fixture.open_store());
     let [one, two, three] = [1, 2, 3].map(|number| UploadId::from_bytes([number; 16]));
     let processed = UploadResult::Processed(UploadCounts::default());
     let failed = UploadResult::Failed {
@@ -285,8 +297,8 @@ pub(crate) async fn upload_results_are_stored_until_they_are_dropped(kept: &impl
     };
     assert_eq!(store.load_callback(&one).await.unwrap(), None);
     store.retain_callbacks(&BTreeSet::new()).await.unwrap();
-    // Twice is once, and what failed stays failed, whoever hears it.
-    for (upload, said, is_kept) in [
+    // A repeated result changes nothing, and a failed upload stays failed.
+    for (upload, result, expected) in [
         (&one, &processed, &processed),
         (&one, &processed, &processed),
         (&one, &failed, &failed),
@@ -294,13 +306,16 @@ pub(crate) async fn upload_results_are_stored_until_they_are_dropped(kept: &impl
         (&two, &processed, &processed),
         (&three, &failed, &failed),
     ] {
-        store.save_callback(upload, said).await.unwrap();
-        assert_eq!(other.load_callback(upload).await.unwrap().as_ref(), Some(is_kept));
+        store.save_callback(upload, result).await.unwrap();
+        assert_eq!(
+            other.load_callback(upload).await.unwrap().as_ref(),
+            Some(expected)
+        );
     }
     other.retain_callbacks(&[&one, &three].into()).await.unwrap();
     assert_eq!(store.load_callback(&one).await.unwrap(), Some(failed));
     assert_eq!(store.load_callback(&two).await.unwrap(), None);
-    // Who hears something is not alone with the ledger, and need not be.
+    // Saving a result does not need the lock, and dropping results does.
     store
         .change_lock(|_| LockChange::Put(lock_of_run("a")))
         .await
@@ -314,14 +329,14 @@ pub(crate) async fn upload_results_are_stored_until_they_are_dropped(kept: &impl
     assert_eq!(store.load_callback(&two).await.unwrap(), Some(processed));
 }
 
-pub(crate) async fn the_cache_is_stored(kept: &impl StoreFixture) {
-    let store = kept.open_store();
+pub(crate) async fn the_cache_is_stored(fixture: &impl StoreFixture) {
+    let store = fixture.open_store();
     assert_eq!(store.load_cache().await.unwrap(), Cache::default());
-    let seen = Cache {
+    let cache = Cache {
         listed_at: Some(at_second(7)),
         ..Cache::default()
     };
     store.save_cache(&Cache::default()).await.unwrap();
-    store.save_cache(&seen).await.unwrap();
-    assert_eq!(kept.open_store().load_cache().await.unwrap(), seen);
+    store.save_cache(&cache).await.unwrap();
+    assert_eq!(fixture.open_store().load_cache().await.unwrap(), cache);
 }

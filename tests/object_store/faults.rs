@@ -1,4 +1,4 @@
-//! Networks and services that fail: answers that are lost, writes that come late, buckets that are not as they should be.
+//! Faults of the network and the object store: lost responses, late writes, damaged objects and unusable buckets.
 
 use super::s3_double::{S3Double, S3Fault};
 use super::{
@@ -8,7 +8,7 @@ use super::{
 use segctl::model::ObjectStoreUrl;
 use segctl::state::{LockChange, ObjectStateStore, State, StateStore, StoreError};
 
-/// Faults after which the write has taken effect, or can be made again at once.
+/// Faults after which the write has taken effect or can be retried immediately.
 const TRANSIENT_FAULTS: [S3Fault; 6] = [
     S3Fault::Rejected(503),
     S3Fault::Rejected(500),
@@ -23,30 +23,30 @@ async fn a_retried_write_recognizes_its_own_first_attempt() {
     for fault in TRANSIENT_FAULTS {
         let server = S3Double::start();
         let store = connect_store(&server);
-        let mine = lock_of_run("a");
-        for (number, ending) in ["lock.json", "ledger.json", "1.jsonl", "requests.jsonl"]
+        let lock = lock_of_run("a");
+        for (number, suffix) in ["lock.json", "state.json", "1.jsonl", "requests.jsonl"]
             .into_iter()
             .enumerate()
         {
-            server.inject_fault(("PUT", ending), 1, fault);
+            server.inject_fault(("PUT", suffix), 1, fault);
             match number {
                 0 => {
                     store.change_lock(|_| LockChange::Keep).await.unwrap();
-                    let before = store.change_lock(|held| mine.acquire(held, |_| false)).await;
+                    let before = store.change_lock(|held| lock.acquire(held, |_| false)).await;
                     assert_eq!(before.unwrap(), None, "{fault:?}");
-                    // Once more with the object there.
-                    server.inject_fault(("PUT", ending), 1, fault);
+                    // The lock object exists now.
+                    server.inject_fault(("PUT", suffix), 1, fault);
                     let before = store
-                        .change_lock(|held| mine.renew(held, super::at_second(9)))
+                        .change_lock(|held| lock.renew(held, super::at_second(9)))
                         .await;
-                    assert_eq!(before.unwrap(), Some(mine.clone()), "{fault:?}");
+                    assert_eq!(before.unwrap(), Some(lock.clone()), "{fault:?}");
                 }
                 1 => {
                     store
                         .append(&state_with_entries(1), &[journal_entry(0)])
                         .await
                         .unwrap();
-                    server.inject_fault(("PUT", ending), 1, fault);
+                    server.inject_fault(("PUT", suffix), 1, fault);
                     store.save(&state_with_entries(1)).await.unwrap();
                     store.append(&state_with_entries(1), &[]).await.unwrap();
                 }
@@ -56,16 +56,16 @@ async fn a_retried_write_recognizes_its_own_first_attempt() {
                     .unwrap(),
                 _ => {
                     for next in [1, 2] {
-                        server.inject_fault(("PUT", ending), 1, fault);
-                        let (mut asked, mut read) = (0, 0);
+                        server.inject_fault(("PUT", suffix), 1, fault);
+                        let (mut attempts, mut read) = (0, 0);
                         let exchanged = store.exchange_requests(&mut read, |others| {
-                            asked += 1;
+                            attempts += 1;
                             assert_eq!(others.len(), next - 1);
                             vec![request_record(0)]
                         });
                         exchanged.await.unwrap();
-                        // Nobody came first: the answer stands.
-                        assert_eq!(asked, 1, "{fault:?}");
+                        // No other run wrote in between, so the first attempt counts.
+                        assert_eq!(attempts, 1, "{fault:?}");
                     }
                     assert_eq!(
                         store.load_requests().await.unwrap(),
@@ -89,8 +89,8 @@ async fn the_lock_is_created_despite_lost_responses() {
             let server = S3Double::start();
             let store = connect_store(&server);
             server.inject_fault_after(("PUT", "lock.json"), (after, 1), fault);
-            let taken = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
-            assert_eq!(taken.unwrap(), None, "{fault:?} at {after}");
+            let before = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
+            assert_eq!(before.unwrap(), None, "{fault:?} at {after}");
             let held = connect_store(&server)
                 .change_lock(|_| LockChange::Keep)
                 .await
@@ -109,8 +109,8 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
         .await
         .unwrap();
     store.save(&state_with_one_segment()).await.unwrap();
-    // Nobody knows of this one whether it was written.
-    server.inject_fault(("PUT", "ledger.json"), usize::MAX, S3Fault::Delayed);
+    // The store does not know whether this write takes effect.
+    server.inject_fault(("PUT", "state.json"), usize::MAX, S3Fault::Delayed);
     assert!(
         store
             .append(&state_with_entries(1), &[journal_entry(0)])
@@ -118,7 +118,7 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
             .is_err()
     );
     server.clear_faults();
-    // It arrives before the next: what it wrote is this run's own, and is written over.
+    // The late write arrives before the next one, which replaces it, because it belongs to the same run.
     assert_eq!(server.apply_delayed_requests()[0], 200);
     store
         .append(&state_with_entries(2), &[journal_entry(1)])
@@ -128,7 +128,7 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
         connect_store(&server).load().await.unwrap(),
         state_with_entries(2)
     );
-    // It arrives after the next: its condition fails.
+    // The late writes arrive after the next one, and their conditions fail.
     server.inject_fault(("PUT", "1.jsonl"), usize::MAX, S3Fault::Delayed);
     assert!(
         store
@@ -136,7 +136,7 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
             .await
             .is_err()
     );
-    server.inject_fault(("PUT", "ledger.json"), usize::MAX, S3Fault::Delayed);
+    server.inject_fault(("PUT", "state.json"), usize::MAX, S3Fault::Delayed);
     assert!(
         store
             .append(&state_with_entries(3), &[journal_entry(2)])
@@ -167,18 +167,18 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
 #[tokio::test]
 async fn a_late_write_of_an_old_run_never_changes_the_next_runs_state() {
     let server = S3Double::start();
-    let (gone, next) = (connect_store(&server), connect_store(&server));
-    gone.change_lock(|_| LockChange::Put(lock_of_run("a")))
+    let (old, next) = (connect_store(&server), connect_store(&server));
+    old.change_lock(|_| LockChange::Put(lock_of_run("a")))
         .await
         .unwrap();
-    gone.load().await.unwrap();
-    gone.append(&state_with_entries(1), &[journal_entry(0)])
+    old.load().await.unwrap();
+    old.append(&state_with_entries(1), &[journal_entry(0)])
         .await
         .unwrap();
-    for ending in ["1.jsonl", "ledger.json"] {
-        server.inject_fault(("PUT", ending), usize::MAX, S3Fault::Delayed);
+    for suffix in ["1.jsonl", "state.json"] {
+        server.inject_fault(("PUT", suffix), usize::MAX, S3Fault::Delayed);
         assert!(
-            gone.append(&state_with_entries(2), &[journal_entry(1)])
+            old.append(&state_with_entries(2), &[journal_entry(1)])
                 .await
                 .is_err()
         );
@@ -216,10 +216,10 @@ async fn saving_over_a_newer_state_is_rejected_until_it_is_reloaded() {
         .await
         .unwrap();
     for _ in 0..2 {
-        let refused = other.save(&State::default()).await;
+        let result = other.save(&State::default()).await;
         assert!(
-            matches!(refused, Err(StoreError::LockLost { by: None })),
-            "{refused:?}"
+            matches!(result, Err(StoreError::LockLost { by: None })),
+            "{result:?}"
         );
     }
     assert_eq!(other.load().await.unwrap(), state_with_entries(1));
@@ -244,7 +244,7 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
         connect_store(&server).load().await.unwrap(),
         state_with_entries(250)
     );
-    let pieces = |generation: &str| {
+    let object_count = |generation: &str| {
         let folder = object_name(&format!("journal/{generation}/"));
         server
             .object_names()
@@ -252,10 +252,10 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
             .filter(|name| name.starts_with(&folder))
             .count()
     };
-    assert_eq!((pieces("1"), pieces("2")), (200, 48));
+    assert_eq!((object_count("1"), object_count("2")), (200, 48));
     store.save(&state_with_one_segment()).await.unwrap();
-    assert_eq!(server.object_names(), [object_name("ledger.json")]);
-    // What cannot be deleted is passed over, and goes with the next.
+    assert_eq!(server.object_names(), [object_name("state.json")]);
+    // An object that cannot be deleted is no error, and the next save deletes it.
     store
         .append(&state_with_entries(1), &[journal_entry(0)])
         .await
@@ -273,7 +273,7 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
         state_with_one_segment()
     );
     store.save(&state_with_entries(1)).await.unwrap();
-    assert_eq!(server.object_names(), [object_name("ledger.json")]);
+    assert_eq!(server.object_names(), [object_name("state.json")]);
 }
 
 #[tokio::test]
@@ -281,43 +281,45 @@ async fn damaged_objects_are_reported_with_their_url() {
     let server = S3Double::start();
     let store = connect_store(&server);
     store.save(&state_with_one_segment()).await.unwrap();
-    let backup = server.object_text(&object_name("ledger.json"));
+    let backup = server.object_text(&object_name("state.json"));
     for count in 1..4 {
         store
             .append(&state_with_entries(count), &[journal_entry(count - 1)])
             .await
             .unwrap();
     }
-    let whole = server.object_text(&object_name("journal/2/2.jsonl"));
-    let refused = |words: &'static str| {
+    let complete = server.object_text(&object_name("journal/2/2.jsonl"));
+    let assert_load_error = |expected: &'static str| {
         let store = connect_store(&server);
         async move {
-            let refused = store.load().await.unwrap_err().to_string();
-            assert!(refused.contains(words), "{refused}");
+            let error = store.load().await.unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     };
-    server.set_object_text(&object_name("journal/2/2.jsonl"), &whole[..whole.len() - 5]);
-    refused("`s3://ledgers/team/production/journal/2/2.jsonl` cannot be used: it is not what was written")
-        .await;
+    server.set_object_text(&object_name("journal/2/2.jsonl"), &complete[..complete.len() - 5]);
+    assert_load_error(
+        "`s3://segctl-tests/team/production/journal/2/2.jsonl` cannot be used: it is not what segctl wrote",
+    )
+    .await;
     server.set_object_text(
         &object_name("journal/2/2.jsonl"),
-        &whole.replace("\"step\":2", "\"step\":3"),
+        &complete.replace("\"step\":2", "\"step\":3"),
     );
-    refused("journal/2/2.jsonl` cannot be used: line 2 is damaged").await;
-    server.set_object_text(&object_name("journal/2/2.jsonl"), &whole);
+    assert_load_error("journal/2/2.jsonl` cannot be used: line 2 is damaged").await;
+    server.set_object_text(&object_name("journal/2/2.jsonl"), &complete);
     assert_eq!(
         connect_store(&server).load().await.unwrap(),
         state_with_entries(3)
     );
-    server.set_object_text(&object_name("ledger.json"), &backup);
-    refused(
-        "ledger.json` cannot be used: it is of generation 1, and `journal/2/1.jsonl` follows a later one",
+    server.set_object_text(&object_name("state.json"), &backup);
+    assert_load_error(
+        "state.json` cannot be used: its generation is 1, and `journal/2/1.jsonl` follows a later one",
     )
     .await;
-    server.set_object_text(&object_name("ledger.json"), &backup.replace("One", "Own"));
-    refused("`s3://ledgers/team/production/ledger.json` cannot be used: its checksum").await;
-    server.remove_object(&object_name("ledger.json"));
-    // Lost, it is empty, and what it was never comes back.
+    server.set_object_text(&object_name("state.json"), &backup.replace("One", "Own"));
+    assert_load_error("`s3://segctl-tests/team/production/state.json` cannot be used: its checksum").await;
+    server.remove_object(&object_name("state.json"));
+    // Without `state.json` the state is empty, and its old journal has no effect.
     let next = connect_store(&server);
     assert_eq!(next.load().await.unwrap(), State::default());
     next.append(&state_with_entries(1), &[journal_entry(0)])
@@ -334,58 +336,66 @@ async fn damaged_objects_are_reported_with_their_url() {
     next.append(&state_with_entries(3), &[journal_entry(2)])
         .await
         .unwrap();
-    refused("journal/3/1.jsonl` cannot be used: it is gone").await;
+    assert_load_error("journal/3/1.jsonl` cannot be used: it is missing").await;
 }
 
 #[tokio::test]
 async fn an_unusable_bucket_is_reported_with_reason_and_help() {
     let server = S3Double::start();
-    let refused = |store: ObjectStateStore| async move {
-        let refused = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
-        refused.unwrap_err().to_string()
+    let lock_error = |store: ObjectStateStore| async move {
+        let result = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
+        result.unwrap_err().to_string()
     };
     let elsewhere = ObjectStoreUrl {
         bucket: "elsewhere".to_owned(),
         ..state_location()
     };
     let store = ObjectStateStore::connect(&elsewhere, server.environment()).unwrap();
-    let said = store.load().await.unwrap_err().to_string();
+    let message = store.load().await.unwrap_err().to_string();
     assert!(
-        said.contains("cannot read `s3://elsewhere/team/production/ledger.json`: there is no such bucket"),
-        "{said}"
+        message
+            .contains("cannot read `s3://elsewhere/team/production/state.json`: the bucket does not exist"),
+        "{message}"
     );
     let mut variables = server.environment();
     variables.retain(|(name, _)| name != "AWS_ACCESS_KEY_ID");
-    variables.push(("AWS_ACCESS_KEY_ID".to_owned(), "somebody".to_owned()));
-    let said = refused(ObjectStateStore::connect(&state_location(), variables).unwrap()).await;
+    variables.push(("AWS_ACCESS_KEY_ID".to_owned(), "wrong-key".to_owned()));
+    let message = lock_error(ObjectStateStore::connect(&state_location(), variables).unwrap()).await;
     assert!(
-        said.contains("refuses the credentials (403 Of, InvalidAccessKeyId)")
-            || said.contains("refuses the credentials (403 Forbidden, InvalidAccessKeyId)"),
-        "{said}"
+        message.contains("rejects the credentials (403 Of, InvalidAccessKeyId)")
+            || message.contains("rejects the credentials (403 Forbidden, InvalidAccessKeyId)"),
+        "{message}"
     );
     assert!(
-        said.contains("AWS_ACCESS_KEY_ID") && !said.contains(super::s3_double::SECRET),
-        "{said}"
+        message.contains("AWS_ACCESS_KEY_ID") && !message.contains(super::s3_double::SECRET),
+        "{message}"
     );
-    // Only reading is allowed.
+    // The credentials allow reading only.
     server.inject_fault(("PUT", "lock.json"), usize::MAX, S3Fault::Rejected(403));
-    let said = refused(connect_store(&server)).await;
+    let message = lock_error(connect_store(&server)).await;
     assert!(
-        said.contains("cannot write `s3://ledgers/team/production/lock.json`: the store refuses"),
-        "{said}"
+        message
+            .contains("cannot write `s3://segctl-tests/team/production/lock.json`: the object store rejects"),
+        "{message}"
     );
     for fault in [S3Fault::Rejected(501), S3Fault::AppliedWithStatus(501)] {
         server.inject_fault(("PUT", "lock.json"), usize::MAX, fault);
-        let said = refused(connect_store(&server)).await;
-        assert!(said.contains("does not keep conditions of writes"), "{said}");
+        let message = lock_error(connect_store(&server)).await;
+        assert!(
+            message.contains("does not support conditional writes"),
+            "{message}"
+        );
     }
     server.clear_faults();
-    let careless = S3Double::start();
-    careless.ignore_conditions();
-    let said = refused(connect_store(&careless)).await;
-    assert!(said.contains("does not keep conditions of writes"), "{said}");
+    let unconditional = S3Double::start();
+    unconditional.ignore_conditions();
+    let message = lock_error(connect_store(&unconditional)).await;
     assert!(
-        !careless
+        message.contains("does not support conditional writes"),
+        "{message}"
+    );
+    assert!(
+        !unconditional
             .object_text(&object_name("lock.json"))
             .contains("\"run\"")
     );
@@ -402,14 +412,14 @@ async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
         .unwrap();
     server.inject_fault(("PUT", ".jsonl"), usize::MAX, S3Fault::Rejected(503));
     server.take_request_log();
-    let refused = store
+    let error = store
         .append(&state_with_entries(2), &[journal_entry(1)])
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        refused.contains("journal/1/1.jsonl`: 503") && refused.contains("check the network"),
-        "{refused}"
+        error.contains("journal/1/1.jsonl`: 503") && error.contains("check the network"),
+        "{error}"
     );
     assert!(server.take_request_log().len() <= 20);
     server.clear_faults();
@@ -426,24 +436,24 @@ async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
 #[test]
 fn plain_http_to_a_remote_host_needs_aws_allow_http() {
     let server = S3Double::start();
-    let elsewhere = |allowed: &[&str]| {
+    let connect = |allow_http: &[&str]| {
         let mut variables = server.environment();
         variables.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
         variables.push((
             "AWS_ENDPOINT_URL".to_owned(),
             "http://store.example:9000".to_owned(),
         ));
-        let allowed = allowed
+        let allow_http = allow_http
             .iter()
             .map(|value| ("AWS_ALLOW_HTTP".to_owned(), (*value).to_owned()));
-        variables.extend(allowed);
+        variables.extend(allow_http);
         ObjectStateStore::connect(&state_location(), variables)
     };
-    let said = elsewhere(&[]).unwrap_err().to_string();
+    let message = connect(&[]).unwrap_err().to_string();
     assert!(
-        said.contains("cannot open `s3://ledgers/team/production`: AWS_ENDPOINT_URL is plain http")
-            && said.contains("AWS_ALLOW_HTTP=true"),
-        "{said}"
+        message.contains("cannot open `s3://segctl-tests/team/production`: AWS_ENDPOINT_URL uses plain http")
+            && message.contains("AWS_ALLOW_HTTP=true"),
+        "{message}"
     );
-    elsewhere(&["true"]).unwrap();
+    connect(&["true"]).unwrap();
 }

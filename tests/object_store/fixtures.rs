@@ -1,4 +1,4 @@
-//! Somewhere to keep a ledger, and what is kept there.
+//! A store for the contract tests, and values to store in it.
 
 use jiff::Timestamp;
 use segctl::model::{EndpointClass, Lifecycle, RequestRecord, SegmentId, SegmentName};
@@ -6,10 +6,10 @@ use segctl::state::{
     IntendedWrite, Intent, JournalEntry, Lock, LockHolder, State, StateEntry, StateStore, StepKey,
 };
 
-/// Somewhere to keep a ledger, reached by several runs.
+/// A place for a state that several runs can open.
 pub(crate) trait StoreFixture {
     type Store: StateStore;
-    /// The store as one more run has it.
+    /// Opens the store as another run does.
     fn open_store(&self) -> Self::Store;
 }
 
@@ -17,15 +17,14 @@ pub(crate) fn at_second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// A ledger that knows one segment.
 pub(crate) fn state_with_one_segment() -> State {
-    let mut ledger = State::default();
-    ledger.record(StateEntry::new(
+    let mut state = State::default();
+    state.record(StateEntry::new(
         SegmentId::new("a1"),
         SegmentName::new("One"),
         at_second(0),
     ));
-    ledger
+    state
 }
 
 pub(crate) fn journal_entry(number: usize) -> JournalEntry {
@@ -46,13 +45,13 @@ pub(crate) fn journal_entry(number: usize) -> JournalEntry {
     })
 }
 
-/// The ledger with the first records taken down.
-pub(crate) fn state_with_entries(records: usize) -> State {
-    let mut ledger = state_with_one_segment();
-    for number in 0..records {
-        ledger.apply_journal_entry(journal_entry(number));
+/// The state after the first `count` journal entries.
+pub(crate) fn state_with_entries(count: usize) -> State {
+    let mut state = state_with_one_segment();
+    for number in 0..count {
+        state.apply_journal_entry(journal_entry(number));
     }
-    ledger
+    state
 }
 
 pub(crate) fn lock_of_run(run: &str) -> Lock {

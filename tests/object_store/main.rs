@@ -1,6 +1,6 @@
-//! Ledgers in object stores: the same laws as in a directory, what is particular to them, and whole runs of the program.
+//! States in object stores: the store contract, faults of object stores, and runs of the `segctl` program.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 mod bucket_repository;
 mod cli_runs;
@@ -17,15 +17,14 @@ use s3_double::{BUCKET, S3Double};
 use segctl::model::{ObjectStoreUrl, StateLocation};
 use segctl::state::{DirectoryStore, ObjectStateStore};
 
-/// Where the ledger of the tests is.
 fn state_location() -> ObjectStoreUrl {
     match StateLocation::parse(&format!("s3://{BUCKET}/team/production")) {
-        Ok(StateLocation::ObjectStore(place)) => place,
-        other => panic!("{other:?} is no address"),
+        Ok(StateLocation::ObjectStore(url)) => url,
+        other => panic!("not an object store URL: {other:?}"),
     }
 }
 
-/// The name of an object of it.
+/// The full name of an object of the state.
 fn object_name(name: &str) -> String {
     format!("team/production/{name}")
 }
@@ -50,7 +49,7 @@ impl StoreFixture for tempfile::TempDir {
     }
 }
 
-/// Holds the laws against both stores.
+/// Runs the contract tests against both stores.
 macro_rules! test_both_stores {
     ($($name:ident)*) => {
         mod directory {

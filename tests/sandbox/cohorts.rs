@@ -1,4 +1,4 @@
-//! Cohort sync: members come and go, and bad names vanish without a word.
+//! Cohort sync: members are added and removed, and invalid names are silently ignored.
 
 use super::{COHORT, FILE, Sandbox, cohort_body, new_file_body};
 use serde_json::{Value, json};
@@ -10,32 +10,32 @@ async fn members_of(sandbox: &Sandbox, name: &str) -> Value {
 #[tokio::test]
 async fn members_are_added_and_removed() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    for (action, uids, left) in [
+    for (action, uids, expected) in [
         ("add_members", ["a", "b"].as_slice(), json!(["a", "b"])),
         ("add_members", &["b", "c"], json!(["a", "b", "c"])),
-        ("remove_members", &["a", "nobody"], json!(["b", "c"])),
+        ("remove_members", &["a", "unknown"], json!(["b", "c"])),
         ("remove_members", &["b", "c"], json!([])),
         ("add_members", &[], json!([])),
     ] {
-        // The partner and the id tell which cohort it is; the name is only that of the first call.
+        // The partner and the id identify a cohort. Its name is that of the first request.
         let body = cohort_body(action, "C", uids);
         let synced = sandbox.send("POST", COHORT, body).await;
         assert_eq!(synced.status, 200);
-        assert_eq!(members_of(&sandbox, "C").await, left, "{action} {uids:?}");
+        assert_eq!(members_of(&sandbox, "C").await, expected, "{action} {uids:?}");
     }
     let renamed = cohort_body("add_members", "Another name", &["d"]);
     assert_eq!(sandbox.send("POST", COHORT, renamed).await.status, 200);
     assert_eq!(members_of(&sandbox, "C").await, json!(["d"]));
-    let mut elsewhere = cohort_body("add_members", "Of another partner", &["e"]);
-    elsewhere["partner"] = json!("q");
-    sandbox.send("POST", COHORT, elsewhere).await;
+    let mut other = cohort_body("add_members", "Of another partner", &["e"]);
+    other["partner"] = json!("q");
+    sandbox.send("POST", COHORT, other).await;
     assert_eq!(sandbox.list_names().await, ["C", "Of another partner"]);
 }
 
 #[tokio::test]
 async fn invalid_names_are_accepted_and_ignored() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    sandbox.create_and_get_id("Taken", "Pune").await;
+    sandbox.create_and_get_id("Existing", "Pune").await;
     let long = "x".repeat(201);
     for name in [
         " ",
@@ -52,20 +52,20 @@ async fn invalid_names_are_accepted_and_ignored() {
         ".a",
         "All Users",
         &long,
-        "Taken",
+        "Existing",
     ] {
         let body = cohort_body("add_members", name, &["a"]);
         let synced = sandbox.send("POST", COHORT, body).await;
         assert_eq!((synced.status, &synced.body["status"]), (200, &json!("success")));
-        if name == "Taken" {
+        if name == "Existing" {
             continue;
         }
-        let taken = sandbox
+        let created = sandbox
             .send("POST", FILE, new_file_body(name, "file:///x", 3))
             .await;
-        assert_eq!((taken.status, &taken.body["cs_name"]), (202, &json!(name)));
+        assert_eq!((created.status, &created.body["cs_name"]), (202, &json!(name)));
     }
-    assert_eq!(sandbox.list_names().await, ["Taken"]);
+    assert_eq!(sandbox.list_names().await, ["Existing"]);
     sandbox.wait_for_queue().await;
 }
 

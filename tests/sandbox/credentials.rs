@@ -1,4 +1,4 @@
-//! Who may call: each missing and each wrong part is a 401 in the shape of the family.
+//! Authentication: each missing or wrong credential is a 401 with the body of the endpoint family.
 
 use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, cohort_body, field_names, send_request};
 use serde_json::Value;
@@ -26,7 +26,7 @@ async fn status_with_headers(
 #[tokio::test]
 async fn every_endpoint_family_requires_basic_authentication() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    for (method, path, shape) in [
+    for (method, path, fields) in [
         ("GET", SEGMENTS, ["error", "response_id", "type"].as_slice()),
         ("POST", SEGMENTS, &["error", "response_id", "type"]),
         ("POST", FILE, &["description", "title"]),
@@ -40,7 +40,7 @@ async fn every_endpoint_family_requires_basic_authentication() {
                 .header(DATABASE.0, DATABASE.1)
                 .header(JSON.0, JSON.1)
         };
-        for (request, what) in [
+        for (request, problem) in [
             (request(), "none"),
             (request().basic_auth("workspace", Some("other")), "wrong password"),
             (request().basic_auth("other", Some("key")), "wrong user"),
@@ -48,10 +48,10 @@ async fn every_endpoint_family_requires_basic_authentication() {
             (request().bearer_auth("key"), "another scheme"),
             (request().header("Authorization", "Basic"), "no value"),
         ] {
-            let refused = send_request(request).await;
-            assert_eq!(refused.status, 401, "{method} {path}: {what}");
-            assert_eq!(field_names(&refused.body), shape, "{method} {path}: {what}");
-            assert!(!refused.body.to_string().contains("key"), "{}", refused.body);
+            let response = send_request(request).await;
+            assert_eq!(response.status, 401, "{method} {path}: {problem}");
+            assert_eq!(field_names(&response.body), fields, "{method} {path}: {problem}");
+            assert!(!response.body.to_string().contains("key"), "{}", response.body);
         }
     }
 }
@@ -61,7 +61,7 @@ async fn each_endpoint_family_requires_its_own_header() {
     let sandbox = Sandbox::with_switches(&[]).await;
     let wrong_key = (APP_KEY.0, "other");
     let wrong_database = (DATABASE.0, "other");
-    // What passes is refused later, for its body, with a 400.
+    // An authenticated request with a method other than GET fails with a 400, because of its body.
     for (target, headers, expected) in [
         (("GET", SEGMENTS), [APP_KEY].as_slice(), 200),
         (("GET", SEGMENTS), &[DATABASE], 200),
@@ -87,21 +87,22 @@ async fn each_endpoint_family_requires_its_own_header() {
 async fn unauthorized_requests_have_no_effect_and_no_control_access() {
     let sandbox = Sandbox::with_switches(&[]).await;
     let body = cohort_body("add_members", "C", &["a"]).to_string();
-    let refused = sandbox
+    let request = sandbox
         .unauthenticated_request("POST", COHORT)
-        .basic_auth("other", Some("key"));
-    let refused = refused.header(APP_KEY.0, APP_KEY.1).header(JSON.0, JSON.1);
-    assert_eq!(send_request(refused.body(body)).await.status, 401);
+        .basic_auth("other", Some("key"))
+        .header(APP_KEY.0, APP_KEY.1)
+        .header(JSON.0, JSON.1);
+    assert_eq!(send_request(request.body(body)).await.status, 401);
     assert_eq!(sandbox.contents_of("C").await, Value::Null);
     for (method, control) in [
         ("GET", "log"),
         ("GET", "state"),
         ("POST", "clock"),
-        ("POST", "settle"),
+        ("POST", "process-files"),
     ] {
         let path = format!("/_sandbox/{control}");
-        let refused = send_request(sandbox.unauthenticated_request(method, &path)).await;
-        assert_eq!(refused.status, 401, "{control}");
+        let response = send_request(sandbox.unauthenticated_request(method, &path)).await;
+        assert_eq!(response.status, 401, "{control}");
     }
     assert_eq!(sandbox.get("/_sandbox/nothing").await.status, 404);
 }

@@ -1,4 +1,4 @@
-//! The file that keeps the state.
+//! The file that stores the sandbox's state.
 
 use super::{ARCHIVE, SEGMENTS, Sandbox, options, options_with_data_file, segment_id};
 use segctl::sandbox::{SandboxError, SandboxOptions, Server};
@@ -20,8 +20,8 @@ async fn state_survives_a_restart() {
     sandbox.send("PATCH", ARCHIVE, json!({"name": "A"})).await;
     let body = json!({"advance_seconds": 86_400});
     sandbox.send("POST", "/_sandbox/clock", body).await;
-    let left = sandbox.get(SEGMENTS).await.headers["x-ratelimit-remaining"].clone();
-    assert_eq!(left, "49");
+    let remaining = sandbox.get(SEGMENTS).await.headers["x-ratelimit-remaining"].clone();
+    assert_eq!(remaining, "49");
     let before = sandbox.get("/_sandbox/state").await.body;
     sandbox.server.stop().await;
 
@@ -41,13 +41,13 @@ async fn a_write_is_saved_before_the_response() {
     let sandbox = Sandbox::start(options_with_data_file(&file)).await;
     assert!(!file.exists());
     sandbox.create("A", "Pune").await;
-    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    assert_eq!(kept["format_version"], 1);
-    assert_eq!(kept["segments"].as_object().unwrap().len(), 1);
+    let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(saved["format_version"], 1);
+    assert_eq!(saved["segments"].as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn two_services_on_one_data_file_see_each_others_writes() {
+async fn two_sandboxes_on_one_data_file_see_each_others_writes() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sandbox.json");
     let one = Sandbox::start(options_with_data_file(&file)).await;
@@ -59,13 +59,13 @@ async fn two_services_on_one_data_file_see_each_others_writes() {
     for sandbox in [&one, &other] {
         assert_eq!(sandbox.list_names().await, ["A", "B"]);
     }
-    // Nobody overwrites the other's work at the end, and calls of both count.
+    // Neither overwrites the other's segments when it stops, and the requests of both count.
     one.server.stop().await;
     other.server.stop().await;
     let sandbox = Sandbox::start(options_with_data_file(&file)).await;
     assert_eq!(sandbox.list_names().await, ["A", "B"]);
-    let left = sandbox.get(SEGMENTS).await.headers["x-ratelimit-remaining"].clone();
-    assert_eq!(left, "45");
+    let remaining = sandbox.get(SEGMENTS).await.headers["x-ratelimit-remaining"].clone();
+    assert_eq!(remaining, "45");
 }
 
 #[tokio::test]
@@ -75,8 +75,8 @@ async fn an_invalid_data_file_is_rejected_and_left_unchanged() {
     for (text, reason) in [
         ("", "EOF"),
         ("{\"segments\": 1}", "format_version"),
-        ("{\"format_version\": 2, \"news\": true}", "format version 2"),
-        ("{\"format_version\": 1, \"news\": true}", "unknown field"),
+        ("{\"format_version\": 2, \"extra\": true}", "format version 2"),
+        ("{\"format_version\": 1, \"extra\": true}", "unknown field"),
     ] {
         std::fs::write(&file, text).unwrap();
         let error = start_error(options_with_data_file(&file)).await;
@@ -91,15 +91,21 @@ async fn an_invalid_data_file_is_rejected_and_left_unchanged() {
 
 #[tokio::test]
 async fn the_server_listens_on_loopback_only() {
-    let mut elsewhere = options();
-    elsewhere.listen = ([0, 0, 0, 0], 0).into();
-    let error = start_error(elsewhere).await;
+    let mut all_interfaces = options();
+    all_interfaces.listen = ([0, 0, 0, 0], 0).into();
+    let error = start_error(all_interfaces).await;
     assert!(matches!(error, SandboxError::NotLoopback(_)));
     let sandbox = Sandbox::start(options()).await;
-    let mut taken = options();
-    taken.listen = sandbox.server.address();
-    assert!(matches!(start_error(taken).await, SandboxError::Listen { .. }));
-    let mut nowhere = options();
-    nowhere.data_file = Some("/dev/null/sandbox.json".into());
-    assert!(matches!(start_error(nowhere).await, SandboxError::File { .. }));
+    let mut used_address = options();
+    used_address.listen = sandbox.server.address();
+    assert!(matches!(
+        start_error(used_address).await,
+        SandboxError::Listen { .. }
+    ));
+    let mut unusable_path = options();
+    unusable_path.data_file = Some("/dev/null/sandbox.json".into());
+    assert!(matches!(
+        start_error(unusable_path).await,
+        SandboxError::File { .. }
+    ));
 }

@@ -1,9 +1,9 @@
-//! What time does on its own.
+//! Effects of elapsed time: automatic archiving, expiry and deleted users.
 
 use super::{FILE, SEGMENTS, Sandbox, city_definition, new_file_body, segment_id};
 use serde_json::{Value, json};
 
-/// A file of this machine with two users, and what keeps it there.
+/// A local file with two users. It exists until the first value is dropped.
 fn file_with_two_users() -> (tempfile::NamedTempFile, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a\nb\n").unwrap();
@@ -22,7 +22,7 @@ async fn a_segment_is_archived_after_sixty_idle_days_and_a_run_resets_them() {
     let segment = sandbox.create_and_get_id("A", "Pune").await;
     let path = format!("{SEGMENTS}/{segment}");
     sandbox.advance_days(59).await;
-    // Reads and updates are no runs.
+    // Reads and updates do not reset the idle days.
     sandbox.get(&path).await;
     let update = json!({"included_filters": city_definition("Goa")});
     assert_eq!(sandbox.send("PATCH", &path, update.clone()).await.status, 200);
@@ -35,7 +35,7 @@ async fn a_segment_is_archived_after_sixty_idle_days_and_a_run_resets_them() {
     assert_eq!(sandbox.list_names().await, ["A"]);
     sandbox.advance_days(1).await;
     assert!(sandbox.list_names().await.is_empty());
-    // Hidden and closed to updates, though not gone: found by its id, and its name is taken.
+    // The archived segment is not listed and rejects updates. It still has its id and its name.
     assert_eq!(segment_id(&sandbox.get(&path).await), segment);
     assert_eq!(sandbox.send("PATCH", &path, update.clone()).await.status, 403);
     assert_eq!(sandbox.create("A", "Leh").await.status, 409);
@@ -71,14 +71,14 @@ async fn an_archived_file_segment_loses_its_users_after_thirty_days() {
     sandbox.archive("F").await;
     sandbox.advance_days(29).await;
     assert_eq!(user_count(&sandbox).await, 2);
-    // Back in time: nobody is lost, and the days start anew.
+    // Unarchived before the thirtieth day: no user is deleted, and the days restart.
     sandbox.unarchive("F").await;
     sandbox.archive("F").await;
     sandbox.advance_days(29).await;
     assert_eq!(user_count(&sandbox).await, 2);
     sandbox.advance_days(1).await;
     assert_eq!(user_count(&sandbox).await, 0);
-    // For good.
+    // Unarchiving does not restore the deleted users.
     sandbox.unarchive("F").await;
     assert_eq!(
         (sandbox.list_names().await.len(), user_count(&sandbox).await),
@@ -87,17 +87,17 @@ async fn an_archived_file_segment_loses_its_users_after_thirty_days() {
 }
 
 #[tokio::test]
-async fn the_clock_never_goes_back_and_stops_at_the_last_timestamp() {
+async fn the_clock_only_advances_and_stops_at_the_last_timestamp() {
     let sandbox = Sandbox::with_switches(&[]).await;
     for body in [
         json!({"advance_seconds": -1}),
         json!({"advance_seconds": 0.5}),
         json!({}),
     ] {
-        let refused = sandbox.send("POST", "/_sandbox/clock", body).await;
-        assert_eq!(refused.status, 400);
+        let rejected = sandbox.send("POST", "/_sandbox/clock", body).await;
+        assert_eq!(rejected.status, 400);
     }
-    // Far beyond the last moment that can be told, the service still answers.
+    // The sandbox still responds after the last time that a timestamp can represent.
     for _ in 0..80 {
         sandbox.advance(u32::MAX).await;
     }

@@ -1,4 +1,4 @@
-//! Every status of the contract's tables, family by family, with what tells one refusal from another.
+//! Every error status, by endpoint family, and the fields that distinguish the errors.
 
 use super::{
     ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, TestResponse, UNARCHIVE, city_definition, cohort_body,
@@ -12,7 +12,7 @@ fn named_body(name: &str, included: Value) -> Value {
     json!({"name": name, "included_filters": included})
 }
 
-/// The same object with one field more or another.
+/// Adds or replaces a field.
 fn with_field(mut object: Value, key: &str, value: Value) -> Value {
     object[key] = value;
     object
@@ -23,30 +23,30 @@ fn without_field(mut object: Value, key: &str) -> Value {
     object
 }
 
-/// A refusal in the shape of v3, with these fields beside its code and message.
-fn assert_v3_error(refused: &TestResponse, status: u16, more: &[&str]) {
-    assert_eq!(refused.status, status, "{}", refused.body);
-    assert_eq!(field_names(&refused.body), ["error", "response_id", "type"]);
-    assert_eq!(refused.body["type"], "custom_segment");
+/// `more` are the fields of the error besides `code` and `message`.
+fn assert_v3_error(response: &TestResponse, status: u16, more: &[&str]) {
+    assert_eq!(response.status, status, "{}", response.body);
+    assert_eq!(field_names(&response.body), ["error", "response_id", "type"]);
+    assert_eq!(response.body["type"], "custom_segment");
     let mut expected: Vec<&str> = ["code", "message"]
         .into_iter()
         .chain(more.iter().copied())
         .collect();
     expected.sort_unstable();
-    assert_eq!(field_names(&refused.body["error"]), expected);
+    assert_eq!(field_names(&response.body["error"]), expected);
 }
 
-fn assert_v2_error(refused: &TestResponse, status: u16) {
-    assert_eq!(refused.status, status, "{}", refused.body);
-    assert_eq!(field_names(&refused.body), ["description", "title"]);
+fn assert_v2_error(response: &TestResponse, status: u16) {
+    assert_eq!(response.status, status, "{}", response.body);
+    assert_eq!(field_names(&response.body), ["description", "title"]);
 }
 
-fn assert_v1_error(refused: &TestResponse, status: u16) {
-    assert_eq!(refused.status, status, "{}", refused.body);
-    assert_eq!(field_names(&refused.body), ["error", "status"]);
-    assert_eq!(refused.body["status"], "fail");
+fn assert_v1_error(response: &TestResponse, status: u16) {
+    assert_eq!(response.status, status, "{}", response.body);
+    assert_eq!(field_names(&response.body), ["error", "status"]);
+    assert_eq!(response.body["status"], "fail");
     for key in ["message", "type", "request_id"] {
-        assert!(refused.body["error"][key].is_string(), "{}", refused.body);
+        assert!(response.body["error"][key].is_string(), "{}", response.body);
     }
 }
 
@@ -88,42 +88,42 @@ async fn invalid_names_are_a_400_on_create_and_update() {
 async fn invalid_v3_bodies_and_ids_are_rejected() {
     let sandbox = Sandbox::with_switches(&[]).await;
     let path = format!("{SEGMENTS}/{}", sandbox.create_and_get_id("A", "Pune").await);
-    let good = named_body("B", city_definition("Goa"));
-    let mut unknown_in_filter = good.clone();
+    let valid = named_body("B", city_definition("Goa"));
+    let mut unknown_in_filter = valid.clone();
     unknown_in_filter["included_filters"]["filters"][0]["colour"] = json!("red");
-    let mut unknown_kind = good.clone();
+    let mut unknown_kind = valid.clone();
     unknown_kind["included_filters"]["filters"][0]["filter_type"] = json!("horoscope");
     for body in [
         json!([]),
         json!("text"),
-        with_field(good.clone(), "description", json!("mine")),
-        with_field(good.clone(), "name", json!(1)),
-        with_field(good.clone(), "included_filters", json!([])),
-        with_field(good.clone(), "excluded_filters", json!("nobody")),
+        with_field(valid.clone(), "description", json!("mine")),
+        with_field(valid.clone(), "name", json!(1)),
+        with_field(valid.clone(), "included_filters", json!([])),
+        with_field(valid.clone(), "excluded_filters", json!("no object")),
         with_field(
-            good.clone(),
+            valid.clone(),
             "included_filters",
             reference_definition(&[UNKNOWN_ID]),
         ),
-        without_field(good.clone(), "included_filters"),
+        without_field(valid.clone(), "included_filters"),
         unknown_in_filter,
         unknown_kind,
     ] {
         for (method, path) in [("POST", SEGMENTS), ("PATCH", &path)] {
-            let refused = sandbox.send(method, path, body.clone()).await;
-            assert_v3_error(&refused, 400, &[]);
+            let response = sandbox.send(method, path, body.clone()).await;
+            assert_v3_error(&response, 400, &[]);
         }
     }
     assert_v3_error(
         &sandbox
-            .send("POST", SEGMENTS, without_field(good.clone(), "name"))
+            .send("POST", SEGMENTS, without_field(valid.clone(), "name"))
             .await,
         400,
         &[],
     );
-    let by = with_field(good.clone(), "updated_by", json!("nobody"));
-    assert_v3_error(&sandbox.send("PATCH", &path, by.clone()).await, 400, &[]);
-    assert_v3_error(&sandbox.send("POST", SEGMENTS, by).await, 400, &[]);
+    let updated_by = with_field(valid.clone(), "updated_by", json!("no object"));
+    assert_v3_error(&sandbox.send("PATCH", &path, updated_by.clone()).await, 400, &[]);
+    assert_v3_error(&sandbox.send("POST", SEGMENTS, updated_by).await, 400, &[]);
     for text in ["", "{", "{\"name\": \"B\"", "\u{feff}{}"] {
         let request = sandbox.request("POST", SEGMENTS, &Value::Null);
         assert_v3_error(&send_request(request.body(text)).await, 400, &[]);
@@ -132,11 +132,11 @@ async fn invalid_v3_bodies_and_ids_are_rejected() {
     for id in ["short", &long, &not_hexadecimal, "%20", "5e6c%2Fffff"] {
         let path = format!("{SEGMENTS}/{id}");
         assert_v3_error(&sandbox.get(&path).await, 400, &[]);
-        assert_v3_error(&sandbox.send("PATCH", &path, good.clone()).await, 400, &[]);
+        assert_v3_error(&sandbox.send("PATCH", &path, valid.clone()).await, 400, &[]);
     }
     let path = format!("{SEGMENTS}/{UNKNOWN_ID}");
     assert_v3_error(&sandbox.get(&path).await, 404, &[]);
-    assert_v3_error(&sandbox.send("PATCH", &path, good).await, 404, &[]);
+    assert_v3_error(&sandbox.send("PATCH", &path, valid).await, 404, &[]);
     assert_eq!(sandbox.list_names().await, ["A"]);
 }
 
@@ -153,15 +153,16 @@ async fn archived_segments_files_cohorts_and_imports_cannot_be_updated() {
     let imported =
         json!({"name": "Imported", "source": "ANALYTICS", "included_filters": city_definition("Goa")});
     sandbox.send("POST", "/_sandbox/segments", imported).await;
-    let made = json!({"name": "Made by hand", "included_filters": city_definition("Agra")});
-    sandbox.send("POST", "/_sandbox/segments", made).await;
+    let from_dashboard =
+        json!({"name": "Created in the dashboard", "included_filters": city_definition("Agra")});
+    sandbox.send("POST", "/_sandbox/segments", from_dashboard).await;
     let rows = sandbox.get(SEGMENTS).await.body["data"].clone();
     sandbox.archive("Archived").await;
     for row in rows.as_array().unwrap() {
         let path = format!("{SEGMENTS}/{}", row["id"].as_str().unwrap());
         let body = json!({"included_filters": city_definition("Leh")});
         let updated = sandbox.send("PATCH", &path, body).await;
-        if row["name"] == "Made by hand" {
+        if row["name"] == "Created in the dashboard" {
             assert_eq!(updated.status, 200);
         } else {
             assert_v3_error(&updated, 403, &[]);
@@ -178,23 +179,23 @@ async fn only_definition_conflicts_report_the_holder() {
     sandbox.archive("Archived").await;
     for (name, holder) in [("Active", &active), ("Archived", &archived)] {
         for (method, path) in [("POST", SEGMENTS), ("PATCH", &mine)] {
-            let refused = sandbox
+            let response = sandbox
                 .send(method, path, named_body(name, city_definition("Agra")))
                 .await;
-            assert_v3_error(&refused, 409, &[]);
-            assert!(!refused.body.to_string().contains(holder.as_str()));
+            assert_v3_error(&response, 409, &[]);
+            assert!(!response.body.to_string().contains(holder.as_str()));
         }
-        let refused = sandbox
+        let response = sandbox
             .send("POST", FILE, new_file_body(name, "file:///x", 3))
             .await;
-        assert_v2_error(&refused, 409);
+        assert_v2_error(&response, 409);
     }
     for (method, path) in [("POST", SEGMENTS), ("PATCH", &mine)] {
-        let refused = sandbox
+        let response = sandbox
             .send(method, path, named_body("New", city_definition("Pune")))
             .await;
-        assert_v3_error(&refused, 409, &["existing_cs_id", "existing_cs_name"]);
-        let error = &refused.body["error"];
+        assert_v3_error(&response, 409, &["existing_cs_id", "existing_cs_name"]);
+        let error = &response.body["error"];
         assert_eq!(
             (&error["existing_cs_id"], &error["existing_cs_name"]),
             (&json!(active), &json!("Active"))
@@ -211,8 +212,8 @@ async fn cycles_are_412_and_too_large_definitions_are_413() {
         let body = named_body(&level.to_string(), reference_definition(&[chain.last().unwrap()]));
         chain.push(super::segment_id(&sandbox.send("POST", SEGMENTS, body).await));
     }
-    for reached in &chain {
-        let body = json!({"included_filters": city_definition("Goa"), "excluded_filters": reference_definition(&[reached])});
+    for member in &chain {
+        let body = json!({"included_filters": city_definition("Goa"), "excluded_filters": reference_definition(&[member])});
         let path = format!("{SEGMENTS}/{first}");
         assert_v3_error(&sandbox.send("PATCH", &path, body).await, 412, &[]);
     }
@@ -227,19 +228,19 @@ async fn cycles_are_412_and_too_large_definitions_are_413() {
         );
     }
     let eleven: Vec<&str> = eleven.iter().map(String::as_str).collect();
-    let kinds = [
+    let too_large = [
         reference_definition(&[&chain[5]]),
         reference_definition(&eleven),
         city_definition(&"x".repeat(262_144)),
     ];
     let mut messages = std::collections::BTreeSet::new();
-    for included in kinds {
+    for included in too_large {
         for (method, path) in [("POST", SEGMENTS), ("PATCH", &path)] {
-            let refused = sandbox
+            let response = sandbox
                 .send(method, path, named_body("Large", included.clone()))
                 .await;
-            assert_v3_error(&refused, 413, &[]);
-            messages.insert(refused.body["error"]["message"].to_string());
+            assert_v3_error(&response, 413, &[]);
+            messages.insert(response.body["error"]["message"].to_string());
         }
     }
     assert_eq!(messages.len(), 3, "{messages:?}");
@@ -252,9 +253,9 @@ async fn a_full_workspace_rejects_every_kind_and_reports_the_limit() {
     let sandbox = Sandbox::with_switches(&[("active_limit", "2")]).await;
     sandbox.create_and_get_id("A", "Pune").await;
     sandbox.create_and_get_id("B", "Goa").await;
-    let refused = sandbox.create("C", "Leh").await;
-    assert_v3_error(&refused, 429, &["actual_count", "limit"]);
-    let error = &refused.body["error"];
+    let response = sandbox.create("C", "Leh").await;
+    assert_v3_error(&response, 429, &["actual_count", "limit"]);
+    let error = &response.body["error"];
     assert_eq!((&error["actual_count"], &error["limit"]), (&json!(2), &json!(2)));
     let file = sandbox
         .send("POST", FILE, new_file_body("F", "file:///x", 3))
@@ -268,7 +269,7 @@ async fn a_full_workspace_rejects_every_kind_and_reports_the_limit() {
         .await;
     assert_v1_error(&cohort, 429);
     assert_eq!(cohort.body["error"]["limit"], 2);
-    // What is there can still be changed, and room can be made.
+    // Existing segments can be changed, and archiving one frees a slot.
     let path = format!(
         "{SEGMENTS}/{}",
         super::segment_id(&find_by_name(&sandbox, "A").await)
@@ -292,22 +293,22 @@ async fn invalid_v2_bodies_are_rejected() {
         .send("POST", FILE, new_file_body("F", "file:///x", 3))
         .await;
     sandbox.create_and_get_id("Filters", "Pune").await;
-    let good = file_body("F", "file:///x");
+    let valid = file_body("F", "file:///x");
     let add = format!("{FILE}/add-users");
-    let mut bad = vec![
+    let mut invalid = vec![
         json!([]),
-        with_field(good.clone(), "attribute_type", json!("bool")),
-        with_field(good.clone(), "callback_url", json!(1)),
-        with_field(good.clone(), "emails", json!("a@example.com")),
-        with_field(good.clone(), "emails", json!([1])),
-        with_field(good.clone(), "colour", json!("red")),
+        with_field(valid.clone(), "attribute_type", json!("bool")),
+        with_field(valid.clone(), "callback_url", json!(1)),
+        with_field(valid.clone(), "emails", json!("a@example.com")),
+        with_field(valid.clone(), "emails", json!([1])),
+        with_field(valid.clone(), "colour", json!("red")),
     ];
     for key in ["name", "attribute_name", "attribute_type", "file_url"] {
-        bad.push(without_field(good.clone(), key));
-        bad.push(with_field(good.clone(), key, json!("")));
-        bad.push(with_field(good.clone(), key, json!(7)));
+        invalid.push(without_field(valid.clone(), key));
+        invalid.push(with_field(valid.clone(), key, json!("")));
+        invalid.push(with_field(valid.clone(), key, json!(7)));
     }
-    for body in bad {
+    for body in invalid {
         assert_v2_error(&sandbox.send("PUT", &add, body.clone()).await, 400);
         if body.is_object() {
             let body = with_field(body, "expiry_time", json!(3));
@@ -324,13 +325,13 @@ async fn invalid_v2_bodies_are_rejected() {
     assert_v2_error(&sandbox.send("POST", FILE, with_id).await, 400);
     for change in ["add-users", "remove-users", "replace"] {
         let path = format!("{FILE}/{change}");
-        let expiring = with_field(good.clone(), "expiry_time", json!(3));
+        let expiring = with_field(valid.clone(), "expiry_time", json!(3));
         assert_v2_error(&sandbox.send("PUT", &path, expiring).await, 400);
-        for name in ["Nobody", "Filters"] {
+        for name in ["Unknown", "Filters"] {
             let body = file_body(name, "file:///x");
             assert_v2_error(&sandbox.send("PUT", &path, body).await, 404);
         }
-        let unknown = with_field(good.clone(), "cs_id", json!(UNKNOWN_ID));
+        let unknown = with_field(valid.clone(), "cs_id", json!(UNKNOWN_ID));
         assert_v2_error(&sandbox.send("PUT", &path, unknown).await, 404);
     }
     for path in [ARCHIVE, UNARCHIVE] {
@@ -341,7 +342,7 @@ async fn invalid_v2_bodies_are_rejected() {
             (json!({"name": 1}), 400),
             (json!({"name": "F", "why": "old"}), 400),
             (json!({"name": "F", "cs_id": 1}), 400),
-            (json!({"name": "Nobody"}), 404),
+            (json!({"name": "Unknown"}), 404),
             (json!({"name": "F", "cs_id": UNKNOWN_ID}), 404),
         ] {
             assert_v2_error(&sandbox.send("PATCH", path, body).await, status);
@@ -352,18 +353,18 @@ async fn invalid_v2_bodies_are_rejected() {
 #[tokio::test]
 async fn cohort_errors_report_the_attribute() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    let good = || cohort_body("add_members", "C", &["a"]);
+    let valid = || cohort_body("add_members", "C", &["a"]);
     let inner = |key: &str, value: Value| {
-        let mut body = good();
+        let mut body = valid();
         body["parameters"][key] = value;
         body
     };
     for (body, attribute) in [
         (json!([]), "body"),
-        (with_field(good(), "why", json!(1)), "body"),
-        (with_field(good(), "action", json!("clear")), "action"),
-        (without_field(good(), "partner"), "partner"),
-        (with_field(good(), "parameters", json!([])), "parameters"),
+        (with_field(valid(), "why", json!(1)), "body"),
+        (with_field(valid(), "action", json!("clear")), "action"),
+        (without_field(valid(), "partner"), "partner"),
+        (with_field(valid(), "parameters", json!([])), "parameters"),
         (inner("colour", json!(1)), "parameters"),
         (inner("cohort_name", json!("")), "cohort_name"),
         (inner("cohort_id", json!(1)), "cohort_id"),
@@ -373,14 +374,21 @@ async fn cohort_errors_report_the_attribute() {
         (inner("members", json!([{"uid": 1}])), "members"),
         (inner("members", json!([{"uid": "a", "email": "b"}])), "members"),
     ] {
-        let refused = sandbox.send("POST", COHORT, body).await;
-        assert_v1_error(&refused, 400);
-        assert_eq!(refused.body["error"]["attribute"], attribute, "{}", refused.body);
+        let response = sandbox.send("POST", COHORT, body).await;
+        assert_v1_error(&response, 400);
+        assert_eq!(
+            response.body["error"]["attribute"], attribute,
+            "{}",
+            response.body
+        );
     }
-    let untyped = sandbox
+    let without_content_type = sandbox
         .unauthenticated_request("POST", COHORT)
         .basic_auth("workspace", Some("key"))
         .header("MOE-APPKEY", "workspace");
-    assert_v1_error(&send_request(untyped.body(good().to_string())).await, 415);
+    assert_v1_error(
+        &send_request(without_content_type.body(valid().to_string())).await,
+        415,
+    );
     assert_eq!(sandbox.contents_of("C").await, Value::Null);
 }

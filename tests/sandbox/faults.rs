@@ -1,4 +1,4 @@
-//! Faults as a client meets them.
+//! Injected faults, as a client sees them.
 
 use super::{SEGMENTS, Sandbox, city_definition, options, options_with_data_file};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn a_reset_closes_the_connection_without_a_response() {
         let sandbox = sandbox_with_fault(json!({"reset": {"when": when}})).await;
         let error = create_request(&sandbox).send().await.unwrap_err();
         assert!(error.is_request() && !error.is_timeout(), "{error:?}");
-        // One call only: a client that sent it again on its own would hide the fault.
+        // The client must not retry by itself, or it would hide the fault.
         assert_eq!(sandbox.request_count().await, 1);
         assert_eq!(sandbox.list_names().await.len(), committed, "{when}");
     }
@@ -57,9 +57,9 @@ async fn injected_statuses_and_limits_have_an_error_body() {
         (json!("replayed_post"), 409, 1),
     ] {
         let sandbox = sandbox_with_fault(fault.clone()).await;
-        let answer = super::send_request(create_request(&sandbox)).await;
-        assert_eq!(answer.status, status, "{fault}");
-        assert!(answer.body["error"].is_object());
+        let response = super::send_request(create_request(&sandbox)).await;
+        assert_eq!(response.status, status, "{fault}");
+        assert!(response.body["error"].is_object());
         assert_eq!(sandbox.list_names().await.len(), committed, "{fault}");
     }
 }
@@ -72,10 +72,10 @@ async fn a_request_takes_effect_after_its_client_disconnected() {
         let sandbox = Sandbox::start(options_with_data_file(&file)).await;
         let fault = json!([{"fault": {"slow": {"milliseconds": 400, "when": when}}}]);
         sandbox.send("POST", "/_sandbox/faults", fault).await;
-        let impatient = create_request(&sandbox).timeout(Duration::from_millis(40));
-        assert!(impatient.send().await.unwrap_err().is_timeout());
-        let at_once = sandbox.list_names().await.len();
-        assert_eq!(at_once, usize::from(when == "after"));
+        let request = create_request(&sandbox).timeout(Duration::from_millis(40));
+        assert!(request.send().await.unwrap_err().is_timeout());
+        let count = sandbox.list_names().await.len();
+        assert_eq!(count, usize::from(when == "after"));
         sandbox.server.stop().await;
         let sandbox = Sandbox::start(options_with_data_file(&file)).await;
         assert_eq!(sandbox.list_names().await, ["A"], "{when}");
@@ -97,8 +97,11 @@ async fn a_stale_list_is_returned_once() {
 async fn a_slow_response_arrives_complete() {
     for when in ["before", "after"] {
         let sandbox = sandbox_with_fault(json!({"slow": {"milliseconds": 5, "when": when}})).await;
-        let answer = super::send_request(create_request(&sandbox)).await;
-        assert_eq!((answer.status, &answer.body["data"]["name"]), (201, &json!("A")));
+        let response = super::send_request(create_request(&sandbox)).await;
+        assert_eq!(
+            (response.status, &response.body["data"]["name"]),
+            (201, &json!("A"))
+        );
         assert_eq!(sandbox.list_names().await, ["A"], "{when}");
     }
 }
@@ -115,7 +118,7 @@ async fn rate_limit_and_active_limit_errors_are_distinguishable() {
         .unwrap();
     let now = sandbox.get("/_sandbox/clock").await.body["now"].clone();
     let now: jiff::Timestamp = now.as_str().unwrap().parse().unwrap();
-    // A moment and not a delay; the calls may straddle seconds.
+    // `reset` is a time, not a delay. The second may change between the requests.
     assert!(reset <= now.as_second() + 30 && reset > now.as_second());
     assert!(limited.body["error"].get("actual_count").is_none());
     let sandbox = sandbox_with_fault(json!("active_limit")).await;
@@ -137,11 +140,11 @@ async fn a_fault_script_affects_only_matching_requests() {
     ]);
     let set = sandbox.send("POST", "/_sandbox/faults", script).await;
     assert_eq!(set.status, 200);
-    let mut seen = Vec::new();
+    let mut statuses = Vec::new();
     for city in ["a", "b", "c", "d"] {
-        seen.push(sandbox.create(city, city).await.status);
+        statuses.push(sandbox.create(city, city).await.status);
     }
-    assert_eq!(seen, [201, 503, 503, 201]);
+    assert_eq!(statuses, [201, 503, 503, 201]);
     assert_eq!(sandbox.list_names().await, ["a", "d"]);
     let path = format!("{SEGMENTS}/5e6c00000000000000000001");
     assert_eq!(sandbox.get(&path).await.status, 502);
@@ -156,8 +159,8 @@ async fn a_fault_script_affects_only_matching_requests() {
         json!([{"fault": status(101)}]),
         json!([{"fault": status(1000)}]),
     ] {
-        let refused = sandbox.send("POST", "/_sandbox/faults", script.clone()).await;
-        assert_eq!(refused.status, 400, "{script}");
+        let rejected = sandbox.send("POST", "/_sandbox/faults", script.clone()).await;
+        assert_eq!(rejected.status, 400, "{script}");
         assert!(options().set_faults(&script.to_string()).is_err());
     }
 }

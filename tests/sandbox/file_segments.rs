@@ -1,4 +1,4 @@
-//! Files of users: fetched from this machine, processed, called back.
+//! File segments: the sandbox downloads a local file, processes it, and reports the result to the callback URL.
 
 use super::{FILE, Sandbox, file_body, new_file_body, options, options_with_data_file};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-/// A server for one request: answers `text`, and gives the body that came.
+/// A server for one request. It responds with `text`, and the thread returns the body of the request.
 fn serve_once(text: &'static str) -> (String, JoinHandle<String>) {
     serve_once_with_status("200 OK", text)
 }
@@ -14,7 +14,7 @@ fn serve_once(text: &'static str) -> (String, JoinHandle<String>) {
 fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let serving = std::thread::spawn(move || {
+    let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let (mut line, mut length) = (String::new(), 0);
@@ -34,7 +34,7 @@ fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, 
         stream.write_all(text.as_bytes()).unwrap();
         String::from_utf8(body).unwrap()
     });
-    (url, serving)
+    (url, server)
 }
 
 fn file_segment_body(file_url: &str) -> Value {
@@ -58,8 +58,8 @@ async fn a_file_is_fetched_and_its_result_is_called_back() {
     assert_eq!(sandbox.send("POST", FILE, body).await.status, 202);
     sandbox.wait_for_queue().await;
     file.join().unwrap();
-    let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
-    assert!(said["request_id"].is_string());
+    let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+    assert!(result["request_id"].is_string());
     for (key, value) in [
         ("db_name", json!("db")),
         ("segment_name", json!("F")),
@@ -68,7 +68,7 @@ async fn a_file_is_fetched_and_its_result_is_called_back() {
         ("user_count", json!(2)),
         ("status", json!(201)),
     ] {
-        assert_eq!(said[key], value, "{key}");
+        assert_eq!(result[key], value, "{key}");
     }
     assert_eq!(users_of_first_segment(&sandbox).await, ["a", "b"]);
 }
@@ -83,17 +83,17 @@ async fn local_files_are_read_and_failures_are_called_back() {
     sandbox.send("POST", FILE, file_segment_body(url.as_str())).await;
     sandbox.wait_for_queue().await;
     assert_eq!(users_of_first_segment(&sandbox).await, ["a"]);
-    for url in ["file:///nowhere/at/all", "http://example.com/users.csv", "no url"] {
+    for url in ["file:///missing/file", "http://example.com/users.csv", "no url"] {
         let (callback_url, callback) = serve_once("");
         let mut change = file_segment_body(url);
         change.as_object_mut().unwrap().remove("expiry_time");
         change["callback_url"] = json!(callback_url);
-        let taken = sandbox.send("PUT", &format!("{FILE}/replace"), change).await;
-        assert_eq!(taken.status, 202);
+        let accepted = sandbox.send("PUT", &format!("{FILE}/replace"), change).await;
+        assert_eq!(accepted.status, 202);
         sandbox.wait_for_queue().await;
-        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
-        assert_eq!(said["status"], 400, "{url}");
-        assert!(said["error_message"].is_string());
+        let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(result["status"], 400, "{url}");
+        assert!(result["error_message"].is_string());
         assert!(users_of_first_segment(&sandbox).await.is_empty());
     }
 }
@@ -112,7 +112,7 @@ async fn queued_files_are_processed_before_shutdown() {
     assert_eq!(users_of_first_segment(&sandbox).await, ["a"]);
 }
 
-/// A file of this machine, and the URL of it.
+/// A local file and its URL.
 fn temporary_file_with_url(text: &[u8]) -> (tempfile::NamedTempFile, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
@@ -125,9 +125,9 @@ async fn users_are_added_removed_and_replaced() {
     let sandbox = Sandbox::with_switches(&[]).await;
     let (_file, url) = temporary_file_with_url(b"a\nb\n");
     sandbox.send("POST", FILE, file_segment_body(&url)).await;
-    for (change, text, left) in [
+    for (change, text, expected) in [
         ("add-users", "b\nc\n", ["a", "b", "c"].as_slice()),
-        ("remove-users", "a\nnobody\n", &["b", "c"]),
+        ("remove-users", "a\nunknown\n", &["b", "c"]),
         ("replace", "c\nd", &["c", "d"]),
         ("replace", "", &[]),
     ] {
@@ -136,7 +136,7 @@ async fn users_are_added_removed_and_replaced() {
         let changed = sandbox.send("PUT", &path, file_body("F", &url)).await;
         assert_eq!(changed.status, 202);
         sandbox.wait_for_queue().await;
-        assert_eq!(users_of_first_segment(&sandbox).await, left, "{change}");
+        assert_eq!(users_of_first_segment(&sandbox).await, expected, "{change}");
     }
 }
 
@@ -153,9 +153,12 @@ async fn malformed_values_match_no_user() {
     sandbox.send("POST", FILE, body).await;
     sandbox.wait_for_queue().await;
     assert_eq!(users_of_first_segment(&sandbox).await, ["a", "shared"]);
-    let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
-    // A value that two users have brings both.
-    assert_eq!((&said["user_count"], &said["status"]), (&json!(3), &json!(201)));
+    let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+    // A value of two users matches both.
+    assert_eq!(
+        (&result["user_count"], &result["status"]),
+        (&json!(3), &json!(201))
+    );
 }
 
 #[tokio::test]
@@ -173,20 +176,20 @@ async fn numeric_values_are_compared_as_numbers_and_others_match_no_user() {
 async fn a_failed_file_reports_the_reason_and_removes_all_users() {
     let directory = tempfile::tempdir().unwrap();
     let large = directory.path().join("large.csv");
-    // One byte over 150 MB, none of which is on the disk.
+    // One byte over 150 MB, as a sparse file.
     std::fs::File::create(&large)
         .unwrap()
         .set_len(150 * 1024 * 1024 + 1)
         .unwrap();
-    let queue = directory.path().join("queue");
-    let made = std::process::Command::new("mkfifo").arg(&queue).status().unwrap();
-    assert!(made.success());
+    let pipe = directory.path().join("pipe");
+    let status = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(status.success());
     let sandbox = Sandbox::with_switches(&[]).await;
     for (path, reason) in [
         (large.as_path(), "150 MB"),
         (directory.path(), "not a regular file"),
-        // Reading from it would wait for ever.
-        (&queue, "not a regular file"),
+        // Opening a pipe without a writer would block.
+        (&pipe, "not a regular file"),
     ] {
         let (_file, url) = temporary_file_with_url(b"a\n");
         sandbox.send("POST", FILE, file_segment_body(&url)).await;
@@ -195,13 +198,13 @@ async fn a_failed_file_reports_the_reason_and_removes_all_users() {
         change["callback_url"] = json!(callback_url);
         sandbox.send("PUT", &format!("{FILE}/add-users"), change).await;
         sandbox.wait_for_queue().await;
-        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(
-            super::field_names(&said),
+            super::field_names(&result),
             ["db_name", "error_message", "request_id", "segment_name", "status"]
         );
-        assert_eq!(said["status"], 400);
-        let message = said["error_message"].as_str().unwrap();
+        assert_eq!(result["status"], 400);
+        let message = result["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{message}");
         assert!(users_of_first_segment(&sandbox).await.is_empty());
     }
@@ -215,9 +218,9 @@ async fn redirects_error_statuses_and_truncated_downloads_fail() {
     for (status, reason) in [
         ("404 Not Found", "404"),
         ("500 Internal Server Error", "500"),
-        // Nothing leads away from this machine.
+        // The sandbox follows no redirect, since it could lead to another machine.
         ("302 Found\r\nlocation: http://example.com/users.csv", "302"),
-        // What comes is not in the chunks that were announced.
+        // The body does not have the announced chunks.
         ("200 OK\r\ntransfer-encoding: chunked", "body"),
     ] {
         let (_file, url) = temporary_file_with_url(b"a\n");
@@ -229,9 +232,9 @@ async fn redirects_error_statuses_and_truncated_downloads_fail() {
         change["callback_url"] = json!(callback_url);
         sandbox.send("PUT", &path, change).await;
         sandbox.wait_for_queue().await;
-        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
-        assert_eq!(said["status"], 400, "{status}: {said}");
-        let message = said["error_message"].as_str().unwrap();
+        let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(result["status"], 400, "{status}: {result}");
+        let message = result["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{status}: {message}");
         assert!(users_of_first_segment(&sandbox).await.is_empty());
     }

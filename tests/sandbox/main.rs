@@ -1,6 +1,6 @@
-//! The sandbox over real HTTP: what a client meets, whoever wrote it.
+//! The sandbox over HTTP, as any client sees it.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod client_members;
 mod cohorts;
@@ -29,13 +29,12 @@ const UNARCHIVE: &str = "/v2/custom-segments/unarchive";
 const FILE: &str = "/v2/custom-segments/file-segment";
 const COHORT: &str = "/v1/integrations/cohortsync";
 
-/// A service and a client of it.
+/// A running sandbox and an HTTP client.
 struct Sandbox {
     server: Server,
     client: reqwest::Client,
 }
 
-/// What came back.
 struct TestResponse {
     status: u16,
     headers: HeaderMap,
@@ -68,7 +67,7 @@ impl Sandbox {
         Self { server, client }
     }
 
-    /// Without limits on calls, but with these switches.
+    /// Starts it without rate limits, with these switches.
     async fn with_switches(switches: &[(&str, &str)]) -> Self {
         let mut options = options();
         options.set_switch("rate_limits", "off").unwrap();
@@ -78,7 +77,7 @@ impl Sandbox {
         Self::start(options).await
     }
 
-    /// A request without anything that the service asks of callers.
+    /// A request without credentials and headers.
     fn unauthenticated_request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method: Method = method.parse().unwrap();
         let url = format!("http://{}{path}", self.server.address());
@@ -112,11 +111,10 @@ impl Sandbox {
         self.send("POST", SEGMENTS, body).await
     }
 
-    /// The id of a new segment of those who live in `city`.
     async fn create_and_get_id(&self, name: &str, city: &str) -> String {
-        let answer = self.create(name, city).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        segment_id(&answer)
+        let response = self.create(name, city).await;
+        assert_eq!(response.status, 201, "{}", response.body);
+        segment_id(&response)
     }
 
     async fn archive(&self, name: &str) -> TestResponse {
@@ -129,21 +127,20 @@ impl Sandbox {
 
     async fn advance(&self, seconds: u32) {
         let body = json!({"advance_seconds": seconds});
-        let moved = self.send("POST", "/_sandbox/clock", body).await;
-        assert_eq!(moved.status, 200);
+        let response = self.send("POST", "/_sandbox/clock", body).await;
+        assert_eq!(response.status, 200);
     }
 
     async fn advance_days(&self, days: u32) {
         self.advance(days * 86_400).await;
     }
 
-    /// Waits until every file is processed.
     async fn wait_for_queue(&self) {
-        let settled = self.send("POST", "/_sandbox/settle", Value::Null).await;
-        assert_eq!(settled.body, json!({"queued": 0}));
+        let processed = self.send("POST", "/_sandbox/process-files", Value::Null).await;
+        assert_eq!(processed.body, json!({"queued": 0}));
     }
 
-    /// What makes the members of the segment `name`; null where there is no such segment.
+    /// The contents of the segment `name`: its filters, members or users. Null if there is no such segment.
     async fn contents_of(&self, name: &str) -> Value {
         let state = self.get("/_sandbox/state").await.body;
         let segments = state["segments"].as_object().unwrap();
@@ -157,7 +154,7 @@ impl Sandbox {
         rows.as_array().unwrap().iter().map(name).collect()
     }
 
-    /// How many calls have come in.
+    /// The number of requests so far, without those to control endpoints.
     async fn request_count(&self) -> usize {
         let log = self.get("/_sandbox/log").await.body;
         log.as_array().unwrap().len()
@@ -203,11 +200,10 @@ fn cohort_body(action: &str, name: &str, uids: &[&str]) -> Value {
            "parameters": {"cohort_name": name, "cohort_id": "1", "members": members}})
 }
 
-/// The names of the fields of an object, in order.
 fn field_names(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-fn segment_id(answer: &TestResponse) -> String {
-    answer.body["data"]["id"].as_str().unwrap().to_owned()
+fn segment_id(response: &TestResponse) -> String {
+    response.body["data"]["id"].as_str().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Every operation, every status, and time.
+//! Every operation, every documented status, rate limit resets and automatic archiving.
 
 use super::{
     ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, city_definition, cohort_body, file_body, options,
@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::{Value, json};
 
-const MISSING_FILE_URL: &str = "file:///nowhere";
+const MISSING_FILE_URL: &str = "file:///missing";
 
 #[tokio::test]
 async fn every_operation_succeeds() {
@@ -67,7 +67,7 @@ async fn every_documented_status_is_returned() {
     let long = city_definition(&"x".repeat(262_144));
     let filters = |filters: Value| json!({"included_filters": filters});
     let named = |name: &str, filters: Value| json!({"name": name, "included_filters": filters});
-    let nobody = format!("{SEGMENTS}/5e6cffffffffffffffffffff");
+    let unknown = format!("{SEGMENTS}/5e6cffffffffffffffffffff");
     for (method, path, body, status) in [
         ("POST", SEGMENTS, json!("no object"), 400),
         ("POST", SEGMENTS, named("a|b", city_definition("Goa")), 400),
@@ -76,8 +76,8 @@ async fn every_documented_status_is_returned() {
         ("POST", SEGMENTS, named("B", city_definition("Pune")), 409),
         ("POST", SEGMENTS, named("B", long), 413),
         ("GET", "/v3/custom-segments/short", Value::Null, 400),
-        ("GET", &nobody, Value::Null, 404),
-        ("PATCH", &nobody, filters(city_definition("Goa")), 404),
+        ("GET", &unknown, Value::Null, 404),
+        ("PATCH", &unknown, filters(city_definition("Goa")), 404),
         (
             "PATCH",
             &format!("{SEGMENTS}/{hidden}"),
@@ -85,7 +85,7 @@ async fn every_documented_status_is_returned() {
             403,
         ),
         ("PATCH", &path, filters(reference), 412),
-        ("PATCH", ARCHIVE, json!({"name": "nobody"}), 404),
+        ("PATCH", ARCHIVE, json!({"name": "unknown"}), 404),
         ("PATCH", UNARCHIVE, json!({"cs_id": "x"}), 400),
         (
             "PUT",
@@ -98,8 +98,8 @@ async fn every_documented_status_is_returned() {
         ("POST", COHORT, json!("x".repeat(128 * 1024)), 413),
         ("DELETE", &path, Value::Null, 404),
     ] {
-        let answer = sandbox.send(method, path, body).await;
-        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        let response = sandbox.send(method, path, body).await;
+        assert_eq!(response.status, status, "{method} {path}: {}", response.body);
     }
     for city in ["Goa", "Leh"] {
         assert_eq!(sandbox.create(city, city).await.status, 201);
@@ -119,14 +119,14 @@ async fn credentials_and_content_types_are_required() {
         .get(format!("http://{}{SEGMENTS}", sandbox.server.address()));
     let wrong = send_request(wrong.basic_auth("workspace", Some("nothing"))).await;
     assert_eq!(wrong.status, 401);
-    let untyped = sandbox
+    let without_content_type = sandbox
         .client
         .post(format!("http://{}{COHORT}", sandbox.server.address()));
-    let untyped = untyped
+    let without_content_type = without_content_type
         .basic_auth("workspace", Some("key"))
         .header("MOE-APPKEY", "workspace");
     assert_eq!(
-        send_request(untyped.body(cohort_body("add_members", "C", &["a"]).to_string()))
+        send_request(without_content_type.body(cohort_body("add_members", "C", &["a"]).to_string()))
             .await
             .status,
         415
@@ -136,17 +136,17 @@ async fn credentials_and_content_types_are_required() {
 #[tokio::test]
 async fn requests_succeed_again_at_the_reset_time_of_the_headers() {
     let sandbox = Sandbox::start(options()).await;
-    let header = |answer: &super::TestResponse, name: &str| -> i64 {
-        answer.headers[name].to_str().unwrap().parse().unwrap()
+    let header = |response: &super::TestResponse, name: &str| -> i64 {
+        response.headers[name].to_str().unwrap().parse().unwrap()
     };
-    for left in (0..50).rev() {
-        let answer = sandbox.get(SEGMENTS).await;
-        assert_eq!(header(&answer, "x-ratelimit-remaining"), left);
+    for remaining in (0..50).rev() {
+        let response = sandbox.get(SEGMENTS).await;
+        assert_eq!(header(&response, "x-ratelimit-remaining"), remaining);
     }
-    let refused = sandbox.get(SEGMENTS).await;
-    assert_eq!(refused.status, 429);
+    let rejected = sandbox.get(SEGMENTS).await;
+    assert_eq!(rejected.status, 429);
     assert!(
-        refused.body["error"]["message"]
+        rejected.body["error"]["message"]
             .as_str()
             .unwrap()
             .contains("50/1 mins")
@@ -156,8 +156,8 @@ async fn requests_succeed_again_at_the_reset_time_of_the_headers() {
         .unwrap()
         .parse()
         .unwrap();
-    let wait = header(&refused, "x-ratelimit-reset") - now.as_second();
-    // Both ends are whole seconds: rounded up there, down here.
+    let wait = header(&rejected, "x-ratelimit-reset") - now.as_second();
+    // The header rounds up to whole seconds, and `now` is rounded down.
     assert!((1..=61).contains(&wait), "{wait}");
     let body = json!({"advance_seconds": wait});
     assert_eq!(sandbox.send("POST", "/_sandbox/clock", body).await.status, 200);

@@ -1,4 +1,4 @@
-//! Rolling windows: what is refused, when it is taken again, and what counts.
+//! Rate limit windows: when requests are rejected, when they are accepted again, and which requests count.
 
 use super::{FILE, SEGMENTS, Sandbox, UNARCHIVE, field_names, file_body, new_file_body, options};
 use serde_json::{Value, json};
@@ -14,21 +14,21 @@ async fn the_51st_create_of_a_minute_is_rejected_until_the_next_minute() {
         let text = number.to_string();
         assert_eq!(sandbox.create(&text, &text).await.status, 201);
     }
-    // Refused calls do not count, or the window would never end.
+    // Rejected requests do not count, or the window would never end.
     for _ in 0..60 {
-        let refused = sandbox.create("51", "51").await;
-        assert_eq!(refused.status, 429);
-        assert_eq!(refused.headers["x-ratelimit-limit"], "50");
-        assert_eq!(refused.headers["x-ratelimit-remaining"], "0");
-        assert!(!refused.headers.contains_key("retry-after"));
-        let error = &refused.body["error"];
+        let rejected = sandbox.create("51", "51").await;
+        assert_eq!(rejected.status, 429);
+        assert_eq!(rejected.headers["x-ratelimit-limit"], "50");
+        assert_eq!(rejected.headers["x-ratelimit-remaining"], "0");
+        assert!(!rejected.headers.contains_key("retry-after"));
+        let error = &rejected.body["error"];
         assert_eq!(field_names(error), ["code", "message"]);
         assert!(error["message"].as_str().unwrap().contains("50/1 mins"));
     }
     assert_eq!(sandbox.list_names().await.len(), 50);
     sandbox.advance(60).await;
     assert_eq!(sandbox.create("51", "51").await.status, 201);
-    // Calls that fail for their contents have been taken all the same.
+    // Requests with an invalid body count.
     for _ in 0..49 {
         assert_eq!(create_with_invalid_name(&sandbox).await, 400);
     }
@@ -53,11 +53,11 @@ async fn all_file_operations_share_ten_requests_an_hour_and_a_hundred_a_day() {
         );
     }
     for path in &changes {
-        let refused = sandbox.send("PUT", path, file_body("F", "file:///x")).await;
-        assert_eq!(refused.status, 429);
-        assert_eq!(field_names(&refused.body), ["description", "title"]);
+        let rejected = sandbox.send("PUT", path, file_body("F", "file:///x")).await;
+        assert_eq!(rejected.status, 429);
+        assert_eq!(field_names(&rejected.body), ["description", "title"]);
         assert!(
-            refused.body["description"]
+            rejected.body["description"]
                 .as_str()
                 .unwrap()
                 .contains("10/60 mins")
@@ -66,20 +66,20 @@ async fn all_file_operations_share_ten_requests_an_hour_and_a_hundred_a_day() {
     for _ in 0..9 {
         sandbox.advance(3600).await;
         for _ in 0..10 {
-            let taken = sandbox
+            let accepted = sandbox
                 .send("PUT", &changes[0], file_body("F", "file:///x"))
                 .await;
-            assert_eq!(taken.status, 202);
+            assert_eq!(accepted.status, 202);
         }
     }
     sandbox.advance(3600).await;
-    let refused = sandbox
+    let rejected = sandbox
         .send("PUT", &changes[0], file_body("F", "file:///x"))
         .await;
     assert!(
-        refused.body.to_string().contains("100/1440 mins"),
+        rejected.body.to_string().contains("100/1440 mins"),
         "{}",
-        refused.body
+        rejected.body
     );
     sandbox.wait_for_queue().await;
 }
@@ -89,17 +89,17 @@ async fn each_rate_limit_class_has_its_own_window() {
     let sandbox = Sandbox::start(options()).await;
     let segment = sandbox.create_and_get_id("A", "Pune").await;
     let path = format!("{SEGMENTS}/{segment}");
-    for left in (0..100).rev() {
+    for remaining in (0..100).rev() {
         let read = sandbox.get(&path).await;
-        assert_eq!(read.headers["x-ratelimit-remaining"], left.to_string());
+        assert_eq!(read.headers["x-ratelimit-remaining"], remaining.to_string());
     }
     assert_eq!(sandbox.get(&path).await.status, 429);
     assert_eq!(sandbox.get(SEGMENTS).await.status, 200);
-    // Updates and lifecycle calls have no documented limit, and so no headers.
+    // Updates and lifecycle requests have no documented limit, so they have no headers.
     for _ in 0..60 {
-        let kept = sandbox.unarchive("A").await;
-        assert_eq!(kept.status, 200);
-        assert!(!kept.headers.contains_key("x-ratelimit-limit"));
+        let unarchived = sandbox.unarchive("A").await;
+        assert_eq!(unarchived.status, 200);
+        assert!(!unarchived.headers.contains_key("x-ratelimit-limit"));
     }
     let unknown = sandbox.send("PATCH", UNARCHIVE, Value::Null).await;
     assert_eq!(unknown.status, 400);
@@ -136,9 +136,9 @@ async fn windows_can_be_shared_and_customized_and_headers_disabled() {
             assert_eq!(sandbox.get(SEGMENTS).await.status, 200);
             sandbox.advance(60).await;
         }
-        let refused = sandbox.get(SEGMENTS).await;
-        assert_eq!(refused.status, 429);
-        assert_eq!(refused.headers["x-ratelimit-limit"], limit, "{described}");
-        assert!(refused.body.to_string().contains("3/120 mins"));
+        let rejected = sandbox.get(SEGMENTS).await;
+        assert_eq!(rejected.status, 429);
+        assert_eq!(rejected.headers["x-ratelimit-limit"], limit, "{described}");
+        assert!(rejected.body.to_string().contains("3/120 mins"));
     }
 }

@@ -1,4 +1,4 @@
-//! What each operation answers when it succeeds, field by field.
+//! The fields of each successful response.
 
 use super::{
     ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, city_definition, cohort_body, field_names,
@@ -6,9 +6,9 @@ use super::{
 };
 use serde_json::{Value, json};
 
-const MISSING_FILE_URL: &str = "file:///nowhere/users.csv";
+const MISSING_FILE_URL: &str = "file:///missing/users.csv";
 
-/// A date and a time without an offset, which means UTC.
+/// The API returns UTC times without an offset.
 fn is_utc_time(value: &Value) -> bool {
     let text = value.as_str().unwrap();
     text.parse::<jiff::civil::DateTime>().is_ok() && !text.ends_with('Z')
@@ -31,12 +31,12 @@ async fn create_get_and_update_return_the_same_envelope() {
                         "updated_by": "someone@example.com"});
     let updated = sandbox.send("PATCH", &path, update).await;
     assert_eq!((read.status, updated.status), (200, 200));
-    for answer in [created, read, updated] {
-        let data = &answer.body["data"];
-        assert_eq!(field_names(&answer.body), ["data", "response_id", "type"]);
-        assert_eq!(answer.body["type"], "custom_segment");
-        assert!(answer.body["response_id"].is_string());
-        assert_eq!(answer.headers["content-type"], "application/json");
+    for response in [created, read, updated] {
+        let data = &response.body["data"];
+        assert_eq!(field_names(&response.body), ["data", "response_id", "type"]);
+        assert_eq!(response.body["type"], "custom_segment");
+        assert!(response.body["response_id"].is_string());
+        assert_eq!(response.headers["content-type"], "application/json");
         assert_eq!(
             field_names(data),
             [
@@ -106,7 +106,7 @@ async fn file_and_lifecycle_responses_name_the_segment() {
     );
     assert!(is_object_id(&created.body["cs_id"]));
     for change in ["add-users", "remove-users", "replace"] {
-        // The id decides, whatever the name says.
+        // The id takes precedence over the name.
         let mut body = file_body("another", MISSING_FILE_URL);
         body["cs_id"] = created.body["cs_id"].clone();
         let changed = sandbox.send("PUT", &format!("{FILE}/{change}"), body).await;
@@ -157,11 +157,11 @@ async fn every_path_accepts_a_trailing_slash() {
     let body = json!({"name": "A", "included_filters": city_definition("Pune")});
     let created = sandbox.send("POST", "/v3/custom-segments/", body).await;
     let segment = format!("{SEGMENTS}/{}", segment_id(&created));
-    let again = json!({"included_filters": city_definition("Goa")});
+    let update = json!({"included_filters": city_definition("Goa")});
     for (method, path, body, status) in [
         ("GET", SEGMENTS, Value::Null, 200),
         ("GET", &segment, Value::Null, 200),
-        ("PATCH", &segment, again, 200),
+        ("PATCH", &segment, update, 200),
         ("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3), 202),
         (
             "PUT",
@@ -185,7 +185,7 @@ async fn every_path_accepts_a_trailing_slash() {
         ("PATCH", UNARCHIVE, json!({"name": "A"}), 200),
         ("POST", COHORT, cohort_body("add_members", "C", &["a"]), 200),
     ] {
-        let answer = sandbox.send(method, &format!("{path}/"), body).await;
-        assert_eq!(answer.status, status, "{method} {path}/: {}", answer.body);
+        let response = sandbox.send(method, &format!("{path}/"), body).await;
+        assert_eq!(response.status, status, "{method} {path}/: {}", response.body);
     }
 }

@@ -1,4 +1,4 @@
-//! Each switch under each of its settings; those on calls per minute are among the windows.
+//! Each switch with each of its values. `rate_limits.rs` has the switches for rate limits.
 
 use super::{SEGMENTS, Sandbox, city_definition, reference_definition, segment_id};
 use segctl::sandbox::SandboxError;
@@ -74,7 +74,7 @@ async fn switches_for_equality_of_definitions_and_names() {
 
 #[tokio::test]
 async fn switches_for_updates_that_omit_or_change_nothing() {
-    for (value, kept) in [("keep", true), ("clear", false)] {
+    for (value, is_kept) in [("keep", true), ("clear", false)] {
         let sandbox = Sandbox::with_switches(&[("patch_without_excluded", value)]).await;
         let body = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
         let segment = segment_id(&sandbox.send("POST", SEGMENTS, body).await);
@@ -82,22 +82,22 @@ async fn switches_for_updates_that_omit_or_change_nothing() {
         let without = json!({"included_filters": city_definition("Leh")});
         sandbox.send("PATCH", &path, without).await;
         let stored = sandbox.get(&path).await.body["data"]["excluded_filters"].clone();
-        assert_eq!(stored == city_definition("Goa"), kept, "{value}: {stored}");
-        // An empty group says it under either setting.
-        let nobody = json!({"filter_operator": "and", "filters": []});
-        let body = json!({"included_filters": city_definition("Leh"), "excluded_filters": nobody});
+        assert_eq!(stored == city_definition("Goa"), is_kept, "{value}: {stored}");
+        // An empty group clears the excluded filters with either value.
+        let empty_group = json!({"filter_operator": "and", "filters": []});
+        let body = json!({"included_filters": city_definition("Leh"), "excluded_filters": empty_group});
         assert_eq!(sandbox.send("PATCH", &path, body).await.status, 200);
         let stored = sandbox.get(&path).await.body["data"]["excluded_filters"].clone();
         assert_ne!(stored, city_definition("Goa"));
     }
-    for (value, status) in [("accepted", 200), ("refused", 400), ("conflict", 409)] {
+    for (value, status) in [("accepted", 200), ("error", 400), ("conflict", 409)] {
         let sandbox = Sandbox::with_switches(&[("patch_without_change", value)]).await;
         let segment = sandbox.create_and_get_id("A", "Pune").await;
         let path = format!("{SEGMENTS}/{segment}");
         let same = json!({"included_filters": city_definition("Pune")});
-        let answer = sandbox.send("PATCH", &path, same).await;
-        assert_eq!(answer.status, status);
-        let holder = &answer.body["error"]["existing_cs_id"];
+        let response = sandbox.send("PATCH", &path, same).await;
+        assert_eq!(response.status, status);
+        let holder = &response.body["error"]["existing_cs_id"];
         assert_eq!(holder.is_string(), value == "conflict");
         let other = json!({"name": "B", "included_filters": city_definition("Pune")});
         assert_eq!(
@@ -123,11 +123,11 @@ async fn switches_for_repeated_archiving_and_unarchiving_at_the_limit() {
         sandbox.create_and_get_id("A", "Pune").await;
         sandbox.archive("A").await;
         sandbox.create_and_get_id("B", "Goa").await;
-        let answer = sandbox.unarchive("A").await;
-        assert_eq!(answer.status, status);
+        let response = sandbox.unarchive("A").await;
+        assert_eq!(response.status, status);
         if status == 429 {
             assert_eq!(
-                (&answer.body["actual_count"], &answer.body["limit"]),
+                (&response.body["actual_count"], &response.body["limit"]),
                 (&json!(1), &json!(1))
             );
         }
@@ -145,8 +145,8 @@ async fn the_echo_switch_changes_the_form_of_returned_definitions() {
          "primary_time_range": {"type": "inTheLast", "value": 7, "value_type": "relative_past", "period_unit": "days"},
          "attributes": {"filter_operator": "and", "filters": []}}]});
     let without = |mut form: Value, keys: [&[&str]; 2]| {
-        for (place, keys) in keys.into_iter().enumerate() {
-            let filter = form["filters"][place].as_object_mut().unwrap();
+        for (position, keys) in keys.into_iter().enumerate() {
+            let filter = form["filters"][position].as_object_mut().unwrap();
             for key in keys {
                 filter.remove(*key);
             }
@@ -176,7 +176,7 @@ async fn the_echo_switch_changes_the_form_of_returned_definitions() {
         assert_eq!(created.body["data"]["included_filters"], expected, "{value}");
         let read = sandbox.get(&format!("{SEGMENTS}/{}", segment_id(&created))).await;
         assert_eq!(read.body["data"]["included_filters"], expected, "{value}");
-        // Whatever it looks like, it is the same definition.
+        // The returned form differs, and the definition is the same.
         assert_eq!(
             create_with_definition(&sandbox, "B", sent.clone()).await,
             409,
@@ -196,8 +196,8 @@ async fn unknown_switches_and_values_are_rejected() {
         ("users", "[]"),
         ("", ""),
     ] {
-        let refused = super::options().set_switch(name, value).unwrap_err();
-        assert!(matches!(refused, SandboxError::Switch { .. }), "{refused:?}");
-        assert!(refused.to_string().contains(&format!("`{name}`")), "{refused}");
+        let error = super::options().set_switch(name, value).unwrap_err();
+        assert!(matches!(error, SandboxError::Switch { .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
     }
 }

@@ -1,11 +1,11 @@
-//! The other value of each switch of the sandbox: a scenario comes out the same under each that it does not name.
+//! The other values of each sandbox switch. A scenario has the same result under each value that it does not name.
 
 use super::format::{Scenario, Switch};
 use segctl::sandbox::SandboxSettings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// A switch at another value than in the scenario.
+/// A switch value that differs from the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Alternative {
@@ -13,30 +13,30 @@ pub(super) struct Alternative {
     pub(super) value: Value,
 }
 
-/// What is no question of yes or no.
+/// Settings that are not switches.
 const NOT_COMPARED: [&str; 3] = ["rate_limits", "active_limit", "users"];
 
-/// The switch that the workspace is told of, and how: one whose list shows archived segments and that is not told so
-/// cannot be what its files say.
-const TOLD: (&str, &str) = ("list_includes_archived", "list_shows_archived");
+/// The switch and the workspace setting that goes with it: without the setting, segctl cannot reach the configuration
+/// when the list contains archived segments.
+const WITH_SETTING: (&str, &str) = ("list_includes_archived", "list_shows_archived");
 
-/// The values of switches that are more than true and false.
+/// The values of a switch; most switches are boolean.
 fn values(name: &str) -> Vec<Value> {
-    let words: &[&str] = match name {
+    let values: &[&str] = match name {
         "rate_headers_window" => &["shortest", "fullest"],
         "patch_without_excluded" => &["keep", "clear"],
         "patch_without_change" => &["accepted", "refused", "conflict"],
         "echo" => &["as_sent", "defaults_filled", "defaults_dropped", "dashboard_days"],
         _ => return vec![json!(false), json!(true)],
     };
-    words.iter().map(|word| json!(word)).collect()
+    values.iter().map(|value| json!(value)).collect()
 }
 
-/// All values that the switches of the sandbox do not have in a scenario.
+/// All switch values that a scenario does not use.
 pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
     let mut switches = match serde_json::to_value(SandboxSettings::default()).unwrap() {
         Value::Object(switches) => switches,
-        other => panic!("{other} are no settings"),
+        other => panic!("settings are not a mapping: {other}"),
     };
     switches.retain(|name, _| !NOT_COMPARED.contains(&name.as_str()));
     let mut alternatives = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
         let value = settings.get(&name).unwrap_or(&default);
         assert!(
             values.contains(value),
-            "`{name}` is a switch whose values are not known here"
+            "unknown value {value} of the switch `{name}`; add its values to `values` in this file"
         );
         let others = values.iter().filter(|other| *other != value);
         alternatives.extend(others.map(|other| Alternative {
@@ -57,17 +57,16 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
 }
 
 impl Alternative {
-    /// Whether the scenario names it.
     pub(super) fn is_named(&self, scenario: &Scenario) -> bool {
         scenario.switches.iter().any(|switch| self.is(switch))
     }
 
-    /// Whether `switch` is this and nothing more.
+    /// Whether `switch` sets only this value.
     pub(super) fn is(&self, switch: &Switch) -> bool {
         switch.settings == self.settings() && switch.workspace == self.workspace()
     }
 
-    /// The switch as a scenario would name it where it changes nothing.
+    /// The switch as a scenario names it if it changes nothing.
     pub(super) fn without_effect(&self) -> Switch {
         Switch::without_effect(self.settings(), self.workspace())
     }
@@ -76,18 +75,18 @@ impl Alternative {
         Map::from_iter([(self.name.clone(), self.value.clone())])
     }
 
-    /// Whether the workspace is told of it, and so may do something else where the service does the same.
-    pub(super) fn is_told(&self) -> bool {
-        self.name == TOLD.0
+    /// Whether a workspace setting goes with it. The setting can change what segctl does even if the sandbox responds
+    /// the same.
+    pub(super) fn has_workspace_setting(&self) -> bool {
+        self.name == WITH_SETTING.0
     }
 
-    /// What the workspace is told of it.
     fn workspace(&self) -> Map<String, Value> {
-        if !self.is_told() {
+        if !self.has_workspace_setting() {
             return Map::new();
         }
-        let (_, key) = TOLD;
-        let behaviour = Map::from_iter([(key.to_owned(), self.value.clone())]);
-        Map::from_iter([("service".to_owned(), Value::Object(behaviour))])
+        let (_, key) = WITH_SETTING;
+        let api_behavior = Map::from_iter([(key.to_owned(), self.value.clone())]);
+        Map::from_iter([("api_behavior".to_owned(), Value::Object(api_behavior))])
     }
 }

@@ -1,18 +1,17 @@
-//! The folders of scenarios: which there are, what lies in them, and what was reviewed.
+//! The scenario folders and their files.
 
 use super::format::{self, Command, Event, Outcome, Scenario};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of one scenario.
 pub(super) struct Folder {
     pub(super) path: PathBuf,
     /// `group/name`
     pub(super) name: String,
 }
 
-/// All of them: the folders in the folders of `cases`.
+/// All scenario folders, `cases/<group>/<name>`.
 pub(super) fn all() -> Vec<Folder> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/cases");
     let folders = entries(&root).into_iter().flat_map(|group| {
@@ -33,17 +32,16 @@ pub(super) fn all() -> Vec<Folder> {
 }
 
 impl Folder {
-    /// What the folder says is to be done.
     pub(super) fn scenario(&self) -> Result<Scenario, String> {
         let text = fs::read_to_string(self.path.join("scenario.yaml"));
         let text = text.map_err(|error| format!("scenario.yaml: {error}"))?;
         let scenario = format::parse(&text).map_err(|error| format!("scenario.yaml: {error}"))?;
-        self.holds_nothing_else(&scenario)?;
+        self.contains_only_known_files(&scenario)?;
         Ok(scenario)
     }
 
-    /// A file that nothing reads is a scenario that somebody believes in and nobody runs.
-    fn holds_nothing_else(&self, scenario: &Scenario) -> Result<(), String> {
+    /// A file that no test reads looks like a test that runs, so it is an error.
+    fn contains_only_known_files(&self, scenario: &Scenario) -> Result<(), String> {
         let mut known: BTreeSet<String> = ["scenario.yaml", "expected.snap", "after.snap"]
             .map(str::to_owned)
             .into();
@@ -68,16 +66,16 @@ impl Folder {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            // Left by a comparison that failed, for review.
+            // A failed comparison writes `.snap.new` files.
             if !known.contains(name.trim_end_matches(".new")) {
-                return Err(format!("`{name}` has no part in it"));
+                return Err(format!("the scenario does not use the file `{name}`"));
             }
         }
         Ok(())
     }
 }
 
-/// What is in a directory, in order.
+/// The sorted paths in a directory.
 pub(super) fn entries(directory: &Path) -> Vec<PathBuf> {
     let read = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut paths: Vec<PathBuf> = read.map(|entry| entry.unwrap().path()).collect();

@@ -1,13 +1,13 @@
-//! What stands in a `scenario.yaml`. Unknown keys are refused: a misspelt one would check nothing.
+//! The format of `scenario.yaml`. Unknown keys are errors, because a misspelled key would check nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Stands for calls of every class.
+/// Requests of every class.
 pub(super) const ALL: &str = "all";
 
-/// Classes of calls, by the words of the sandbox's log.
+/// The request classes, as the sandbox logs them.
 const CLASSES: [&str; 8] = [
     "list",
     "create",
@@ -19,74 +19,68 @@ const CLASSES: [&str; 8] = [
     ALL,
 ];
 
-/// A scenario.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scenario {
-    /// What it shows, in a line.
+    /// One sentence on what it checks.
     pub(super) about: String,
-    /// Switches of the sandbox, where they are not the default ones.
+    /// Sandbox switches that differ from the defaults.
     #[serde(default)]
     pub(super) settings: Map<String, Value>,
-    /// Keys of the workspace in `segctl.yaml`, beside those that say where the service is.
+    /// Additional keys of the workspace in `segctl.yaml`.
     #[serde(default)]
     pub(super) workspace: Map<String, Value>,
-    /// What is in the workspace at first.
+    /// The segments in the workspace at the start.
     #[serde(default)]
     pub(super) before: Vec<Edit>,
-    /// What is done.
     pub(super) commands: Vec<Command>,
-    /// Whether what the files say cannot be reached.
+    /// Whether segctl cannot reach the configuration.
     #[serde(default)]
     pub(super) unreachable: bool,
-    /// Other circumstances under which all of it is done again.
+    /// Variants under which the scenario runs again.
     #[serde(default)]
     pub(super) switches: Vec<Switch>,
 }
 
-/// Other circumstances, and what they change.
+/// A variant and its effect.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Switch {
-    /// For the file names of what was reviewed; made from the settings where it is missing.
+    /// Part of the snapshot file names; the default consists of the settings.
     name: Option<String>,
-    /// Switches of the sandbox, over those of the scenario.
+    /// Sandbox switches that override those of the scenario.
     #[serde(default)]
     pub(super) settings: Map<String, Value>,
-    /// Keys of the workspace, over those of the scenario.
+    /// Workspace keys that override those of the scenario.
     #[serde(default)]
     pub(super) workspace: Map<String, Value>,
-    /// What they change.
     pub(super) outcome: Outcome,
-    /// Whether what the files say cannot be reached so; as in the scenario where it is missing.
+    /// Whether segctl cannot reach the configuration; the default is the value of the scenario.
     pub(super) unreachable: Option<bool>,
-    /// Segments that are not as declared so, which no answer of the service shows: one more plan finds nothing to do.
+    /// Segments that differ from their declarations although no API response shows it: another plan has no changes.
     #[serde(default)]
-    pub(super) unseen: Vec<String>,
+    pub(super) undetectable: Vec<String>,
 }
 
-/// What other circumstances change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    /// Nothing.
     Same,
-    /// What is said; the workspace ends up the same.
+    /// The final workspace is the same.
     OutputDiffers,
-    /// What is in the workspace at the end; the same is said.
+    /// The output is the same.
     WorkspaceDiffers,
-    /// What is said and what is in the workspace at the end.
+    /// Both differ.
     Differs,
 }
 
 impl Outcome {
-    pub(super) fn says_the_same(self) -> bool {
+    pub(super) fn has_same_output(self) -> bool {
         matches!(self, Self::Same | Self::WorkspaceDiffers)
     }
 }
 
 impl Switch {
-    /// Settings of the sandbox and the workspace that change nothing.
     pub(super) fn without_effect(settings: Map<String, Value>, workspace: Map<String, Value>) -> Self {
         Self {
             name: None,
@@ -94,14 +88,14 @@ impl Switch {
             workspace,
             outcome: Outcome::Same,
             unreachable: None,
-            unseen: Vec::new(),
+            undetectable: Vec::new(),
         }
     }
 
-    /// The settings as one word.
+    /// The part of the snapshot file names.
     pub(super) fn name(&self) -> String {
-        let word = |value: &Value| match value {
-            Value::String(word) => word.clone(),
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         let mut parts: Vec<String> = Vec::new();
@@ -111,47 +105,44 @@ impl Switch {
                     parts.extend(
                         fields
                             .iter()
-                            .map(|(field, value)| format!("{key}.{field}={}", word(value))),
+                            .map(|(field, value)| format!("{key}.{field}={}", text(value))),
                     );
                 }
-                other => parts.push(format!("{key}={}", word(other))),
+                other => parts.push(format!("{key}={}", text(other))),
             }
         }
         self.name.clone().unwrap_or_else(|| parts.join(","))
     }
 }
 
-/// A segment as somebody makes or changes it who does not use segctl.
+/// A segment that a dashboard user creates or changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
-    /// The present name of the segment to change; a new segment is made where it is missing.
+    /// The current name of the segment to change; without it, a segment is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) segment: Option<String>,
-    /// Its name from now on.
+    /// The new name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
-    /// What a new segment is made of.
     #[serde(default, skip_serializing_if = "Kind::is_filter")]
     pub(super) kind: Kind,
-    /// `Segmentation` for new segments where nothing is said: made in the dashboard.
+    /// The default for new segments is `Segmentation`: created in the dashboard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<String>,
-    /// Everyone who did this in the last 7 days, in place of `included_filters`.
+    /// Replaces `included_filters`: users with this event in the last 7 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<String>,
-    /// In the API's JSON, but references may go by name alone.
+    /// API JSON; references can contain only the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) included_filters: Option<Value>,
-    /// Likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) excluded_filters: Option<Value>,
-    /// Whether it is put away, or taken out again.
+    /// True archives the segment, false unarchives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) archived: Option<bool>,
 }
 
-/// What a segment is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
@@ -161,37 +152,34 @@ pub(super) enum Kind {
     Cohort,
 }
 
-/// One thing that is done.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) enum Command {
-    /// `segctl` with arguments.
     Run(Run),
-    /// Something that goes on around it.
     Event(Event),
 }
 
-/// `segctl` with arguments.
+/// One `segctl` command.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
-    /// The arguments; those with spaces in double quotes.
+    /// Arguments with spaces are in double quotes.
     pub(super) run: String,
-    /// The exit code, for scenarios about it: the reviewed output has it anyway.
+    /// The exit code, if the scenario is about it; the snapshot contains it anyway.
     pub(super) exit: Option<i32>,
-    /// How many calls of a class it makes; a class that is not named may be called.
+    /// The number of requests by class; other classes are not limited.
     #[serde(default)]
     pub(super) requests: BTreeMap<String, Bound>,
-    /// Whether it finds the key of the workspace.
-    #[serde(default = "is_so")]
+    /// Whether the environment contains the API key of the workspace.
+    #[serde(default = "default_true")]
     pub(super) credentials: bool,
 }
 
-fn is_so() -> bool {
+fn default_true() -> bool {
     true
 }
 
-/// A number of calls.
+/// A number of requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) enum Bound {
@@ -199,43 +187,39 @@ pub(super) enum Bound {
     AtMost(usize),
 }
 
-/// Something that goes on around segctl.
+/// An event outside segctl.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
-    /// The files of `files.N` are laid over those that are there.
+    /// Copies `files.N` over the segment files.
     Files(u32),
-    /// Somebody changes a segment, or makes one.
-    ByHand(Edit),
-    /// So many days or hours go by, as in `61d` and `5h`.
+    /// A dashboard user creates or changes a segment.
+    Dashboard(Edit),
+    /// Time passes: `61d` or `5h`.
     Advance(String),
-    /// Something is gone.
     Lose(Lost),
-    /// Calls go wrong from now on: the sandbox's script of faults.
+    /// Requests fail from now on, by a fault script of the sandbox.
     Faults(Value),
-    /// A file of the repository is changed, or made.
+    /// Changes or creates a file of the repository.
     Rewrite(Rewrite),
-    /// A file of the repository, or all files of a directory of it, are shown.
+    /// Shows a file or all files in a directory of the repository.
     Cat(String),
 }
 
-/// A change of a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rewrite {
-    /// Its path in the repository.
+    /// The path in the repository.
     pub(super) file: String,
-    /// What is replaced, where it stands first; all of it where nothing is said.
+    /// The text to replace, once; the default is the whole file.
     pub(super) from: Option<String>,
-    /// What stands there afterwards.
     pub(super) to: String,
 }
 
-/// What can get lost.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Lost {
-    Ledger,
+    State,
 }
 
 impl Kind {
@@ -248,13 +232,13 @@ impl TryFrom<Value> for Command {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
-        let wrong = |error: serde_json::Error| error.to_string();
+        let message = |error: serde_json::Error| error.to_string();
         match value {
             Value::String(run) => Ok(Self::Run(Run::of(&run))),
             Value::Object(ref fields) if fields.contains_key("run") => {
-                serde_json::from_value(value).map(Self::Run).map_err(wrong)
+                serde_json::from_value(value).map(Self::Run).map_err(message)
             }
-            other => serde_json::from_value(other).map(Self::Event).map_err(wrong),
+            other => serde_json::from_value(other).map(Self::Event).map_err(message),
         }
     }
 }
@@ -263,14 +247,14 @@ impl TryFrom<Value> for Bound {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
-        let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number"));
+        let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
         match &value {
             Value::Number(exactly) => number(&exactly.to_string()).map(Self::Exactly),
             Value::String(text) => match text.strip_prefix("at most ") {
                 Some(most) => number(most).map(Self::AtMost),
-                None => Err(format!("`{text}` is neither a number nor `at most` one")),
+                None => Err(format!("expected a number or `at most NUMBER`, found `{text}`")),
             },
-            other => Err(format!("`{other}` is neither a number nor `at most` one")),
+            other => Err(format!("expected a number or `at most NUMBER`, found `{other}`")),
         }
     }
 }
@@ -278,14 +262,14 @@ impl TryFrom<Value> for Bound {
 impl Bound {
     pub(super) fn holds(&self, count: usize) -> bool {
         match self {
-            Self::Exactly(wanted) => count == *wanted,
+            Self::Exactly(exact) => count == *exact,
             Self::AtMost(most) => count <= *most,
         }
     }
 }
 
 impl Run {
-    /// Arguments of which nothing is claimed.
+    /// A command without expectations.
     pub(super) fn of(arguments: &str) -> Self {
         Self {
             run: arguments.to_owned(),
@@ -295,9 +279,8 @@ impl Run {
         }
     }
 
-    /// The arguments one by one.
     pub(super) fn arguments(&self) -> Vec<String> {
-        // Every second piece between quotes was in quotes.
+        // The pieces at odd positions were in quotes.
         let pieces = self.run.split('"').enumerate();
         pieces
             .flat_map(|(number, piece)| {
@@ -311,7 +294,6 @@ impl Run {
     }
 }
 
-/// `scenario.yaml`, or what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     let value: Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     let scenario: Scenario = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -319,7 +301,7 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
         return Err("`about` is empty".to_owned());
     }
     if !matches!(scenario.commands.last(), Some(Command::Run(_))) {
-        return Err("the last of the `commands` must be one of segctl".to_owned());
+        return Err("the last entry of `commands` must be a segctl command".to_owned());
     }
     let runs = scenario.commands.iter().filter_map(|command| match command {
         Command::Run(run) => Some(run),
@@ -329,10 +311,10 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
         .flat_map(|run| run.requests.keys())
         .find(|class| !CLASSES.contains(&class.as_str()))
     {
-        return Err(format!("`{class}` is no class of calls"));
+        return Err(format!("unknown request class `{class}`"));
     }
     if scenario.before.iter().any(|edit| edit.segment.is_some()) {
-        return Err("`before` makes segments; there is none yet to be changed".to_owned());
+        return Err("`before` creates segments; remove `segment`".to_owned());
     }
     Ok(scenario)
 }

@@ -1,47 +1,47 @@
-//! Every kind of finding stands in some reviewed output: a kind that no scenario reaches is one that nobody has seen.
+//! Every kind of finding is in a reviewed snapshot, so that each kind was seen at least once.
 
 use super::folder;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// A kind that files never lead to: two that mean one segment, by its id or a former name, are told of as faults of the
-/// files. The planner does not rely on that.
-const NOT_BY_FILES: [&str; 1] = ["shared_target"];
+/// A kind that no configuration produces: linting reports two files that match one segment. The planner does not rely on
+/// that.
+const NOT_PRODUCED: [&str; 1] = ["shared_target"];
 
-/// Kinds of JSON that are not called after their variants, with these.
+/// Variants with another kind in JSON.
 const RENAMED: [(&str, &str); 2] = [("archives", "guard_archive"), ("updates", "guard_update")];
 
-/// What is refused for the time that it takes, which is no variant of a refusal.
-const OF_THE_QUOTA: &str = "max_duration";
+/// The kind of a plan that exceeds `--max-duration`, which is not a `GuardViolation`.
+const MAX_DURATION: &str = "max_duration";
 
 #[test]
-fn every_kind_of_finding_was_reviewed() {
+fn every_kind_of_finding_is_in_a_snapshot() {
     let reviewed: BTreeSet<String> = folder::all()
         .iter()
         .filter_map(|folder| fs::read_to_string(folder.path.join("expected.snap")).ok())
-        .flat_map(|text| words(&text))
+        .flat_map(|text| kinds_in(&text))
         .collect();
-    let mut kinds = BTreeSet::from([OF_THE_QUOTA.to_owned()]);
-    for (findings, one_of_them) in [
+    let mut kinds = BTreeSet::from([MAX_DURATION.to_owned()]);
+    for (findings, example) in [
         ("Conflict", "cycle"),
-        ("Refusal", "guard_archive"),
+        ("GuardViolation", "guard_archive"),
         ("Warning", "still_referenced"),
     ] {
         let found = kinds_of(findings);
-        assert!(found.contains(one_of_them), "{found:?}");
+        assert!(found.contains(example), "{found:?}");
         kinds.extend(found);
     }
-    let shown = |kind: &&String| reviewed.contains(*kind) || NOT_BY_FILES.contains(&kind.as_str());
+    let shown = |kind: &&String| reviewed.contains(*kind) || NOT_PRODUCED.contains(&kind.as_str());
     let missing: Vec<&String> = kinds.iter().filter(|kind| !shown(kind)).collect();
     assert!(
         missing.is_empty(),
-        "no scenario with `plan --json` shows {missing:?}"
+        "no scenario shows {missing:?}; add one that runs `plan --json`"
     );
 }
 
-/// What stands behind `"kind"` in a plan in JSON.
-fn words(text: &str) -> Vec<String> {
+/// The values of `"kind"` in a JSON plan.
+fn kinds_in(text: &str) -> Vec<String> {
     let kinds = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("\"kind\": \""));
@@ -50,7 +50,7 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The words for the variants of a type of findings, which no value of it can list.
+/// The kinds of an enum of findings, read from its source because Rust cannot list variants.
 fn kinds_of(findings: &str) -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan/step/finding.rs");
     let source = fs::read_to_string(path).unwrap();
@@ -64,9 +64,9 @@ fn kinds_of(findings: &str) -> BTreeSet<String> {
 }
 
 fn kind(variant: &str) -> String {
-    let word = snake_case(variant);
-    let renamed = RENAMED.iter().find(|(from, _)| *from == word);
-    renamed.map_or(word, |(_, to)| (*to).to_owned())
+    let kind = snake_case(variant);
+    let renamed = RENAMED.iter().find(|(from, _)| *from == kind);
+    renamed.map_or(kind, |(_, to)| (*to).to_owned())
 }
 
 fn snake_case(name: &str) -> String {

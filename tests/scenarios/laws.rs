@@ -1,5 +1,5 @@
-//! What has to hold for every segment when a scenario is over, whatever became of it: it has a name that somebody gave
-//! it, and a definition that is its own. Names and definitions that only get another step past the service are neither.
+//! Rules for every segment at the end of a scenario: its name was declared or set in the dashboard, and so was its
+//! definition. A temporary name or definition of a plan breaks these rules.
 
 use super::repository::{Repository, WORKSPACE};
 use super::workspace::{members, name, payload, segments};
@@ -14,38 +14,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-/// Who meant what so far.
+/// The names and definitions so far, by source.
 #[derive(Default)]
 pub(super) struct History {
-    /// What people made each segment.
-    by_hand: BTreeMap<String, Vec<Payload>>,
-    /// The names that each segment had.
+    /// The definitions that dashboard users gave each segment, by id.
+    dashboard: BTreeMap<String, Vec<Payload>>,
+    /// All names of each segment, by id.
     names: BTreeMap<String, BTreeSet<String>>,
-    /// Names that somebody gave.
-    given: BTreeSet<String>,
-    /// What files ever said.
+    /// Names from files and from the dashboard.
+    allowed_names: BTreeSet<String>,
+    /// Every declaration so far.
     declared: Vec<DeclaredSegment>,
-    /// What they say now.
+    /// The current declarations.
     declared_now: Vec<DeclaredSegment>,
-    /// The folder of the lists that they name.
+    /// The root of the paths of member lists.
     folder: PathBuf,
 }
 
 impl History {
-    /// People changed the workspace.
-    pub(super) fn note_hands(&mut self, state: &Value) {
+    /// Records the workspace after a change in the dashboard.
+    pub(super) fn record_dashboard(&mut self, state: &Value) {
         for (id, segment) in segments(state) {
-            self.given.insert(name(segment).to_owned());
-            self.by_hand
+            self.allowed_names.insert(name(segment).to_owned());
+            self.dashboard
                 .entry(id.clone())
                 .or_default()
                 .extend(payload(segment));
         }
-        self.note_names(state);
+        self.record_names(state);
     }
 
-    /// A command was run.
-    pub(super) fn note_names(&mut self, state: &Value) {
+    /// Records the workspace after a command.
+    pub(super) fn record_names(&mut self, state: &Value) {
         for (id, segment) in segments(state) {
             self.names
                 .entry(id.clone())
@@ -54,8 +54,8 @@ impl History {
         }
     }
 
-    /// The files changed. What has a fault in form declares nothing.
-    pub(super) fn note_files(&mut self, repository: &Repository) {
+    /// Records the files after a change. Invalid files declare nothing.
+    pub(super) fn record_files(&mut self, repository: &Repository) {
         let path = repository.path().join("segctl.yaml");
         self.folder = repository.path().to_owned();
         let Ok(source) = source::read(&path, "segctl.yaml") else {
@@ -70,54 +70,55 @@ impl History {
             .into_iter()
             .filter(|declaration| declaration.applies_to(WORKSPACE));
         self.declared_now = declared.map(|declaration| declaration.segment).collect();
-        self.given
+        self.allowed_names
             .extend(self.declared_now.iter().map(|segment| segment.name.to_string()));
         self.declared.extend(self.declared_now.iter().cloned());
     }
 
-    /// What the files say and is not so; but that some of it is `unseen` has to be so.
-    pub(super) fn unreached(&self, state: &Value, unseen: &[String]) -> Vec<String> {
+    /// Where the workspace differs from the configuration. The `undetectable` segments must differ.
+    pub(super) fn unreached(&self, state: &Value, undetectable: &[String]) -> Vec<String> {
         let identities = self.identities();
         let digest = |payload: &Payload| Digests::of(payload, &identities).exact;
         let missing = |declared: &DeclaredSegment| {
             let found = segments(state).find(|(_, segment)| name(segment) == declared.name.as_str());
             let is_active = found.is_some_and(|(_, segment)| segment["archived"].is_null());
             match declared.lifecycle {
-                Lifecycle::Active if !is_active => Some("is not in use"),
-                Lifecycle::Archived if is_active => Some("is still in use"),
+                Lifecycle::Active if !is_active => Some("is not active"),
+                Lifecycle::Archived if is_active => Some("is still active"),
                 Lifecycle::Archived => None,
                 Lifecycle::Active if self.members(declared).is_some() => {
-                    let live = found.and_then(|(_, segment)| members(segment));
-                    let wanted = self.members(declared);
-                    let is_so = live
-                        .is_some_and(|live| Some(live.into_iter().map(str::to_owned).collect()) == wanted);
-                    (!is_so).then_some("has not the declared members")
+                    let remote = found.and_then(|(_, segment)| members(segment));
+                    let remote: Option<BTreeSet<String>> =
+                        remote.map(|members| members.into_iter().map(str::to_owned).collect());
+                    (remote != self.members(declared)).then_some("does not have the declared members")
                 }
                 Lifecycle::Active => {
-                    let live = found.and_then(|(_, segment)| payload(segment));
-                    let wanted = declared.contents.definition().map(encode);
-                    let is_so = live.as_ref().map(digest) == wanted.as_ref().map(digest);
-                    (!is_so).then_some("has not the declared definition")
+                    let remote = found.and_then(|(_, segment)| payload(segment));
+                    let desired = declared.contents.definition().map(encode);
+                    let is_equal = remote.as_ref().map(digest) == desired.as_ref().map(digest);
+                    (!is_equal).then_some("does not have the declared definition")
                 }
             }
         };
-        let is_unseen = |declared: &DeclaredSegment| unseen.iter().any(|name| name == declared.name.as_str());
+        let is_undetectable =
+            |declared: &DeclaredSegment| undetectable.iter().any(|name| name == declared.name.as_str());
         let (hidden, others): (Vec<_>, Vec<_>) = self
             .declared_now
             .iter()
             .filter_map(|declared| Some((declared, missing(declared)?)))
-            .partition(|(declared, _)| is_unseen(declared));
-        let complaints = others
+            .partition(|(declared, _)| is_undetectable(declared));
+        let failures = others
             .iter()
-            .map(|(declared, what)| format!("\"{}\" {what}", declared.name));
-        let is_found = |name: &&String| hidden.iter().any(|(declared, _)| declared.name.as_str() == *name);
-        let in_vain = unseen.iter().filter(|name| !is_found(name));
-        complaints
-            .chain(in_vain.map(|name| format!("\"{name}\" was to be otherwise than declared, and is not")))
+            .map(|(declared, difference)| format!("\"{}\" {difference}", declared.name));
+        let is_different =
+            |name: &&String| hidden.iter().any(|(declared, _)| declared.name.as_str() == *name);
+        let equal = undetectable.iter().filter(|name| !is_different(name));
+        failures
+            .chain(equal.map(|name| format!("\"{name}\" is as declared; remove it from `undetectable`")))
             .collect()
     }
 
-    /// Who is declared to be in a segment without filters.
+    /// The declared members of a cohort or users of a file segment.
     fn members(&self, declared: &DeclaredSegment) -> Option<BTreeSet<String>> {
         let path = match &declared.contents {
             Contents::Filter(_) => return None,
@@ -134,33 +135,29 @@ impl History {
         Some(text.lines().map(str::to_owned).collect())
     }
 
-    /// Which segments have a name or a definition that nobody gave them.
-    pub(super) fn complaints(&self, state: &Value) -> Vec<String> {
+    /// The segments with a name or a definition from neither the files nor the dashboard.
+    pub(super) fn broken_rules(&self, state: &Value) -> Vec<String> {
         let identities = self.identities();
-        let mut complaints = Vec::new();
+        let mut broken = Vec::new();
         for (id, segment) in segments(state) {
             let name = name(segment);
-            if !self.given.contains(name) {
-                complaints.push(format!(
-                    "a segment is left with the name \"{name}\", which nobody gave it"
-                ));
+            if !self.allowed_names.contains(name) {
+                broken.push(format!("a segment still has the temporary name \"{name}\""));
             }
-            let own = self.own(id, &identities);
+            let allowed = self.allowed_definitions(id, &identities);
             if payload(segment)
-                .is_some_and(|payload| !own.contains(&Digests::of(&payload, &identities).exact))
+                .is_some_and(|payload| !allowed.contains(&Digests::of(&payload, &identities).exact))
             {
-                complaints.push(format!(
-                    "\"{name}\" is left with a definition that is not its own"
-                ));
+                broken.push(format!("\"{name}\" still has a temporary definition"));
             }
         }
-        complaints
+        broken
     }
 
-    /// The definitions that a segment may have.
-    fn own(&self, id: &str, identities: &Identities) -> BTreeSet<Digest> {
+    /// The definitions that were declared for a segment or set in the dashboard.
+    fn allowed_definitions(&self, id: &str, identities: &Identities) -> BTreeSet<Digest> {
         let names = self.names.get(id);
-        let is_its = |segment: &&DeclaredSegment| {
+        let is_declared_for_it = |segment: &&DeclaredSegment| {
             let all = std::iter::once(&segment.name).chain(&segment.previous_names);
             let is_pinned = segment.id.as_ref().is_some_and(|pinned| pinned.as_str() == id);
             is_pinned
@@ -169,16 +166,16 @@ impl History {
         let declared = self
             .declared
             .iter()
-            .filter(is_its)
+            .filter(is_declared_for_it)
             .filter_map(|segment| segment.contents.definition().map(encode));
-        let by_hand = self.by_hand.get(id).into_iter().flatten().cloned();
+        let dashboard = self.dashboard.get(id).into_iter().flatten().cloned();
         declared
-            .chain(by_hand)
+            .chain(dashboard)
             .map(|payload| Digests::of(&payload, identities).exact)
             .collect()
     }
 
-    /// References mean the segment that has the name or once had it.
+    /// A reference by name means the segment that has the name or had it before.
     fn identities(&self) -> Identities {
         let names = self
             .names

@@ -1,11 +1,11 @@
-//! Scenarios: folders that say what is in a workspace and in the files, which commands are run, and what must come of
-//! it, in the output and in the workspace. `README.md` says how to add one.
+//! Scenarios: each folder contains a workspace, segment files, commands, and snapshots of the output and of the final
+//! workspace. See `README.md`.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "a test that fails may panic and say why"
+    reason = "a failing test panics and prints the reason"
 )]
 
 mod alternative;
@@ -16,7 +16,7 @@ mod laws;
 mod process;
 mod repository;
 mod run;
-mod service;
+mod sandbox;
 mod stable;
 mod workspace;
 
@@ -27,11 +27,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Names a part of the paths of the scenarios to run, where not all are wanted.
+/// Selects the scenarios with this text in their path.
 const ONLY: &str = "SCENARIO";
 
 #[test]
-fn every_scenario_comes_out_as_reviewed() {
+fn every_scenario_matches_its_snapshots() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -46,11 +46,11 @@ fn every_scenario_comes_out_as_reviewed() {
         .filter(|folder| folder.name.contains(&only))
         .collect();
     assert!(!folders.is_empty(), "no scenario has `{only}` in its path");
-    let (next, complaints) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = complaints_about(folder, &runtime);
-            complaints.lock().unwrap().extend(found);
+            let new = failures_of(folder, &runtime);
+            failures.lock().unwrap().extend(new);
         }
     };
     thread::scope(|scope| {
@@ -58,21 +58,17 @@ fn every_scenario_comes_out_as_reviewed() {
             scope.spawn(work);
         }
     });
-    let mut complaints = complaints.into_inner().unwrap();
-    complaints.sort();
-    for complaint in &complaints {
-        eprintln!("{complaint}\n");
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    for failure in &failures {
+        eprintln!("{failure}\n");
     }
-    assert!(
-        complaints.is_empty(),
-        "{} complaints, see above",
-        complaints.len()
-    );
+    assert!(failures.is_empty(), "{} failures, printed above", failures.len());
 }
 
-/// What is wrong with a scenario or what comes of it, each with the scenario's name.
-fn complaints_about(folder: &Folder, runtime: &tokio::runtime::Runtime) -> Vec<String> {
-    // A scenario that cannot even be run must not hide the others.
+/// The failures of a scenario, each with its name.
+fn failures_of(folder: &Folder, runtime: &tokio::runtime::Runtime) -> Vec<String> {
+    // A scenario that panics must not hide the failures of the others.
     let checked = catch_unwind(AssertUnwindSafe(|| run::check(folder, runtime)));
     checked.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

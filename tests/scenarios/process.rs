@@ -1,4 +1,4 @@
-//! A process that may hang: it is ended when its time is up, with what it said so far.
+//! Runs a process with a time limit.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -6,15 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a run of a process came to.
-pub(super) struct Ran {
+pub(super) struct ProcessOutput {
     pub(super) code: Option<i32>,
     pub(super) out: String,
     pub(super) err: String,
 }
 
-/// Where something was said, and what.
-type Said = (Stream, Vec<u8>);
+type Chunk = (Stream, Vec<u8>);
 
 #[derive(Clone, Copy)]
 enum Stream {
@@ -22,29 +20,29 @@ enum Stream {
     Err,
 }
 
-/// Runs a process to its end, or until its time is up; then what it said so far is in the error.
-pub(super) fn run(command: &mut Command, limit: Duration) -> Result<Ran, String> {
+/// Kills the process at the limit; the error then contains the output so far.
+pub(super) fn run(command: &mut Command, limit: Duration) -> Result<ProcessOutput, String> {
     let end = Instant::now() + limit;
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("does not start: {error}"))?;
+        .map_err(|error| format!("cannot be started: {error}"))?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let said = listen(&mut child);
+    let chunks = read_streams(&mut child);
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        match said.recv_timeout(left) {
+        match chunks.recv_timeout(left) {
             Ok((Stream::Out, bytes)) => out.extend(bytes),
             Ok((Stream::Err, bytes)) => err.extend(bytes),
-            // Both streams are closed: it has ended.
+            // Both streams are closed.
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 child.kill().map_err(|error| error.to_string())?;
                 child.wait().map_err(|error| error.to_string())?;
                 return Err(format!(
-                    "was ended after {} seconds, and had said so far:\n{}{}",
+                    "did not exit within {} seconds; output so far:\n{}{}",
                     limit.as_secs(),
                     String::from_utf8_lossy(&out),
                     String::from_utf8_lossy(&err)
@@ -53,30 +51,30 @@ pub(super) fn run(command: &mut Command, limit: Duration) -> Result<Ran, String>
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    Ok(Ran {
+    Ok(ProcessOutput {
         code: status.code(),
         out: String::from_utf8(out).map_err(|error| error.to_string())?,
         err: String::from_utf8(err).map_err(|error| error.to_string())?,
     })
 }
 
-/// What a process says, as it says it, until it has closed both streams.
-fn listen(child: &mut Child) -> mpsc::Receiver<Said> {
-    let (sender, said) = mpsc::channel();
+/// The channel closes when the process has closed both streams.
+fn read_streams(child: &mut Child) -> mpsc::Receiver<Chunk> {
+    let (sender, chunks) = mpsc::channel();
     if let Some(out) = child.stdout.take() {
-        pass_on(out, Stream::Out, sender.clone());
+        forward(out, Stream::Out, sender.clone());
     }
     if let Some(err) = child.stderr.take() {
-        pass_on(err, Stream::Err, sender);
+        forward(err, Stream::Err, sender);
     }
-    said
+    chunks
 }
 
-fn pass_on(mut from: impl Read + Send + 'static, stream: Stream, to: Sender<Said>) {
+fn forward(mut from: impl Read + Send + 'static, stream: Stream, to: Sender<Chunk>) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            // Nobody listens any more once the time is up.
+            // The receiver is gone after the limit.
             if to.send((stream, buffer[..count].to_vec())).is_err() {
                 return;
             }
@@ -85,12 +83,12 @@ fn pass_on(mut from: impl Read + Send + 'static, stream: Stream, to: Sender<Said
 }
 
 #[test]
-fn what_does_not_end_is_ended_and_had_its_say() {
+fn a_process_is_killed_at_the_limit_and_its_output_is_kept() {
     let mut sandbox = Command::new(env!("CARGO_BIN_EXE_segctl"));
     sandbox.args(["sandbox", "--listen", "127.0.0.1:0"]);
     let error = run(&mut sandbox, Duration::from_secs(3)).err().unwrap();
     assert!(
-        error.starts_with("was ended after 3 seconds") && error.contains("http://127.0.0.1:"),
+        error.starts_with("did not exit within 3 seconds") && error.contains("http://127.0.0.1:"),
         "{error}"
     );
 }

@@ -1,11 +1,11 @@
-//! A scenario from its first state to its last, under each of its circumstances, and what is to be said against it.
+//! Runs a scenario and each of its variants, and collects the failures.
 
 use super::alternative::{self, Alternative};
 use super::folder::Folder;
 use super::format::{ALL, Command, Event, Lost, Outcome, Run, Scenario, Switch};
 use super::laws::History;
 use super::repository::Repository;
-use super::service::{Call, Service};
+use super::sandbox::{Request, Sandbox};
 use super::stable::Stable;
 use super::workspace;
 use serde_json::{Map, Value};
@@ -14,76 +14,74 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::runtime::Runtime;
 
-/// What a scenario came to.
-struct Ended {
-    /// The commands with what they said.
+struct RunResult {
+    /// The commands with their output.
     transcript: String,
-    /// What is in the workspace.
+    /// The final workspace.
     after: String,
-    /// What the service would have done otherwise, had a switch had another value.
-    told_apart: Vec<Alternative>,
-    complaints: Vec<String>,
+    /// The switch values with which a response would have been different.
+    observable: Vec<Alternative>,
+    failures: Vec<String>,
 }
 
-/// Runs a scenario under all of its circumstances; what is wrong, each with the name of the scenario.
+/// Returns the failures, each with the name of the scenario.
 pub(super) fn check(folder: &Folder, runtime: &Runtime) -> Vec<String> {
     let scenario = match folder.scenario() {
         Ok(scenario) => scenario,
         Err(error) => return vec![format!("{}: {error}", folder.name)],
     };
-    let mut complaints = Vec::new();
-    let mut complain = |place: &str, found: Vec<String>| {
-        complaints.extend(
-            found
-                .iter()
-                .map(|complaint| format!("{}{place}: {complaint}", folder.name)),
+    let mut failures = Vec::new();
+    let mut add = |variant: &str, new: Vec<String>| {
+        failures.extend(
+            new.iter()
+                .map(|failure| format!("{}{variant}: {failure}", folder.name)),
         );
     };
-    let base = match Stage::run(folder, &scenario, None, runtime) {
+    let base = match ScenarioRun::run(folder, &scenario, None, runtime) {
         Ok(base) => base,
         Err(error) => {
-            complain("", vec![error]);
-            return complaints;
+            add("", vec![error]);
+            return failures;
         }
     };
-    complain("", base.complaints.clone());
-    complain("", reviewed(folder, "expected", None, &base.transcript));
-    complain("", reviewed(folder, "after", None, &base.after));
-    for switch in circumstances(&scenario, &base.told_apart) {
-        let place = format!(" [{}]", switch.name());
-        match Stage::run(folder, &scenario, Some(&switch), runtime) {
-            Ok(ended) => {
-                complain(&place, ended.complaints.clone());
-                complain(&place, compare(folder, &switch, &base, &ended));
+    add("", base.failures.clone());
+    add("", compare_snapshot(folder, "expected", None, &base.transcript));
+    add("", compare_snapshot(folder, "after", None, &base.after));
+    for switch in variants(&scenario, &base.observable) {
+        let variant = format!(" [{}]", switch.name());
+        match ScenarioRun::run(folder, &scenario, Some(&switch), runtime) {
+            Ok(result) => {
+                add(&variant, result.failures.clone());
+                add(&variant, compare(folder, &switch, &base, &result));
             }
-            Err(error) => complain(&place, vec![error]),
+            Err(error) => add(&variant, vec![error]),
         }
     }
-    complaints
+    failures
 }
 
-/// What is run beside the scenario itself: what it names, and every other setting that made the service do something
-/// else. Where the service does the same, so does everybody who only talks to it and is not told of the setting.
-fn circumstances(scenario: &Scenario, told_apart: &[Alternative]) -> Vec<Switch> {
-    let (alike, others): (Vec<Alternative>, Vec<Alternative>) = alternative::all(&scenario.settings)
+/// The variants that the scenario names, and every other switch value that changes a response. segctl does the same if
+/// the sandbox responds the same, unless a workspace setting goes with the switch.
+fn variants(scenario: &Scenario, observable: &[Alternative]) -> Vec<Switch> {
+    let (equivalent, others): (Vec<Alternative>, Vec<Alternative>) = alternative::all(&scenario.settings)
         .into_iter()
-        .partition(|other| !told_apart.contains(other) && !other.is_told());
-    let is_known =
-        |switch: &&Switch| switch.outcome == Outcome::Same && alike.iter().any(|other| other.is(switch));
-    let named = scenario.switches.iter().filter(|switch| !is_known(switch));
+        .partition(|other| !observable.contains(other) && !other.has_workspace_setting());
+    let is_redundant =
+        |switch: &&Switch| switch.outcome == Outcome::Same && equivalent.iter().any(|other| other.is(switch));
+    let named = scenario.switches.iter().filter(|switch| !is_redundant(switch));
     let unnamed = others.iter().filter(|other| !other.is_named(scenario));
     let unnamed = unnamed.map(Alternative::without_effect);
     named.cloned().chain(unnamed).collect()
 }
 
-/// What other circumstances changed, held against what they should change.
-fn compare(folder: &Folder, switch: &Switch, base: &Ended, ended: &Ended) -> Vec<String> {
+/// Compares the effect of a variant with its declared outcome.
+fn compare(folder: &Folder, switch: &Switch, base: &RunResult, result: &RunResult) -> Vec<String> {
     let name = switch.name();
-    let output = || same("the output", &base.transcript, &ended.transcript);
-    let after = || same("the workspace", &base.after, &ended.after);
-    let must_differ = |found: Vec<String>, what: &str| {
-        if found.is_empty() {
-            vec![format!("{what} was to differ and does not")]
+    let output = || differences("the output", &base.transcript, &result.transcript);
+    let after = || differences("the final workspace", &base.after, &result.after);
+    let must_differ = |differences: Vec<String>, what: &str| {
+        if differences.is_empty() {
+            vec![format!("{what} is the same; correct `outcome`")]
         } else {
             Vec::new()
         }
@@ -92,35 +90,35 @@ fn compare(folder: &Folder, switch: &Switch, base: &Ended, ended: &Ended) -> Vec
         Outcome::Same => [output(), after()].concat(),
         Outcome::OutputDiffers => [
             must_differ(output(), "the output"),
-            reviewed(folder, "expected", Some(&name), &ended.transcript),
+            compare_snapshot(folder, "expected", Some(&name), &result.transcript),
             after(),
         ]
         .concat(),
         Outcome::WorkspaceDiffers => [
-            must_differ(after(), "the workspace"),
+            must_differ(after(), "the final workspace"),
             output(),
-            reviewed(folder, "after", Some(&name), &ended.after),
+            compare_snapshot(folder, "after", Some(&name), &result.after),
         ]
         .concat(),
         Outcome::Differs => [
-            must_differ(after(), "the workspace"),
-            reviewed(folder, "expected", Some(&name), &ended.transcript),
-            reviewed(folder, "after", Some(&name), &ended.after),
+            must_differ(after(), "the final workspace"),
+            compare_snapshot(folder, "expected", Some(&name), &result.transcript),
+            compare_snapshot(folder, "after", Some(&name), &result.after),
         ]
         .concat(),
     }
 }
 
-fn same(what: &str, one: &str, other: &str) -> Vec<String> {
+fn differences(what: &str, one: &str, other: &str) -> Vec<String> {
     if one == other {
         return Vec::new();
     }
     let difference = TextDiff::from_lines(one, other).unified_diff().to_string();
-    vec![format!("{what} was to be the same:\n{difference}")]
+    vec![format!("{what} differs:\n{difference}")]
 }
 
-/// Holds a text against what was reviewed, in the scenario's folder.
-fn reviewed(folder: &Folder, file: &str, suffix: Option<&str>, text: &str) -> Vec<String> {
+/// Compares a text with its snapshot in the scenario's folder.
+fn compare_snapshot(folder: &Folder, file: &str, suffix: Option<&str>, text: &str) -> Vec<String> {
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(&folder.path);
     settings.set_prepend_module_to_snapshot(false);
@@ -133,61 +131,60 @@ fn reviewed(folder: &Folder, file: &str, suffix: Option<&str>, text: &str) -> Ve
     }));
     match compared {
         Ok(()) => Vec::new(),
-        Err(_) => vec![format!("`{file}` is not as reviewed, see above")],
+        Err(_) => vec![format!("`{file}` differs from its snapshot, printed above")],
     }
 }
 
-/// A scenario under way.
-struct Stage<'a> {
+/// A scenario in progress.
+struct ScenarioRun<'a> {
     folder: &'a Folder,
     runtime: &'a Runtime,
-    service: Service<'a>,
+    sandbox: Sandbox<'a>,
     repository: Repository,
     history: History,
     stable: Stable,
-    /// Whether the output is to be what the scenario says itself.
-    is_as_stated: bool,
+    /// Whether the expected exit codes and request counts apply.
+    has_same_output: bool,
     transcript: String,
-    complaints: Vec<String>,
+    failures: Vec<String>,
 }
 
-impl<'a> Stage<'a> {
-    /// Runs all commands and looks at what came of them.
+impl<'a> ScenarioRun<'a> {
     fn run(
         folder: &'a Folder,
         scenario: &Scenario,
         switch: Option<&Switch>,
         runtime: &'a Runtime,
-    ) -> Result<Ended, String> {
-        let mut stage = Self::set_up(folder, scenario, switch, runtime)?;
+    ) -> Result<RunResult, String> {
+        let mut run = Self::set_up(folder, scenario, switch, runtime)?;
         let mut code = None;
         for command in &scenario.commands {
             match command {
-                Command::Run(run) => code = stage.segctl(run)?,
-                Command::Event(event) => stage.event(event)?,
+                Command::Run(command) => code = run.segctl(command)?,
+                Command::Event(event) => run.event(event)?,
             }
         }
         let is_unreachable = switch
             .and_then(|switch| switch.unreachable)
             .unwrap_or(scenario.unreachable);
-        let unseen = switch.map_or(&[][..], |switch| &switch.unseen);
+        let undetectable = switch.map_or(&[][..], |switch| &switch.undetectable);
         if !is_unreachable {
-            stage.must_be_reached()?;
+            run.check_no_changes()?;
         } else if code == Some(0) {
-            stage.complain("it cannot be reached, and the last command says that all went well");
+            run.fail("the scenario is `unreachable`, but the last command exits with 0");
         }
-        let state = stage.service.state()?;
-        let broken = stage.history.complaints(&state);
-        stage.complaints.extend(broken);
+        let state = run.sandbox.state()?;
+        let broken = run.history.broken_rules(&state);
+        run.failures.extend(broken);
         if !is_unreachable {
-            let unreached = stage.history.unreached(&state, unseen);
-            stage.complaints.extend(unreached);
+            let unreached = run.history.unreached(&state, undetectable);
+            run.failures.extend(unreached);
         }
-        Ok(Ended {
-            after: stage.stable.text(&workspace::text(&state)),
-            told_apart: stage.service.told_apart()?,
-            transcript: stage.transcript,
-            complaints: stage.complaints,
+        Ok(RunResult {
+            after: run.stable.text(&workspace::text(&state)),
+            observable: run.sandbox.observable_alternatives()?,
+            transcript: run.transcript,
+            failures: run.failures,
         })
     }
 
@@ -203,127 +200,126 @@ impl<'a> Stage<'a> {
             Some(switch) => settings.extend(switch.settings.clone()),
             None => alternatives = alternative::all(&settings),
         }
-        let mut service = Service::start(runtime, &settings, &alternatives)?;
+        let mut sandbox = Sandbox::start(runtime, &settings, &alternatives)?;
         for edit in &scenario.before {
-            service.edit(edit)?;
+            sandbox.edit(edit)?;
         }
-        service.calls()?;
-        let mut entry = service.workspace();
-        lay_over(&mut entry, &scenario.workspace);
+        sandbox.new_requests()?;
+        let mut entry = sandbox.workspace();
+        merge(&mut entry, &scenario.workspace);
         if let Some(switch) = switch {
-            lay_over(&mut entry, &switch.workspace);
+            merge(&mut entry, &switch.workspace);
         }
         let repository = Repository::new(entry);
         let others = vec![
             (repository.path().to_string_lossy().into_owned(), "<repository>"),
-            (service.address(), "<service>"),
+            (sandbox.address(), "<sandbox>"),
         ];
-        let mut stage = Self {
+        let mut run = Self {
             folder,
             runtime,
-            is_as_stated: switch.is_none_or(|switch| switch.outcome.says_the_same()),
-            stable: Stable::new(service.now()?, others),
-            service,
+            has_same_output: switch.is_none_or(|switch| switch.outcome.has_same_output()),
+            stable: Stable::new(sandbox.now()?, others),
+            sandbox,
             repository,
             history: History::default(),
             transcript: String::new(),
-            complaints: Vec::new(),
+            failures: Vec::new(),
         };
-        stage.hands_off()?;
+        run.record_dashboard()?;
         let files = folder.path.join("files");
         if files.is_dir() {
-            stage.repository.lay_over(&files, &stage.stable)?;
+            run.repository.copy_files(&files, &run.stable)?;
         }
-        stage.history.note_files(&stage.repository);
-        Ok(stage)
+        run.history.record_files(&run.repository);
+        Ok(run)
     }
 
-    /// Runs segctl, and takes down what it says.
+    /// Runs segctl and appends its output to the transcript.
     fn segctl(&mut self, run: &Run) -> Result<Option<i32>, String> {
-        let ran = self.repository.run(run)?;
-        let state = self.service.state()?;
-        self.stable.learn(&state);
-        self.history.note_names(&state);
+        let output = self.repository.run(run)?;
+        let state = self.sandbox.state()?;
+        self.stable.add_labels(&state);
+        self.history.record_names(&state);
         let _ = writeln!(self.transcript, "$ segctl {}", run.run);
-        self.transcript.push_str(&self.stable.text(&ran.out));
-        for line in self.stable.text(&ran.err).lines() {
+        self.transcript.push_str(&self.stable.text(&output.out));
+        for line in self.stable.text(&output.err).lines() {
             let _ = writeln!(self.transcript, "2> {line}");
         }
-        let code = ran
+        let code = output
             .code
             .map_or_else(|| "none".to_owned(), |code| code.to_string());
         let _ = writeln!(self.transcript, "[exit {code}]\n");
-        if ran.err.contains("panicked") {
-            self.complain(&format!("`{}` panicked", run.run));
+        if output.err.contains("panicked") {
+            self.fail(&format!("`{}` panicked", run.run));
         }
-        let calls = self.service.calls()?;
+        let requests = self.sandbox.new_requests()?;
         match run.arguments().first().map(String::as_str) {
             Some("apply") => {}
-            // These write files.
-            Some("pull" | "drift" | "ledger") => {
-                self.history.note_files(&self.repository);
-                self.must_only_read(&run.run, &calls);
+            // These commands write files.
+            Some("import" | "drift" | "state") => {
+                self.history.record_files(&self.repository);
+                self.check_only_reads(&run.run, &requests);
             }
-            _ => self.must_only_read(&run.run, &calls),
+            _ => self.check_only_reads(&run.run, &requests),
         }
-        if self.is_as_stated {
-            self.must_be_as_stated(run, ran.code, &calls);
+        if self.has_same_output {
+            self.check_expectations(run, output.code, &requests);
         }
-        Ok(ran.code)
+        Ok(output.code)
     }
 
-    /// The exit code and the number of calls are those that the scenario names.
-    fn must_be_as_stated(&mut self, run: &Run, code: Option<i32>, calls: &[Call]) {
+    /// Checks the expected exit code and request counts of a command.
+    fn check_expectations(&mut self, run: &Run, code: Option<i32>, requests: &[Request]) {
         if run.exit.is_some() && run.exit != code {
-            self.complain(&format!("`{}` exits with {code:?}, not {:?}", run.run, run.exit));
+            self.fail(&format!("`{}` exits with {code:?}, not {:?}", run.run, run.exit));
         }
         for (class, bound) in &run.requests {
-            let is_counted = |call: &&Call| call.class == *class || class == ALL;
-            let count = calls.iter().filter(is_counted).count();
+            let is_counted = |request: &&Request| request.class == *class || class == ALL;
+            let count = requests.iter().filter(is_counted).count();
             if !bound.holds(count) {
-                let complaint = format!(
-                    "`{}` makes {count} calls of the class {class}, not {bound:?}",
+                self.fail(&format!(
+                    "`{}` sends {count} {class} requests, not {bound:?}",
                     run.run
-                );
-                self.complain(&complaint);
+                ));
             }
         }
     }
 
-    /// Lets something happen, and takes down what.
+    /// Executes an event and appends it to the transcript.
     fn event(&mut self, event: &Event) -> Result<(), String> {
-        let said = match event {
+        let line = match event {
             Event::Files(number) => {
                 let files = self.folder.path.join(format!("files.{number}"));
-                self.repository.lay_over(&files, &self.stable)?;
-                self.history.note_files(&self.repository);
-                format!("files.{number} is laid over the files")
+                self.repository.copy_files(&files, &self.stable)?;
+                self.history.record_files(&self.repository);
+                format!("copy files.{number} to segments/")
             }
-            Event::ByHand(edit) => {
-                self.service.edit(edit)?;
-                self.hands_off()?;
+            Event::Dashboard(edit) => {
+                self.sandbox.edit(edit)?;
+                self.record_dashboard()?;
                 let edit = serde_json::to_string(edit).map_err(|error| error.to_string())?;
-                format!("by hand: {edit}")
+                format!("dashboard: {edit}")
             }
             Event::Advance(span) => {
                 let seconds = seconds(span)?;
-                self.service.advance(seconds)?;
-                self.repository.grow_older(self.runtime, seconds)?;
-                format!("{span} go by")
+                self.sandbox.advance(seconds)?;
+                self.repository.make_older(self.runtime, seconds)?;
+                format!("advance the time by {span}")
             }
-            Event::Lose(Lost::Ledger) => {
-                self.repository.lose_ledger()?;
-                "the ledger gets lost".to_owned()
+            Event::Lose(Lost::State) => {
+                self.repository.lose_state()?;
+                "remove the state".to_owned()
             }
             Event::Faults(script) => {
-                self.service.set_faults(script)?;
-                format!("calls go wrong: {script}")
+                self.sandbox.set_faults(script)?;
+                format!("faults: {script}")
             }
             Event::Rewrite(rewrite) => {
                 self.repository.rewrite(rewrite)?;
-                self.history.note_files(&self.repository);
-                let from = rewrite.from.as_deref().unwrap_or("everything");
-                format!("in {}, in place of {from}: {}", rewrite.file, rewrite.to)
+                self.history.record_files(&self.repository);
+                let from = rewrite.from.as_deref().unwrap_or("the content");
+                format!("in {}, replace {from} with {}", rewrite.file, rewrite.to)
             }
             Event::Cat(path) => {
                 let text = self.stable.text(&self.repository.text_of(path)?);
@@ -331,48 +327,47 @@ impl<'a> Stage<'a> {
                 return Ok(());
             }
         };
-        let _ = writeln!(self.transcript, "# {said}\n");
+        let _ = writeln!(self.transcript, "# {line}\n");
         Ok(())
     }
 
-    /// Somebody changed the workspace.
-    fn hands_off(&mut self) -> Result<(), String> {
-        let state = self.service.state()?;
-        self.stable.learn(&state);
-        self.history.note_hands(&state);
+    fn record_dashboard(&mut self) -> Result<(), String> {
+        let state = self.sandbox.state()?;
+        self.stable.add_labels(&state);
+        self.history.record_dashboard(&state);
         Ok(())
     }
 
-    /// One more plan finds nothing to do.
-    fn must_be_reached(&mut self) -> Result<(), String> {
-        let ran = self.repository.run(&Run::of("plan"))?;
-        let calls = self.service.calls()?;
-        self.must_only_read("one more plan", &calls);
-        if ran.code != Some(0) || ran.out.lines().last() != Some("No changes.") {
-            self.complain(&format!(
-                "one more plan finds something to do, and exits with {:?}:\n{}{}",
-                ran.code, ran.out, ran.err
+    /// Another plan has no changes.
+    fn check_no_changes(&mut self) -> Result<(), String> {
+        let output = self.repository.run(&Run::of("plan"))?;
+        let requests = self.sandbox.new_requests()?;
+        self.check_only_reads("another plan", &requests);
+        if output.code != Some(0) || output.out.lines().last() != Some("No changes.") {
+            self.fail(&format!(
+                "another plan has changes and exits with {:?}:\n{}{}",
+                output.code, output.out, output.err
             ));
         }
         Ok(())
     }
 
-    fn must_only_read(&mut self, what: &str, calls: &[Call]) {
-        for call in calls.iter().filter(|call| call.method != "GET") {
-            self.complain(&format!("`{what}` calls {} {}", call.method, call.path));
+    fn check_only_reads(&mut self, command: &str, requests: &[Request]) {
+        for request in requests.iter().filter(|request| request.method != "GET") {
+            self.fail(&format!("`{command}` sends {} {}", request.method, request.path));
         }
     }
 
-    fn complain(&mut self, complaint: &str) {
-        self.complaints.push(self.stable.text(complaint));
+    fn fail(&mut self, failure: &str) {
+        self.failures.push(self.stable.text(failure));
     }
 }
 
-/// Lays keys over keys, maps key by key.
-fn lay_over(keys: &mut Map<String, Value>, over: &Map<String, Value>) {
+/// Merges `over` into `keys`, nested mappings key by key.
+fn merge(keys: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match (keys.get_mut(key), value) {
-            (Some(Value::Object(below)), Value::Object(value)) => lay_over(below, value),
+            (Some(Value::Object(below)), Value::Object(value)) => merge(below, value),
             _ => {
                 keys.insert(key.clone(), value.clone());
             }
@@ -382,14 +377,14 @@ fn lay_over(keys: &mut Map<String, Value>, over: &Map<String, Value>) {
 
 /// `61d` and `5h` in seconds.
 fn seconds(span: &str) -> Result<u32, String> {
-    let wrong = || format!("`{span}` is no number of days, as in 61d, nor of hours, as in 5h");
+    let message = || format!("`{span}` is not a time span; use days (`61d`) or hours (`5h`)");
     let (number, unit) = match (span.strip_suffix('d'), span.strip_suffix('h')) {
         (Some(days), _) => (days, 86_400),
         (_, Some(hours)) => (hours, 3_600),
-        _ => return Err(wrong()),
+        _ => return Err(message()),
     };
     number
         .parse::<u32>()
         .map(|number| number * unit)
-        .map_err(|_| wrong())
+        .map_err(|_| message())
 }

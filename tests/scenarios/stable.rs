@@ -1,33 +1,31 @@
-//! Output without what is another in every run: ids by the segments they are of, and no moments of today.
+//! Output that is the same in every run: labels replace ids, paths and current times.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The text of a moment up to its seconds, each letter for a digit.
-const MOMENT: &str = "yyyy-mm-ddThh:mm:ss";
+/// A time up to its seconds; each letter means a digit.
+const DATE_TIME: &str = "yyyy-mm-ddThh:mm:ss";
 const DAY: &str = "yyyy-mm-dd";
 const CLOCK: &str = "hh:mm:ss UTC";
 
-/// What stands before the moment at which a plan that waits is done, which ends with its line.
-const END: &str = "done about ";
+/// Precedes the estimated finish of a plan, at the end of a line.
+const FINISH: &str = "Estimated finish: ";
 
-/// The name of a run, before the number of its process.
+/// The start of a run id, before the process id.
 const RUN: &str = "yyyymmddThhmmssZ-";
 
-/// What stands for what.
 pub(super) struct Stable {
-    /// Labels of ids: the first name that a segment had, which it has for the whole scenario.
+    /// Labels by id. A label contains the first name of the segment and never changes.
     labels: BTreeMap<String, String>,
-    /// Moments before it are not of today: they are values in filters.
+    /// Earlier times are not current; they are values in filters.
     since: DateTime,
-    /// Other texts and what stands for them.
+    /// Other texts and their labels.
     others: Vec<(String, &'static str)>,
 }
 
 impl Stable {
-    /// For a run that starts `now`.
     pub(super) fn new(now: Timestamp, others: Vec<(String, &'static str)>) -> Self {
         let now = jiff::tz::Offset::UTC.to_datetime(now);
         Self {
@@ -37,8 +35,8 @@ impl Stable {
         }
     }
 
-    /// Learns the names of segments that were made since.
-    pub(super) fn learn(&mut self, state: &Value) {
+    /// Adds labels for new segments.
+    pub(super) fn add_labels(&mut self, state: &Value) {
         for (id, segment) in state["segments"].as_object().into_iter().flatten() {
             if self.labels.contains_key(id) {
                 continue;
@@ -54,13 +52,13 @@ impl Stable {
         }
     }
 
-    /// `text` with the ids that its labels stand for.
+    /// Replaces labels by ids.
     pub(super) fn with_ids(&self, text: &str) -> String {
         let labels = self.labels.iter();
         labels.fold(text.to_owned(), |text, (id, label)| text.replace(label, id))
     }
 
-    /// `text` as it is in every run.
+    /// Replaces everything that differs between runs.
     pub(super) fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (other, label) in &self.others {
@@ -69,38 +67,36 @@ impl Stable {
         for (id, label) in &self.labels {
             text = text.replace(id, label);
         }
-        let text = replace(&text, MOMENT, &|moment| {
-            moment
-                .parse::<DateTime>()
-                .is_ok_and(|moment| moment >= self.since)
+        let text = replace(&text, DATE_TIME, &|time| {
+            let time = time.parse::<DateTime>();
+            time.is_ok_and(|time| time >= self.since)
         });
         let text = replace(&text, DAY, &|day| {
             let day = day.parse::<Date>();
             day.is_ok_and(|day| day >= self.since.date())
         });
         let text = replace(&text, RUN, &|_| true);
-        let text = without_ends(&text);
+        let text = without_finish_times(&text);
         replace(&text, CLOCK, &|_| true)
     }
 }
 
-/// `text` without the moments at which plans are done.
-fn without_ends(text: &str) -> String {
-    let line = |line: &str| match line.split_once(END) {
-        Some((before, _)) => format!("{before}{END}<time>.\n"),
+fn without_finish_times(text: &str) -> String {
+    let line = |line: &str| match line.split_once(FINISH) {
+        Some((before, _)) => format!("{before}{FINISH}<time>.\n"),
         None => line.to_owned(),
     };
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// `text` with everything of one shape replaced that is `meant`, fractions of seconds and a `Z` included.
-fn replace(text: &str, shape: &str, meant: &dyn Fn(&str) -> bool) -> String {
+/// Replaces each text of the shape that `is_current` accepts, with a fraction of seconds and a `Z`.
+fn replace(text: &str, shape: &str, is_current: &dyn Fn(&str) -> bool) -> String {
     let mut stable = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let found = rest
             .get(..shape.len())
-            .filter(|found| has_shape(found, shape) && meant(found));
+            .filter(|found| has_shape(found, shape) && is_current(found));
         if let Some(found) = found {
             stable.push_str("<time>");
             rest = &rest[found.len()..];
@@ -125,14 +121,14 @@ fn replace(text: &str, shape: &str, meant: &dyn Fn(&str) -> bool) -> String {
 
 fn has_shape(text: &str, shape: &str) -> bool {
     let mut pairs = text.chars().zip(shape.chars());
-    pairs.all(|(found, wanted)| match wanted {
+    pairs.all(|(found, expected)| match expected {
         'a'..='z' => found.is_ascii_digit(),
         other => found == other,
     })
 }
 
 #[test]
-fn moments_of_today_are_hidden_and_values_of_filters_are_not() {
+fn current_times_are_replaced_and_filter_values_are_not() {
     let stable = Stable::new("2026-03-01T10:00:00Z".parse().unwrap(), Vec::new());
     let shown = stable.text(
         "at 2026-03-01T10:00:01.25Z, until 09:10:11 UTC or 2026-04-01. From 2024-01-01T00:00:00.000Z on",

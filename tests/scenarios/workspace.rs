@@ -1,11 +1,11 @@
-//! What is in a workspace, as a text to review.
+//! The segments of a workspace as text for a snapshot.
 
 use segctl::definition::{Identities, canonical};
 use segctl::model::{Payload, SegmentId, SegmentName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// All segments with their definitions in normal form, and the names that nobody can have any more.
+/// All segments with their canonical definitions, and the reserved names.
 pub(super) fn text(state: &Value) -> String {
     let identities = Identities {
         declared_by_id: segments(state)
@@ -29,7 +29,7 @@ pub(super) fn text(state: &Value) -> String {
                 let kind = segment["contents"]
                     .as_object()
                     .and_then(|contents| contents.keys().next());
-                let _ = write!(text, ", {}", kind.map_or("nothing", String::as_str));
+                let _ = write!(text, ", {}", kind.map_or("no contents", String::as_str));
                 let members = members(segment).map(|members| members.join(" "));
                 let members = members.filter(|members| !members.is_empty());
                 let _ = writeln!(
@@ -42,25 +42,24 @@ pub(super) fn text(state: &Value) -> String {
     }
     for (former, id) in state["former_names"].as_object().into_iter().flatten() {
         let holder = &state["segments"][id.as_str().unwrap_or_default()];
-        let _ = writeln!(text, "\"{former}\" stays taken by \"{}\"", name(holder));
+        let _ = writeln!(text, "\"{former}\" is reserved by \"{}\"", name(holder));
     }
     if text.is_empty() {
-        text.push_str("nothing\n");
+        text.push_str("no segments\n");
     }
     text
 }
 
-/// The segments with their ids.
+/// The segments by id.
 pub(super) fn segments(state: &Value) -> impl Iterator<Item = (&String, &Value)> {
     state["segments"].as_object().into_iter().flatten()
 }
 
-/// A segment's name.
 pub(super) fn name(segment: &Value) -> &str {
     segment["name"].as_str().unwrap_or_default()
 }
 
-/// A segment's definition, where it is made of filters.
+/// The definition, if the segment consists of filters.
 pub(super) fn payload(segment: &Value) -> Option<Payload> {
     let filters = segment["contents"].get("filters")?;
     Some(Payload {
@@ -69,7 +68,7 @@ pub(super) fn payload(segment: &Value) -> Option<Payload> {
     })
 }
 
-/// The members of a cohort or the users of a file segment, in order.
+/// The members of a cohort or the users of a file segment.
 pub(super) fn members(segment: &Value) -> Option<Vec<&str>> {
     if let Some(users) = segment["contents"]["file"]["users"].as_object() {
         return Some(users.keys().map(String::as_str).collect());
@@ -79,7 +78,7 @@ pub(super) fn members(segment: &Value) -> Option<Vec<&str>> {
 }
 
 fn write_definition(text: &mut String, form: &Value) {
-    for (link, side) in [(",", "included_filters"), ("  but not", "excluded_filters")] {
+    for (link, side) in [(",", "included_filters"), ("  excluding", "excluded_filters")] {
         let Some(filters) = form[side]["filters"].as_array() else {
             continue;
         };
@@ -95,14 +94,14 @@ fn write_definition(text: &mut String, form: &Value) {
     }
 }
 
-/// A filter without what most of them have.
+/// A filter without the fields that most filters have.
 fn brief(filter: &Value) -> Value {
     let mut filter = filter.clone();
     if let Some(fields) = filter.as_object_mut() {
         let once = json!({"type": "atleast", "count": 1});
-        let everybody = json!({"filter_operator": "and", "filters": []});
+        let any = json!({"filter_operator": "and", "filters": []});
         fields.retain(|key, value| {
-            !(key == "execution" && *value == once || key == "attributes" && *value == everybody)
+            !(key == "execution" && *value == once || key == "attributes" && *value == any)
         });
     }
     filter

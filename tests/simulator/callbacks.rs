@@ -1,5 +1,5 @@
-//! What the service says of lists when it has come to them: calls to whoever listens. Some are lost, some come twice, late, or in
-//! another order, and some lists it cannot read.
+//! Callbacks: the service posts the result of each upload after it has read the list.
+//! Some callbacks are lost, late, duplicated or out of order, and some lists cannot be read.
 
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
@@ -12,45 +12,43 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// What the addresses begin with that runs tell the service.
+/// The prefix of every callback address.
 pub(crate) const CALLBACK_BASE_URL: &str = "https://hooks.example.com/a-token-of-the-simulator";
 
-/// How long a callback takes at most, in milliseconds.
+/// In milliseconds.
 const MAX_CALLBACK_DELAY: i64 = 7_200_000;
 
-/// A receiver that cannot keep what it is told is told again after this.
+/// The service sends a callback again after this time if the receiver could not save it.
 const REDELIVERY_DELAY: i64 = 30_000;
 
-/// Everything that runs asked to be told.
 #[derive(Default)]
 pub(crate) struct SimulatedCallbacks {
     expected: BTreeMap<UploadId, ExpectedCallback>,
     /// The uploads of writes, by the number of the change that each made.
     uploads_by_change: BTreeMap<usize, UploadId>,
-    /// When the last callback is there.
+    /// When the last callback arrives.
     pub(crate) last_callback_at: i64,
-    /// Whether lists are there that the service cannot read, and callbacks are lost.
+    /// Whether some lists cannot be read and some callbacks are lost.
     pub(crate) has_faults: bool,
 }
 
-/// A call about a list of which a run wants to hear.
+/// An upload whose request has a callback address.
 struct ExpectedCallback {
     segment: String,
     file_url: String,
     /// Whether the service cannot read the list.
     is_unreadable: bool,
-    /// When it was heard of first.
+    /// When the first callback arrived.
     received_at: Option<i64>,
 }
 
-/// The receiver's disk, which is the ledger's.
+/// The receiver saves callbacks on the disk that holds the state.
 #[derive(Clone)]
 pub(crate) struct SimulatedReceiver {
     pub(crate) disk: Arc<Mutex<MachineDisk>>,
     pub(crate) recorder: Recorder,
 }
 
-/// A callback on its way.
 #[derive(Clone)]
 struct CallbackDelivery {
     upload: UploadId,
@@ -60,24 +58,24 @@ struct CallbackDelivery {
     receiver: SimulatedReceiver,
 }
 
-/// The upload of which a call wants to hear.
+/// The upload id in the callback address of a request.
 pub(crate) fn upload_id_of(body: &Value) -> Option<UploadId> {
     let id = body["callback_url"].as_str()?.strip_prefix(CALLBACK_BASE_URL)?;
     UploadId::try_from(id.trim_start_matches('/').to_owned()).ok()
 }
 
 impl SimulatedCallbacks {
-    /// Takes down that a call wants to hear of its list; whether the service cannot read it. It cannot for a call that is
-    /// delivered twice, or can both times.
+    /// Records an upload with a callback address, and returns whether its list cannot be read.
+    /// A request that is delivered twice gets the same result both times.
     pub(crate) fn expect_callback(
         &mut self,
         upload: &UploadId,
         (segment, file): (&str, &str),
         (fails, change): (bool, usize),
-        record: &Recorder,
+        recorder: &Recorder,
     ) -> bool {
         self.uploads_by_change.insert(change, upload.clone());
-        let asked = self
+        let expected = self
             .expected
             .entry(upload.clone())
             .or_insert_with(|| ExpectedCallback {
@@ -86,62 +84,60 @@ impl SimulatedCallbacks {
                 is_unreadable: fails,
                 received_at: None,
             });
-        // A call that arrives twice is one that wants to hear twice.
-        record.require(
-            asked.segment == segment && asked.file_url == file,
-            "every call has a callback address of its own",
-            || format!("{upload} is of {} and of {segment}", asked.segment),
+        recorder.require(
+            expected.segment == segment && expected.file_url == file,
+            "every upload has its own callback address",
+            || format!("{upload} is for {} and for {segment}", expected.segment),
         );
-        asked.is_unreadable
+        expected.is_unreadable
     }
 
-    /// Whether a list could not be read, or cannot be, of which nothing was heard by `moment`.
+    /// Whether one of these uploads is unreadable and no callback for it arrived before `moment`.
     pub(crate) fn has_unreported_failure(&self, uploads: &[UploadId], moment: i64) -> bool {
-        let mut asked = uploads.iter().filter_map(|upload| self.expected.get(upload));
-        asked.any(|asked| asked.is_unreadable && asked.received_at.is_none_or(|at| at >= moment))
+        let mut expected = uploads.iter().filter_map(|upload| self.expected.get(upload));
+        expected.any(|expected| expected.is_unreadable && expected.received_at.is_none_or(|at| at >= moment))
     }
 
-    /// Likewise, of a segment.
+    /// Like `has_unreported_failure`, for all uploads of a segment.
     pub(crate) fn segment_has_unreported_failure(&self, segment: &str, moment: i64) -> bool {
-        let mut asked = self.expected.values().filter(|asked| asked.segment == segment);
-        asked.any(|asked| asked.is_unreadable && asked.received_at.is_none_or(|at| at >= moment))
+        let mut expected = self.expected.values().filter(|expected| expected.segment == segment);
+        expected.any(|expected| expected.is_unreadable && expected.received_at.is_none_or(|at| at >= moment))
     }
 
-    /// Whether a list of a segment could not be read.
     pub(crate) fn has_unreadable_list(&self, segment: &str) -> bool {
         self.expected
             .values()
-            .any(|asked| asked.is_unreadable && asked.segment == segment)
+            .any(|expected| expected.is_unreadable && expected.segment == segment)
     }
 
-    /// Whether anything was heard of the calls that made these changes.
+    /// Whether a callback arrived for one of the uploads that made these changes.
     pub(crate) fn has_received_callback(&self, changes: &[usize]) -> bool {
         let uploads = changes
             .iter()
             .filter_map(|change| self.uploads_by_change.get(change));
-        let mut asked = uploads.filter_map(|upload| self.expected.get(upload));
-        asked.any(|asked| asked.received_at.is_some())
+        let mut expected = uploads.filter_map(|upload| self.expected.get(upload));
+        expected.any(|expected| expected.received_at.is_some())
     }
 }
 
-/// Tells whoever asked for it what came of a list.
+/// Schedules the callback of an upload, if its request asked for one.
 pub(crate) fn send_callback(
     (workspace, timeline): (&Arc<Mutex<SimulatedWorkspace>>, &Timeline),
-    (upload, said): (UploadId, &Value),
+    (upload, result): (UploadId, &Value),
 ) {
-    let callback = to_callback(said);
+    let callback = to_callback(result);
     let mut guarded = workspace.lock().unwrap();
     let Some(receiver) = guarded.receiver.clone() else {
         return;
     };
-    // Of what could not be read something is heard in the end: otherwise nobody could ever know.
+    // A failure callback always arrives in the end: nothing else reports the failure.
     let can_be_lost = guarded.callbacks.has_faults && matches!(callback, UploadResult::Processed(_));
-    let times = match guarded.random.below(10) {
+    let count = match guarded.random.below(10) {
         0 | 1 if can_be_lost => 0,
         2 | 3 => 2,
         _ => 1,
     };
-    for _ in 0..times {
+    for _ in 0..count {
         let longest = [1_000, 60_000, MAX_CALLBACK_DELAY][guarded.random.below(3)];
         let moment = timeline.now() + guarded.random.between(1, longest);
         guarded.callbacks.last_callback_at = guarded.callbacks.last_callback_at.max(moment);
@@ -156,21 +152,21 @@ pub(crate) fn send_callback(
     }
 }
 
-fn to_callback(said: &Value) -> UploadResult {
-    if said["status"] == 201 {
+fn to_callback(result: &Value) -> UploadResult {
+    if result["status"] == 201 {
         return UploadResult::Processed(UploadCounts {
-            values_found: said["values_found"].as_u64(),
-            values_processed: said["values_processed"].as_u64(),
-            user_count: said["user_count"].as_u64(),
+            values_found: result["values_found"].as_u64(),
+            values_processed: result["values_processed"].as_u64(),
+            user_count: result["user_count"].as_u64(),
         });
     }
     UploadResult::Failed {
-        message: said["error_message"].as_str().unwrap_or_default().to_owned(),
+        message: result["error_message"].as_str().unwrap_or_default().to_owned(),
     }
 }
 
 impl CallbackDelivery {
-    /// The receiver keeps it, whoever is alone with the ledger; where it cannot, the service tries again.
+    /// The receiver saves the callback without the state lock. If it cannot, the service sends the callback again.
     fn deliver(self) {
         let disk = SimulatedFileSystem {
             disk: Arc::clone(&self.receiver.disk),
@@ -178,19 +174,22 @@ impl CallbackDelivery {
             recorder: self.receiver.recorder.clone(),
             actor: "receiver".to_owned(),
         };
-        let store = DirectoryStore::with_filesystem(disk, "ledger");
-        let kept = store.save_callback(&self.upload, &self.callback).now_or_never();
-        let is_kept = matches!(kept, Some(Ok(())));
+        let store = DirectoryStore::with_filesystem(disk, "state");
+        let saved = store.save_callback(&self.upload, &self.callback).now_or_never();
+        let is_saved = matches!(saved, Some(Ok(())));
         self.receiver
             .recorder
-            .log_event("receiver", u64::from(is_kept), || {
-                format!("hears of {}: {:?}; kept: {is_kept}", self.upload, self.callback)
+            .log_event("receiver", u64::from(is_saved), || {
+                format!(
+                    "callback for {}: {:?}; saved: {is_saved}",
+                    self.upload, self.callback
+                )
             });
         let now = self.timeline.now();
         let mut guarded = self.workspace.lock().unwrap();
-        if is_kept {
-            if let Some(asked) = guarded.callbacks.expected.get_mut(&self.upload) {
-                asked.received_at = asked.received_at.or(Some(now));
+        if is_saved {
+            if let Some(expected) = guarded.callbacks.expected.get_mut(&self.upload) {
+                expected.received_at = expected.received_at.or(Some(now));
             }
             return;
         }

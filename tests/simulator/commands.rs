@@ -1,5 +1,5 @@
-//! What a run does, as the command line does it: it reads, plans, shows the plan, and applies or saves it; or it applies
-//! what was saved.
+//! The steps of a run, in the order of the command line: read, plan, print the plan, and apply it or save it.
+//! A run can also apply a saved plan.
 
 use super::injected_bugs::Bug;
 use super::people;
@@ -21,12 +21,11 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// What the plan is for, so that it is not applied elsewhere.
+/// The workspace that the saved plan is for.
 const SERVICE_IDENTITY: &str = "service";
 
-/// Plans, and saves the plan.
-pub(crate) async fn plan(machine: &Machine, session: &SimulatedReconciler, order: RunSpec) -> RunExit {
-    match read_and_plan(machine, session, &order).await {
+pub(crate) async fn plan(machine: &Machine, reconciler: &SimulatedReconciler, spec: RunSpec) -> RunExit {
+    match read_and_plan(machine, reconciler, &spec).await {
         Ok((read, plan)) => {
             let saved = SavedPlan::new(
                 plan,
@@ -42,25 +41,25 @@ pub(crate) async fn plan(machine: &Machine, session: &SimulatedReconciler, order
     }
 }
 
-/// Applies: what it plans, or what was saved.
+/// Applies a new plan or the saved one.
 pub(crate) async fn apply(
     machine: &Machine,
-    session: &SimulatedReconciler,
-    (order, shelving): (RunSpec, SimulatedPublisher),
+    reconciler: &SimulatedReconciler,
+    (spec, publisher): (RunSpec, SimulatedPublisher),
 ) -> RunExit {
-    if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.timeout)
-        && let Err(error) = session.wait_for_earlier_upload_results(longest).await
+    if let Some(longest) = spec.callbacks.as_ref().and_then(|callbacks| callbacks.timeout)
+        && let Err(error) = reconciler.wait_for_earlier_upload_results(longest).await
     {
         return log_failure(&machine.recorder, error);
     }
-    let prepared = match &order.task {
-        Task::ApplyFile(text) => recheck_saved_plan(machine, session, (&order, text)).await,
+    let prepared = match &spec.task {
+        Task::ApplyFile(text) => recheck_saved_plan(machine, reconciler, (&spec, text)).await,
         Task::Plan | Task::Apply => {
-            read_and_plan(machine, session, &order)
+            read_and_plan(machine, reconciler, &spec)
                 .await
                 .map(|(read, plan)| PreparedRun {
                     plan,
-                    ledger: read.state,
+                    state: read.state,
                     recovered_writes: read.recovered_writes,
                     saved_digest: None,
                     fetched_before: BTreeMap::new(),
@@ -68,142 +67,142 @@ pub(crate) async fn apply(
         }
     };
     match prepared {
-        Ok(prepared) => execute(machine, session, (order, prepared, shelving)).await,
+        Ok(prepared) => execute(machine, reconciler, (spec, prepared, publisher)).await,
         Err(end) => end,
     }
 }
 
-/// A plan, and all that applying it takes.
 struct PreparedRun {
     plan: Plan,
-    ledger: State,
+    state: State,
     recovered_writes: bool,
     saved_digest: Option<String>,
     fetched_before: BTreeMap<SegmentId, segctl::api::FetchedSegment>,
 }
 
-fn log_failure(record: &Recorder, error: impl Display) -> RunExit {
+fn log_failure(recorder: &Recorder, error: impl Display) -> RunExit {
     let message = error.to_string();
-    record.require_key_hidden("an error", &message);
-    record.log_event("plan", 19, || format!("ends: {message}"));
+    recorder.require_key_hidden("an error", &message);
+    recorder.log_event("plan", 19, || format!("ends: {message}"));
     RunExit::Failed
 }
 
-fn log_stale(record: &Recorder, why: &str) -> RunExit {
-    record.log_event("plan", 29, || format!("is stale: {why}"));
+fn log_stale(recorder: &Recorder, reason: &str) -> RunExit {
+    recorder.log_event("plan", 29, || format!("is stale: {reason}"));
     RunExit::Stale
 }
 
 async fn read_and_plan(
     machine: &Machine,
-    session: &SimulatedReconciler,
-    order: &RunSpec,
+    reconciler: &SimulatedReconciler,
+    spec: &RunSpec,
 ) -> Result<(LoadedWorkspace, Plan), RunExit> {
-    let record = &machine.recorder;
-    let aim = PlanRequest {
+    let recorder = &machine.recorder;
+    let request = PlanRequest {
         workspace: "w".to_owned(),
-        declared: order.declared.clone(),
+        endpoint: String::new(),
+        declared: spec.declared.clone(),
         directory: people::lists_directory().to_owned(),
-        policy: order.policy.clone(),
-        allowances: order.overrides,
+        policy: spec.policy.clone(),
+        overrides: spec.overrides,
         selection: Selection::default(),
-        refresh: order.refresh,
+        refresh: spec.refresh,
     };
-    let read = session.load_workspace(aim).await;
-    let mut read = read.map_err(|error| log_failure(record, error))?;
-    let plan = session.plan(&mut read).await;
-    let plan = plan.map_err(|error| log_failure(record, error))?;
-    log_plan(record, &plan);
+    let read = reconciler.load_workspace(request).await;
+    let mut read = read.map_err(|error| log_failure(recorder, error))?;
+    let plan = reconciler.plan(&mut read).await;
+    let plan = plan.map_err(|error| log_failure(recorder, error))?;
+    log_plan(recorder, &plan);
     if !plan.is_blocked() {
         return Ok((read, plan));
     }
     let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
-    let refusals = plan.guard_violations.iter().map(|refusal| format!("{refusal:?}"));
-    Err(RunExit::Blocked(conflicts.chain(refusals).collect()))
+    let violations = plan.guard_violations.iter().map(|violation| format!("{violation:?}"));
+    Err(RunExit::Blocked(conflicts.chain(violations).collect()))
 }
 
-/// Looks whether a saved plan can still be applied.
+/// Checks whether a saved plan can still be applied.
 async fn recheck_saved_plan(
     machine: &Machine,
-    session: &SimulatedReconciler,
-    (order, text): (&RunSpec, &str),
+    reconciler: &SimulatedReconciler,
+    (spec, text): (&RunSpec, &str),
 ) -> Result<PreparedRun, RunExit> {
-    let record = &machine.recorder;
-    let saved = SavedPlan::from_text(text).map_err(|error| log_failure(record, error))?;
-    let ledger = session.load_state().await;
-    let (mut ledger, has_heard) = ledger.map_err(|error| log_failure(record, error))?;
+    let recorder = &machine.recorder;
+    let saved = SavedPlan::from_text(text).map_err(|error| log_failure(recorder, error))?;
+    let state = reconciler.load_state().await;
+    let (mut state, has_upload_results) = state.map_err(|error| log_failure(recorder, error))?;
     let digest = saved.digest();
-    if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
-        return Err(log_stale(record, "it was applied already"));
+    if state.applied_plans().iter().any(|plan| plan.digest == digest) {
+        return Err(log_stale(recorder, "it was applied before"));
     }
-    let looked = session.recheck(&saved, (&mut ledger, &order.policy)).await;
-    let looked = looked.map_err(|error| log_failure(record, error))?;
-    if !looked.differences.is_empty() {
-        return Err(log_stale(record, &looked.differences.join("; ")));
+    let recheck = reconciler.recheck(&saved, (&mut state, &spec.policy)).await;
+    let recheck = recheck.map_err(|error| log_failure(recorder, error))?;
+    if !recheck.differences.is_empty() {
+        return Err(log_stale(recorder, &recheck.differences.join("; ")));
     }
     Ok(PreparedRun {
         plan: saved.plan,
-        ledger,
-        recovered_writes: looked.recovered_writes || has_heard,
+        state,
+        recovered_writes: recheck.recovered_writes || has_upload_results,
         saved_digest: Some(digest),
-        fetched_before: looked.fetched,
+        fetched_before: recheck.fetched,
     })
 }
 
 async fn execute(
     machine: &Machine,
-    session: &SimulatedReconciler,
-    (order, prepared, shelving): (RunSpec, PreparedRun, SimulatedPublisher),
+    reconciler: &SimulatedReconciler,
+    (spec, prepared, publisher): (RunSpec, PreparedRun, SimulatedPublisher),
 ) -> RunExit {
     let PreparedRun {
-        mut plan, mut ledger, ..
+        mut plan, mut state, ..
     } = prepared;
     let is_saved = prepared.saved_digest.is_some();
     let changes = machine.workspace.lock().unwrap().ground_truth.changes.len();
-    let is_troubled = machine.disk.lock().unwrap().has_faults();
-    let witness = RunChecker::new(&plan, (is_saved, changes), is_troubled);
+    let has_disk_faults = machine.disk.lock().unwrap().has_faults();
+    let checker = RunChecker::new(&plan, (is_saved, changes), has_disk_faults);
     machine
         .workspace
         .lock()
         .unwrap()
         .run_checkers
-        .insert(order.number, witness);
-    (order.after_plan)();
+        .insert(spec.number, checker);
+    (spec.after_plan)();
     if machine.recorder.has_bug(Bug::DependenciesIgnored) {
         plan.steps.iter_mut().for_each(|step| step.depends_on.clear());
     }
     if machine.recorder.has_bug(Bug::StateLost) {
-        ledger = State::default();
+        state = State::default();
     }
-    let settings = segctl::apply::ApplyOptions {
-        run_id: machine.recorder.run_name(order.number),
-        api_behavior: order.policy.api_behavior,
-        adoption: order.policy.adoption,
+    let options = segctl::apply::ApplyOptions {
+        run_id: machine.recorder.run_name(spec.number),
+        api_behavior: spec.policy.api_behavior,
+        adoption: spec.policy.adoption,
         saved_plan_digest: prepared.saved_digest,
         recovered_writes: prepared.recovered_writes,
         config_directory: people::lists_directory().to_owned(),
-        publisher: Some(Arc::new(shelving)),
-        callbacks: order.callbacks.clone(),
-        parallelism: order.parallelism,
-        cancel_token: order.cancel.1.clone(),
+        publisher: Some(Arc::new(publisher)),
+        callbacks: spec.callbacks.clone(),
+        parallelism: spec.parallelism,
+        cancel_token: spec.cancel.1.clone(),
     };
-    let told = step_event_listener(&machine.workspace, order.number);
-    let what = (&plan, ledger, &order.policy);
-    let done = session
-        .apply(what, prepared.fetched_before, settings, &told)
+    let on_event = step_event_listener(&machine.workspace, spec.number);
+    let input = (&plan, state, &spec.policy);
+    let result = reconciler
+        .apply(input, prepared.fetched_before, options, &on_event)
         .await;
-    log_result(&machine.recorder, &done.report, done.abort_reason.as_ref());
+    log_result(&machine.recorder, &result.report, result.abort_reason.as_ref());
     RunExit::Applied {
         steps: plan.steps.len(),
-        status: run_status(&machine.recorder, &done),
-        failures: failure_messages(&done.report),
+        status: run_status(&machine.recorder, &result),
+        failures: failure_messages(&result.report),
     }
 }
 
-fn log_plan(record: &Recorder, plan: &Plan) {
+fn log_plan(recorder: &Recorder, plan: &Plan) {
     let document = PlanDocument::new(plan);
-    record.require_key_hidden("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
-    record.log_event("plan", plan.steps.len() as u64, || {
+    recorder.require_key_hidden("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+    recorder.log_event("plan", plan.steps.len() as u64, || {
         let steps = plan.steps.iter().map(|step| {
             let (action, name) = (step.action.as_str(), &step.segment);
             format!(
@@ -213,7 +212,7 @@ fn log_plan(record: &Recorder, plan: &Plan) {
         });
         let steps: String = steps.collect();
         format!(
-            "{} steps{steps}\n    conflicts {:?}\n    refusals {:?}",
+            "{} steps{steps}\n    conflicts {:?}\n    violations {:?}",
             plan.steps.len(),
             plan.conflicts,
             plan.guard_violations
@@ -221,30 +220,29 @@ fn log_plan(record: &Recorder, plan: &Plan) {
     });
 }
 
-fn log_result(record: &Recorder, receipt: &RunReport, stop: Option<&AbortReason>) {
-    for entry in &receipt.steps {
-        record.require_key_hidden("a receipt", &format!("{entry:?}"));
+fn log_result(recorder: &Recorder, report: &RunReport, abort_reason: Option<&AbortReason>) {
+    for entry in &report.steps {
+        recorder.require_key_hidden("a run report", &format!("{entry:?}"));
     }
-    record.require_key_hidden("the end", &format!("{stop:?}"));
-    record.log_event("plan", receipt.steps.len() as u64, || {
-        format!("ends: {:?}, {stop:?}", receipt.counts())
+    recorder.require_key_hidden("the abort reason", &format!("{abort_reason:?}"));
+    recorder.log_event("plan", report.steps.len() as u64, || {
+        format!("ends: {:?}, {abort_reason:?}", report.counts())
     });
 }
 
-/// What a run says that it comes to.
-fn run_status(record: &Recorder, ended: &RunResult) -> RunStatus {
-    match ended.status() {
-        RunStatus::Partial if record.has_bug(Bug::PartialReportedAsComplete) => RunStatus::Complete,
-        RunStatus::Partial if record.has_bug(Bug::WritesNotReported) => RunStatus::StateWriteFailed,
-        verdict => verdict,
+fn run_status(recorder: &Recorder, result: &RunResult) -> RunStatus {
+    match result.status() {
+        RunStatus::Partial if recorder.has_bug(Bug::PartialReportedAsComplete) => RunStatus::Complete,
+        RunStatus::Partial if recorder.has_bug(Bug::WritesNotReported) => RunStatus::StateWriteFailed,
+        status => status,
     }
 }
 
-fn failure_messages(receipt: &RunReport) -> Vec<String> {
-    let outcomes = receipt.steps.iter().map(|entry| &entry.outcome);
+fn failure_messages(report: &RunReport) -> Vec<String> {
+    let outcomes = report.steps.iter().map(|entry| &entry.outcome);
     let messages = outcomes.filter_map(|outcome| match outcome {
         StepOutcome::Failed { message } => Some(message.clone()),
-        // That nobody is shown to have a name is no failure, and no run changes it.
+        // MoEngage dropped the cohort because its name is in use. No run can change that.
         StepOutcome::Unknown { message } => {
             Some(message.clone()).filter(|message| message.contains(COHORT_DROPPED_MESSAGE))
         }

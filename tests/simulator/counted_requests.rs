@@ -1,27 +1,25 @@
-//! The calls that the service counted, and which of them the runs could know of: a limit is exceeded by a run's own fault
-//! where the calls that it knew of fill a window by themselves.
+//! The requests that the service counted, and the runs that could know of them.
+//! A run violates a rate limit if the requests that it knew of already fill a window.
 
 use segctl::sandbox::{RateLimitClass, RateLimitMode, RateLimitWindow, SandboxSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A call that is under way when the clock is set is dated by neither time.
+/// A request in flight while the clock is set has no reliable time. In milliseconds.
 const CLOCK_CHANGE_UNCERTAINTY: i64 = 120_000;
 
-/// The longest window, in milliseconds.
+/// In milliseconds.
 const LONGEST_WINDOW: i64 = 86_400_000;
 
-/// Everything that was counted.
 pub(crate) struct CountedRequests {
     counted: Vec<CountedRequest>,
-    /// Runs that could not tell the others of their calls, or be told.
+    /// Runs that could not share their requests with other runs.
     disconnected_runs: BTreeSet<usize>,
-    /// Until when calls are dated wrongly.
+    /// Requests before this have wrong times.
     misdated_until: i64,
     windows: BTreeMap<RateLimitClass, Vec<RateLimitWindow>>,
     is_pooled: bool,
 }
 
-/// A call that the service counted.
 struct CountedRequest {
     pool: RateLimitClass,
     at: i64,
@@ -45,7 +43,7 @@ impl CountedRequests {
         }
     }
 
-    /// Takes down that the service counted a call of a run; whether the run knows when.
+    /// Counts a request of a run. `is_known`: whether the run knows when it arrived.
     pub(crate) fn count(&mut self, class: RateLimitClass, (run, at): (usize, i64), is_known: bool) {
         self.counted.push(CountedRequest {
             pool: self.pool(class),
@@ -55,53 +53,52 @@ impl CountedRequests {
         });
     }
 
-    /// Takes down that a run could not tell the others of a call, or be told of theirs.
+    /// Marks a run that could not share its requests with other runs.
     pub(crate) fn mark_disconnected(&mut self, run: usize) {
         self.disconnected_runs.insert(run);
     }
 
-    /// Takes down that a clock was set: what was dated by it says nothing any more.
+    /// Marks the times of all earlier requests as unreliable.
     pub(crate) fn mark_clock_changed(&mut self, now: i64) {
         self.misdated_until = now + CLOCK_CHANGE_UNCERTAINTY;
         self.counted
             .iter_mut()
-            .for_each(|call| call.is_timed_correctly = false);
+            .for_each(|request| request.is_timed_correctly = false);
     }
 
-    /// Whether a clock was ever set.
     pub(crate) fn was_clock_changed(&self) -> bool {
         self.misdated_until > i64::MIN
     }
 
-    /// Whether a run knew better than to make a call of this class.
+    /// Whether the requests that a run knew of already filled a window of this class.
     pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
         let pool = self.pool(class);
-        let is_known = |call: &&CountedRequest| call.pool == pool && self.is_visible_to(run, call);
+        let is_known = |request: &&CountedRequest| request.pool == pool && self.is_visible_to(run, request);
         let mut windows = self.windows.get(&class).into_iter().flatten();
         windows.any(|window| {
             let since = now - i64::from(window.seconds) * 1000;
-            let taken = self
+            let known = self
                 .counted
                 .iter()
                 .filter(is_known)
-                .filter(|call| call.at > since);
-            taken.count() >= window.calls
+                .filter(|request| request.at > since);
+            known.count() >= window.calls
         })
     }
 
-    /// Whether a run that knows of all that can be known may still meet a full window, or a lock of the future.
+    /// Whether a run with the best possible knowledge may still exceed a window, or find a lock with a time in the future.
     pub(crate) fn has_untracked_requests(&self, now: i64) -> bool {
         if self.misdated_until > now - LONGEST_WINDOW {
             return true;
         }
-        let is_recent = |call: &&CountedRequest| call.at > now - LONGEST_WINDOW;
+        let is_recent = |request: &&CountedRequest| request.at > now - LONGEST_WINDOW;
         let mut recent = self.counted.iter().filter(is_recent);
-        recent.any(|call| !call.is_timed_correctly || self.disconnected_runs.contains(&call.run))
+        recent.any(|request| !request.is_timed_correctly || self.disconnected_runs.contains(&request.run))
     }
 
-    fn is_visible_to(&self, run: usize, call: &CountedRequest) -> bool {
-        let is_in_touch = |run| !self.disconnected_runs.contains(&run);
-        call.is_timed_correctly && (call.run == run || is_in_touch(run) && is_in_touch(call.run))
+    fn is_visible_to(&self, run: usize, request: &CountedRequest) -> bool {
+        let is_connected = |run| !self.disconnected_runs.contains(&run);
+        request.is_timed_correctly && (request.run == run || is_connected(run) && is_connected(request.run))
     }
 
     fn pool(&self, class: RateLimitClass) -> RateLimitClass {
@@ -112,7 +109,6 @@ impl CountedRequests {
     }
 }
 
-/// The windows that the service's documentation names.
 fn documented_limits() -> BTreeMap<RateLimitClass, Vec<RateLimitWindow>> {
     let windows = |calls: [usize; 3]| {
         let spans = [60, 3600, 86_400];

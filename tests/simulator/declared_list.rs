@@ -1,4 +1,4 @@
-//! A cohort or a file segment as files declare it.
+//! Declared cohorts and file segments.
 
 use super::people::{self, People};
 use segctl::model::{
@@ -6,7 +6,6 @@ use segctl::model::{
 };
 use serde_json::{Value, json};
 
-/// A list of people.
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredList {
     pub(crate) people: People,
@@ -16,22 +15,20 @@ pub(crate) struct DeclaredList {
     pub(crate) cohort_number: i64,
 }
 
-/// Where and how a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListFormat {
-    /// The members of a cohort, where it is declared.
+    /// Cohort members in the segment's YAML file.
     Inline { is_long: bool },
-    /// Those of a cohort, in a file.
+    /// Cohort members in a file of their own.
     MemberFile,
-    /// The users of a file segment.
+    /// Users of a file segment.
     UserFile,
 }
 
-/// Longer than any simulation: a segment that expires cannot be had again.
+/// Longer than any simulation: an expired segment cannot be restored.
 const EXPIRES_IN_DAYS: u32 = 3650;
 
 impl DeclaredList {
-    /// What a cohort is known by.
     pub(crate) fn key(&self) -> CohortKey {
         CohortKey {
             partner: "acme".to_owned(),
@@ -65,7 +62,7 @@ impl DeclaredList {
         })
     }
 
-    /// The call by which somebody else makes such a segment, with other people in it.
+    /// The path and body of the request with which another tool creates such a segment, with other people in it.
     pub(crate) fn external_create_request(
         &self,
         name: &str,

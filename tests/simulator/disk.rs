@@ -1,4 +1,4 @@
-//! A disk that fails: what was not synced may be lost or torn when the machine does, and any operation may be refused.
+//! A disk that fails: a power loss loses or tears unsynced bytes and names, and any operation may fail.
 
 use super::executor::ProcessLifetime;
 use super::injected_bugs::Bug;
@@ -13,30 +13,26 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-/// An operation that is refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskFault {
-    /// How many operations go well before.
+    /// How many operations succeed before it.
     pub(crate) after: usize,
-    /// How many in a row do not.
+    /// How many operations fail in a row.
     pub(crate) times: usize,
-    /// Whether the disk is full; otherwise it does not work.
+    /// Whether the error is a full disk; otherwise it is an input/output error.
     pub(crate) is_full: bool,
 }
 
-/// The disk of a machine.
 pub(crate) struct MachineDisk {
     random: Random,
     files: BTreeMap<usize, DiskFile>,
-    /// How many files there ever were.
     created_files: usize,
-    /// Names as they are.
     names: BTreeMap<PathBuf, usize>,
-    /// Names as they were synced.
+    /// The names at the last sync.
     synced_names: BTreeMap<PathBuf, usize>,
-    /// The changes since, oldest first.
+    /// The changes of names since the last sync, oldest first.
     unsynced_names: Vec<Vec<(PathBuf, Option<usize>)>>,
-    /// Files that somebody is alone with, and who waits for them.
+    /// Locked files, with the tasks that wait for each lock.
     lock_waiters: BTreeMap<PathBuf, Vec<Waker>>,
     faults: Vec<DiskFault>,
     operations: usize,
@@ -45,7 +41,7 @@ pub(crate) struct MachineDisk {
 #[derive(Clone, Default)]
 struct DiskFile {
     bytes: Vec<u8>,
-    /// What outlasts a loss of power.
+    /// The bytes that survive a power loss.
     synced: Vec<u8>,
     is_synced: bool,
 }
@@ -65,32 +61,29 @@ impl MachineDisk {
         }))
     }
 
-    /// Has operations fail from now on.
     pub(crate) fn set_faults(&mut self, faults: Vec<DiskFault>) {
         self.operations = 0;
         self.faults = faults;
     }
 
-    /// Whether operations are to fail.
     pub(crate) fn has_faults(&self) -> bool {
         !self.faults.is_empty()
     }
 
-    /// All files with their bytes.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
         let names = self.names.iter();
         names.map(|(path, file)| (path.as_path(), self.files[file].bytes.as_slice()))
     }
 
-    /// Loses what was not synced, or some of it.
+    /// Loses unsynced bytes and names, or some of them.
     pub(crate) fn lose_power(&mut self) {
         let unsynced = std::mem::take(&mut self.unsynced_names);
-        // Disks mostly keep the order of changes, and nothing says that they have to.
+        // Most disks keep the order of changes, but nothing guarantees it.
         let in_order = self.random.percent(80);
         let reached = self.random.below(unsynced.len() + 1);
-        for (place, changes) in unsynced.into_iter().enumerate() {
+        for (index, changes) in unsynced.into_iter().enumerate() {
             let has_arrived = if in_order {
-                place < reached
+                index < reached
             } else {
                 self.random.percent(50)
             };
@@ -121,44 +114,43 @@ impl MachineDisk {
             1 => bytes,
             2 => self.partly_written(&bytes, &synced),
             _ => {
-                // The length arrived before the bytes.
+                // The file has its new length, but not its new bytes.
                 let mut torn = self.partly_written(&bytes, &synced);
                 torn.resize(bytes.len().max(torn.len()), 0);
                 torn
             }
         };
-        let settled = DiskFile {
+        let synced_file = DiskFile {
             synced: bytes.clone(),
             bytes,
             is_synced: true,
         };
-        self.files.insert(file, settled);
+        self.files.insert(file, synced_file);
     }
 
-    /// As much as arrived of bytes that follow what was there, or that replace it.
+    /// A prefix of the new bytes, which follow the synced ones or replace them.
     fn partly_written(&mut self, bytes: &[u8], synced: &[u8]) -> Vec<u8> {
-        let kept = if bytes.starts_with(synced) {
+        let start = if bytes.starts_with(synced) {
             synced.len()
         } else {
             0
         };
-        let reached = kept + self.random.below(bytes.len() - kept + 1);
+        let reached = start + self.random.below(bytes.len() - start + 1);
         bytes[..reached].to_vec()
     }
 
-    /// Counts an operation, and says how it is refused if it is.
+    /// Counts an operation, and fails it if a fault applies.
     fn begin_operation(&mut self) -> io::Result<()> {
         self.operations += 1;
         let operation = self.operations;
-        let hit = |fault: &&DiskFault| (fault.after + 1..=fault.after + fault.times).contains(&operation);
-        match self.faults.iter().find(hit) {
+        let applies = |fault: &&DiskFault| (fault.after + 1..=fault.after + fault.times).contains(&operation);
+        match self.faults.iter().find(applies) {
             None => Ok(()),
             Some(DiskFault { is_full: true, .. }) => Err(io::ErrorKind::StorageFull.into()),
             Some(_) => Err(io::Error::other("input/output error")),
         }
     }
 
-    /// The file of a name, made where there is none.
     fn open_or_create(&mut self, path: &Path) -> usize {
         if let Some(file) = self.names.get(path) {
             return *file;
@@ -177,7 +169,6 @@ impl MachineDisk {
         self.unsynced_names.push(changes);
     }
 
-    /// Gives back the room of files that have no name any more.
     fn drop_unnamed_files(&mut self) {
         let named: BTreeSet<usize> = self.names.values().copied().collect();
         self.files.retain(|file, _| named.contains(file));
@@ -191,7 +182,7 @@ fn rename(names: &mut BTreeMap<PathBuf, usize>, path: PathBuf, file: Option<usiz
     };
 }
 
-/// A disk as one process sees it.
+/// The access of one process to a disk.
 #[derive(Clone)]
 pub(crate) struct SimulatedFileSystem {
     pub(crate) disk: Arc<Mutex<MachineDisk>>,
@@ -201,43 +192,43 @@ pub(crate) struct SimulatedFileSystem {
 }
 
 impl SimulatedFileSystem {
-    /// The beginning of an operation: the process may end before it, and it may be refused.
-    async fn begin_operation(&self, word: &'static str, path: &Path) -> io::Result<()> {
+    /// The process may crash before the operation, and the operation may fail.
+    async fn begin_operation(&self, operation: &'static str, path: &Path) -> io::Result<()> {
         self.lifetime.crash_point().await;
-        let begun = self.disk.lock().unwrap().begin_operation();
-        self.recorder.log_event(&self.actor, word.len() as u64, || {
-            let end = begun.as_ref().err().map(|error| format!(": {error}"));
-            format!("disk {word} {}{}", path.display(), end.unwrap_or_default())
+        let started = self.disk.lock().unwrap().begin_operation();
+        self.recorder.log_event(&self.actor, operation.len() as u64, || {
+            let end = started.as_ref().err().map(|error| format!(": {error}"));
+            format!("disk {operation} {}{}", path.display(), end.unwrap_or_default())
         });
-        begun
+        started
     }
 
-    /// Changes a file's bytes: all of them, or a part where the process ends or the disk fails in between.
-    async fn write_bytes(&self, word: &'static str, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let begun = self.begin_operation(word, path).await;
-        let goes_on = self.lifetime.survives_crash_point();
-        self.apply_write(path, (word == APPEND, bytes), begun.is_ok() && goes_on);
-        if !goes_on {
+    /// Writes all bytes, or a part of them if the process crashes or the disk fails.
+    async fn write_bytes(&self, operation: &'static str, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let started = self.begin_operation(operation, path).await;
+        let survives = self.lifetime.survives_crash_point();
+        self.apply_write(path, (operation == APPEND, bytes), started.is_ok() && survives);
+        if !survives {
             std::future::pending::<()>().await;
         }
-        begun
+        started
     }
 
-    fn apply_write(&self, path: &Path, (is_added, bytes): (bool, &[u8]), is_whole: bool) {
-        let mut platter = self.disk.lock().unwrap();
+    fn apply_write(&self, path: &Path, (appends, bytes): (bool, &[u8]), is_complete: bool) {
+        let mut disk = self.disk.lock().unwrap();
         let mut reached = bytes.len();
-        if is_added && self.recorder.has_bug(Bug::AppendTruncated) {
+        if appends && self.recorder.has_bug(Bug::AppendTruncated) {
             reached /= 2;
         }
-        if !is_whole {
-            if platter.random.percent(50) {
+        if !is_complete {
+            if disk.random.percent(50) {
                 return;
             }
-            reached = platter.random.below(bytes.len() + 1);
+            reached = disk.random.below(bytes.len() + 1);
         }
-        let file = platter.open_or_create(path);
-        let file = platter.files.entry(file).or_default();
-        if !is_added {
+        let file = disk.open_or_create(path);
+        let file = disk.files.entry(file).or_default();
+        if !appends {
             file.bytes.clear();
         }
         file.bytes.extend_from_slice(&bytes[..reached]);
@@ -252,9 +243,9 @@ impl FileSystem for SimulatedFileSystem {
 
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         self.begin_operation("read", path).await?;
-        let platter = self.disk.lock().unwrap();
-        let file = platter.names.get(path);
-        Ok(file.map(|file| platter.files[file].bytes.clone()))
+        let disk = self.disk.lock().unwrap();
+        let file = disk.names.get(path);
+        Ok(file.map(|file| disk.files[file].bytes.clone()))
     }
 
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -270,11 +261,11 @@ impl FileSystem for SimulatedFileSystem {
         if self.recorder.has_bug(Bug::BytesNotSynced) {
             return Ok(());
         }
-        let mut platter = self.disk.lock().unwrap();
-        let Some(file) = platter.names.get(path).copied() else {
+        let mut disk = self.disk.lock().unwrap();
+        let Some(file) = disk.names.get(path).copied() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let file = platter.files.entry(file).or_default();
+        let file = disk.files.entry(file).or_default();
         let DiskFile { bytes, synced, .. } = file;
         synced.clone_from(bytes);
         file.is_synced = true;
@@ -283,27 +274,27 @@ impl FileSystem for SimulatedFileSystem {
 
     async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.begin_operation("rename to", to).await?;
-        let mut platter = self.disk.lock().unwrap();
-        let Some(file) = platter.names.get(from).copied() else {
+        let mut disk = self.disk.lock().unwrap();
+        let Some(file) = disk.names.get(from).copied() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        platter.change_names(vec![(from.to_path_buf(), None), (to.to_path_buf(), Some(file))]);
+        disk.change_names(vec![(from.to_path_buf(), None), (to.to_path_buf(), Some(file))]);
         Ok(())
     }
 
     async fn remove(&self, path: &Path) -> io::Result<()> {
         self.begin_operation("remove", path).await?;
-        let mut platter = self.disk.lock().unwrap();
-        if platter.names.contains_key(path) {
-            platter.change_names(vec![(path.to_path_buf(), None)]);
+        let mut disk = self.disk.lock().unwrap();
+        if disk.names.contains_key(path) {
+            disk.change_names(vec![(path.to_path_buf(), None)]);
         }
         Ok(())
     }
 
     async fn file_names(&self, path: &Path) -> io::Result<Vec<String>> {
         self.begin_operation("list", path).await?;
-        let platter = self.disk.lock().unwrap();
-        let inside = platter.names.keys().filter(|name| name.parent() == Some(path));
+        let disk = self.disk.lock().unwrap();
+        let inside = disk.names.keys().filter(|name| name.parent() == Some(path));
         let names = inside.filter_map(|name| Some(name.file_name()?.to_str()?.to_owned()));
         Ok(names.collect())
     }
@@ -313,10 +304,10 @@ impl FileSystem for SimulatedFileSystem {
         if self.recorder.has_bug(Bug::DirectoryNotSynced) {
             return Ok(());
         }
-        let mut platter = self.disk.lock().unwrap();
-        platter.synced_names = platter.names.clone();
-        platter.unsynced_names.clear();
-        platter.drop_unnamed_files();
+        let mut disk = self.disk.lock().unwrap();
+        disk.synced_names = disk.names.clone();
+        disk.unsynced_names.clear();
+        disk.drop_unnamed_files();
         Ok(())
     }
 
@@ -338,7 +329,7 @@ impl FileSystem for SimulatedFileSystem {
     }
 }
 
-/// Being alone with a file; ends with the process at the latest.
+/// An exclusive lock on a file. It ends with the process at the latest.
 pub(crate) struct FileLockGuard {
     disk: Arc<Mutex<MachineDisk>>,
     path: PathBuf,
@@ -346,12 +337,12 @@ pub(crate) struct FileLockGuard {
 
 impl Drop for FileLockGuard {
     fn drop(&mut self) {
-        let waiting = self.disk.lock().unwrap().lock_waiters.remove(&self.path);
-        waiting.into_iter().flatten().for_each(Waker::wake);
+        let waiters = self.disk.lock().unwrap().lock_waiters.remove(&self.path);
+        waiters.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
-/// Waits until nobody else is alone with a file.
+/// Waits until the file is not locked.
 struct AcquireFileLock {
     disk: Arc<Mutex<MachineDisk>>,
     path: PathBuf,
@@ -361,12 +352,12 @@ impl Future for AcquireFileLock {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut platter = self.disk.lock().unwrap();
-        if let Some(waiting) = platter.lock_waiters.get_mut(&self.path) {
-            waiting.push(context.waker().clone());
+        let mut disk = self.disk.lock().unwrap();
+        if let Some(waiters) = disk.lock_waiters.get_mut(&self.path) {
+            waiters.push(context.waker().clone());
             return Poll::Pending;
         }
-        platter.lock_waiters.insert(self.path.clone(), Vec::new());
+        disk.lock_waiters.insert(self.path.clone(), Vec::new());
         Poll::Ready(())
     }
 }

@@ -1,5 +1,5 @@
-//! One thread, one clock, and futures that are polled in an order that the seed decides. When nothing is ready, time
-//! jumps to the next moment that something waits for.
+//! A deterministic executor: one thread, one clock, and a polling order that the seed decides.
+//! When no future is ready, time jumps to the next event.
 
 use super::injected_bugs::Bug;
 use super::random::Random;
@@ -13,23 +13,23 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// When every simulation begins, in milliseconds since 1970.
+/// The start of every simulation, in milliseconds since 1970.
 pub(crate) const START_TIME: i64 = 1_800_000_000_000;
 
-/// Nothing that ends takes as many.
+/// More polls than any run needs; reaching it means that a run does not end.
 const MAX_POLLS: usize = 2_000_000;
 
-/// No run takes as long: the longest window is a day.
+/// Longer than any run: the longest rate window is a day. In milliseconds.
 const MAX_SIMULATED_TIME: i64 = 30 * 86_400_000;
 
-/// The clock of everything, and what waits for it.
+/// The clock of the simulation, with its pending events.
 #[derive(Clone)]
 pub(crate) struct Timeline(Arc<Mutex<EventQueue>>);
 
 struct EventQueue {
     now: i64,
     insertion_count: u64,
-    /// By time, and in the order in which they were entered.
+    /// Sorted by time, then by insertion.
     pending: BTreeMap<(i64, u64), QueuedEvent>,
     recorder: Recorder,
 }
@@ -40,13 +40,13 @@ enum QueuedEvent {
 }
 
 impl Timeline {
-    pub(crate) fn new(record: Recorder) -> Self {
-        record.set_time(START_TIME);
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        recorder.set_time(START_TIME);
         Self(Arc::new(Mutex::new(EventQueue {
             now: START_TIME,
             insertion_count: 0,
             pending: BTreeMap::new(),
-            recorder: record,
+            recorder,
         })))
     }
 
@@ -59,14 +59,13 @@ impl Timeline {
         Timestamp::from_millisecond(self.now()).unwrap()
     }
 
-    /// Has something happen at a moment, whoever is still there.
+    /// Runs an event at a moment, whichever processes still run.
     pub(crate) fn schedule(&self, moment: i64, event: impl FnOnce() + Send + 'static) {
         let mut queue = self.0.lock().unwrap();
         let key = queue.next_key(moment);
         queue.pending.insert(key, QueuedEvent::Run(Box::new(event)));
     }
 
-    /// Is ready at a moment.
     pub(crate) fn wait_until(&self, moment: i64) -> WaitUntil {
         WaitUntil {
             timeline: self.clone(),
@@ -75,16 +74,16 @@ impl Timeline {
         }
     }
 
-    /// Goes on to the next moment that something waits for; `false` where nothing does.
+    /// Jumps to the next event; `false` if there is none.
     fn advance_to_next_event(&self) -> bool {
         let mut queue = self.0.lock().unwrap();
-        let Some(((moment, _), waiting)) = queue.pending.pop_first() else {
+        let Some(((moment, _), event)) = queue.pending.pop_first() else {
             return false;
         };
         queue.now = queue.now.max(moment);
         queue.recorder.set_time(queue.now);
         drop(queue);
-        match waiting {
+        match event {
             QueuedEvent::Wake(waker) => waker.wake(),
             QueuedEvent::Run(event) => event(),
         }
@@ -120,7 +119,6 @@ impl EventQueue {
     }
 }
 
-/// A future that is ready at a moment.
 pub(crate) struct WaitUntil {
     timeline: Timeline,
     moment: i64,
@@ -157,16 +155,15 @@ impl Drop for WaitUntil {
     }
 }
 
-/// A process's life: it may end at any of the points where something outside could see the difference.
+/// Decides where a process crashes: at one of the points at which it can affect something outside.
 pub(crate) struct ProcessLifetime {
     crash_points_passed: AtomicU64,
-    /// The point at which it ends.
     crashes_at: u64,
     has_ended: AtomicBool,
 }
 
 impl ProcessLifetime {
-    /// A life that ends at a point, or at its own end where that comes first.
+    /// A process that crashes at this point unless it exits before.
     pub(crate) fn crashing_at(point: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
             crash_points_passed: AtomicU64::new(0),
@@ -175,7 +172,7 @@ impl ProcessLifetime {
         })
     }
 
-    /// Comes to one more point; whether the process is still there after it.
+    /// Passes one crash point, and returns whether the process survived it.
     pub(crate) fn survives_crash_point(&self) -> bool {
         let point = self.crash_points_passed.fetch_add(1, Ordering::Relaxed) + 1;
         if point >= self.crashes_at {
@@ -184,7 +181,7 @@ impl ProcessLifetime {
         !self.has_ended()
     }
 
-    /// Comes to one more point, and never back where the process ends there.
+    /// Passes one crash point; never returns if the process crashes there.
     pub(crate) async fn crash_point(&self) {
         if !self.survives_crash_point() {
             std::future::pending::<()>().await;
@@ -196,7 +193,7 @@ impl ProcessLifetime {
     }
 }
 
-/// How far ahead a machine's clock is, which somebody may set at any time.
+/// How far ahead a machine's clock is. It can change at any time.
 #[derive(Clone, Default)]
 pub(crate) struct ClockOffset(Arc<AtomicI64>);
 
@@ -210,16 +207,16 @@ impl ClockOffset {
     }
 }
 
-/// A moment that was announced as waited for, and whether that is in parts.
+/// The end of an announced wait, and whether the wait may end earlier.
 pub(crate) type AnnouncedWait = (Timestamp, bool);
 
-/// The clock that a process is told the time by: off by as much as its machine's is.
+/// The clock of a process. It has the offset of its machine's clock.
 #[derive(Clone)]
 pub(crate) struct ProcessClock {
     pub(crate) timeline: Timeline,
     pub(crate) clock_offset: ClockOffset,
     pub(crate) lifetime: Arc<ProcessLifetime>,
-    /// What was announced; `None` where nothing that anybody waits for is timed.
+    /// `None` if waits need no announcement.
     pub(crate) announced_waits: Option<Arc<Mutex<Vec<AnnouncedWait>>>>,
     pub(crate) recorder: Recorder,
 }
@@ -235,7 +232,7 @@ impl Clock for ProcessClock {
         }
         let announced = self.announced_waits.as_ref();
         let covers =
-            |(until, is_in_parts): &AnnouncedWait| *until == moment || *is_in_parts && *until > moment;
+            |(until, may_end_early): &AnnouncedWait| *until == moment || *may_end_early && *until > moment;
         let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().iter().any(covers));
         self.recorder
             .require(is_announced, "waits are announced", || format!("until {moment}"));
@@ -243,7 +240,7 @@ impl Clock for ProcessClock {
         if self.announced_waits.is_some() && self.recorder.has_bug(Bug::WaitNeverEnds) {
             std::future::pending::<()>().await;
         }
-        // For so long, whatever the clock is set to meanwhile.
+        // The length of a sleep does not change if the clock is set meanwhile.
         self.timeline
             .wait_until(moment.as_millisecond() - self.clock_offset.milliseconds())
             .await;
@@ -251,11 +248,10 @@ impl Clock for ProcessClock {
     }
 }
 
-/// A process that runs.
 pub(crate) struct Process<R> {
     pub(crate) future: Pin<Box<dyn Future<Output = R> + Send>>,
     pub(crate) lifetime: Arc<ProcessLifetime>,
-    /// From when to when it stands still.
+    /// The start and the end of a pause.
     pub(crate) paused_during: Option<(i64, i64)>,
 }
 
@@ -274,18 +270,18 @@ impl Wake for ReadyFlag {
     }
 }
 
-/// Runs processes to their ends, one of which may be `None`: it was ended from outside.
+/// Runs processes until they exit; the exit of a crashed process is `None`.
 pub(crate) fn run<R>(
     timeline: &Timeline,
-    record: &Recorder,
+    recorder: &Recorder,
     processes: Vec<Process<R>>,
     random: &mut Random,
 ) -> Vec<Option<R>> {
-    let mut ends: Vec<Option<R>> = processes.iter().map(|_| None).collect();
+    let mut exits: Vec<Option<R>> = processes.iter().map(|_| None).collect();
     let mut running: Vec<(usize, Process<R>, Arc<ReadyFlag>)> = processes
         .into_iter()
         .enumerate()
-        .map(|(place, process)| (place, process, Arc::new(ReadyFlag(AtomicBool::new(true)))))
+        .map(|(index, process)| (index, process, Arc::new(ReadyFlag(AtomicBool::new(true)))))
         .collect();
     let end = timeline.now() + MAX_SIMULATED_TIME;
     for (_, process, _) in &running {
@@ -297,35 +293,35 @@ pub(crate) fn run<R>(
         if timeline.now() > end {
             break;
         }
-        if running.is_empty() || record.is_violated() {
-            return ends;
+        if running.is_empty() || recorder.is_violated() {
+            return exits;
         }
         let ready: Vec<usize> = (0..running.len())
-            .filter(|place| running[*place].2.0.load(Ordering::Relaxed))
-            .filter(|place| !running[*place].1.is_paused(timeline.now()))
+            .filter(|index| running[*index].2.0.load(Ordering::Relaxed))
+            .filter(|index| !running[*index].1.is_paused(timeline.now()))
             .collect();
         let Some(next) = random.pick(&ready).copied() else {
             if !timeline.advance_to_next_event() {
-                record.report_violation("nothing hangs", || {
-                    "nothing is ready and nothing is waited for".to_owned()
+                recorder.report_violation("nothing hangs", || {
+                    "no future is ready and no event is pending".to_owned()
                 });
             }
             continue;
         };
-        let (place, process, ready) = &mut running[next];
+        let (index, process, ready) = &mut running[next];
         ready.0.store(false, Ordering::Relaxed);
         let waker = Waker::from(Arc::clone(ready));
         let polled = process.future.as_mut().poll(&mut Context::from_waker(&waker));
-        if let Poll::Ready(end) = polled
+        if let Poll::Ready(exit) = polled
             && !process.lifetime.has_ended()
         {
-            ends[*place] = Some(end);
+            exits[*index] = Some(exit);
             running.remove(next);
         } else if process.lifetime.has_ended() {
-            // Dropped as it stands: what it holds is given back as an operating system would.
+            // Dropping the future releases its locks, as an operating system does.
             running.remove(next);
         }
     }
-    record.report_violation("nothing hangs", || "there is no end".to_owned());
-    ends
+    recorder.report_violation("nothing hangs", || "the runs do not end".to_owned());
+    exits
 }

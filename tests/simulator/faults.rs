@@ -1,9 +1,9 @@
-//! What goes wrong in a run: on the way to the service, at it, on the way back, and on the disk.
+//! Draws the faults of a run, in the network, the service and the disk.
 
 use super::disk::DiskFault;
 use super::random::Random;
 
-/// Which calls a fault is for.
+/// The requests that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultScope {
     Any,
@@ -13,68 +13,65 @@ pub(crate) enum FaultScope {
     Create,
     Update,
     Lifecycle,
-    /// Calls about members and users.
+    /// Requests that change members or users.
     MemberLists,
 }
 
-/// A fault of some calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetworkFault {
     pub(crate) scope: FaultScope,
-    /// How many of them go well before.
+    /// How many matching requests succeed before it.
     pub(crate) skipped: usize,
-    /// How many in a row do not.
+    /// How many matching requests fail in a row.
     pub(crate) times: usize,
     pub(crate) fault: NetworkFaultKind,
 }
 
-/// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NetworkFaultKind {
-    /// The service says that it takes no more calls, and perhaps until when, in seconds.
+    /// Status 429, with the seconds until the window resets or without them.
     RateLimited { reset_in: Option<i64> },
-    /// The service says that no more segments may be active.
+    /// The response reports that too many segments are active.
     ActiveLimit,
-    /// The service fails before it does anything.
+    /// The service reports an error and has done nothing.
     FailedBefore { status: u16 },
-    /// The service does what it was asked and answers that it failed.
+    /// The service reports an error after it has done the write.
     FailedAfter { status: u16 },
-    /// No connection comes about.
+    /// The connection fails.
     Unreachable,
-    /// The connection ends before the call is there.
+    /// The connection is reset before the request arrives.
     ResetBefore,
-    /// The connection ends when the service has done it.
+    /// The connection is reset after the service has done the write.
     ResetAfter,
-    /// Nothing is ever heard, and nothing is done.
+    /// No response, and the service does nothing.
     TimeoutBefore,
-    /// Nothing is ever heard, and it is done.
+    /// No response, and the service does the write.
     TimeoutAfter,
-    /// Nothing is heard, and it is done when nobody waits for it any more.
+    /// No response; the request arrives after the client has given up.
     DeliveredLate,
-    /// The answer ends in its middle.
+    /// The response is cut off.
     Truncated,
-    /// The answer is something else, and holds what was sent.
+    /// The response is HTML that repeats the request's credentials.
     MalformedResponse,
-    /// The answer takes so many milliseconds, and comes.
+    /// The response arrives after this time.
     Slow { milliseconds: i64 },
-    /// The call arrives twice.
+    /// The request arrives twice.
     DeliveredTwice,
-    /// The list is as it was so many writes before.
+    /// The listing lacks the last writes.
     StaleList { writes: usize },
-    /// The service does not know the key for once.
+    /// The service rejects the key once.
     Unauthorized,
 }
 
-/// Draws the faults of one run.
 pub(crate) fn draw_network_faults(random: &mut Random, has_lists: bool) -> Vec<NetworkFault> {
     let count = random.below(7);
     let faults = (0..count).map(|_| draw_network_fault(random));
     let mut faults: Vec<NetworkFault> = faults.collect();
     if has_lists {
         for fault in &mut faults {
-            let is_of_lists =
+            let is_for_lists =
                 !matches!(fault.fault, NetworkFaultKind::StaleList { .. }) && random.percent(50);
-            fault.scope = if is_of_lists {
+            fault.scope = if is_for_lists {
                 FaultScope::MemberLists
             } else {
                 fault.scope
@@ -85,7 +82,7 @@ pub(crate) fn draw_network_faults(random: &mut Random, has_lists: bool) -> Vec<N
 }
 
 fn draw_network_fault(random: &mut Random) -> NetworkFault {
-    let on = [
+    let scopes = [
         FaultScope::Any,
         FaultScope::Read,
         FaultScope::Listing,
@@ -95,13 +92,13 @@ fn draw_network_fault(random: &mut Random) -> NetworkFault {
         FaultScope::Update,
         FaultScope::Lifecycle,
     ];
-    let on = on[random.below(on.len())];
+    let scope = scopes[random.below(scopes.len())];
     let kind = draw_fault_kind(random);
-    let on = match kind {
+    let scope = match kind {
         NetworkFaultKind::StaleList { .. } => FaultScope::Listing,
         NetworkFaultKind::DeliveredTwice => [FaultScope::Create, FaultScope::Update][random.below(2)],
         NetworkFaultKind::DeliveredLate | NetworkFaultKind::ActiveLimit => FaultScope::Write,
-        _ => on,
+        _ => scope,
     };
     let times = match kind {
         NetworkFaultKind::FailedBefore { .. }
@@ -116,7 +113,7 @@ fn draw_network_fault(random: &mut Random) -> NetworkFault {
         _ => 1,
     };
     NetworkFault {
-        scope: on,
+        scope,
         skipped: usize::try_from(random.skewed(5)).unwrap(),
         times,
         fault: kind,
@@ -151,7 +148,7 @@ fn draw_fault_kind(random: &mut Random) -> NetworkFaultKind {
     }
 }
 
-/// Draws the faults of the disk in one run: most runs have none.
+/// Most runs have no disk faults.
 pub(crate) fn draw_disk_faults(random: &mut Random) -> Vec<DiskFault> {
     if random.percent(75) {
         return Vec::new();

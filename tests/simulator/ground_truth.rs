@@ -1,5 +1,5 @@
-//! What is really there: every segment and every write, as whoever sees everything would know it. Kept from what the
-//! service committed, apart from the service's own state, and compared with that.
+//! The actual segments and every change of them, recorded from the writes that the service committed.
+//! The record is separate from the service's own state, and is compared with it.
 
 use super::people::{self, People};
 use super::recorder::Recorder;
@@ -7,109 +7,101 @@ use segctl::model::{CohortKey, SegmentKind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who changed something.
+/// The author of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Author {
     /// A run of segctl, by its number.
     Run(usize),
-    /// A run's request that arrived after it had given up waiting for it.
+    /// A request of this run that arrived after the run had given up waiting for it.
     LateRequest(usize),
     /// A dashboard user.
     Dashboard,
-    /// Time: what nobody runs is archived.
+    /// The service, which archives unused segments and drops expired users.
     Expiry,
-    /// The service, which does later what it was told to do with a list.
+    /// The service, which applies an uploaded list some time after the request.
     UploadQueue,
 }
 
-/// How long lists may lag behind, in milliseconds.
+/// How long a listing may lack a write, in milliseconds.
 const LIST_LAG: i64 = 30_000;
 
-/// A segment as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActualSegment {
     pub(crate) name: String,
     pub(crate) kind: SegmentKind,
-    /// What a cohort is known by.
     pub(crate) key: Option<CohortKey>,
-    /// Its definition in the API's own JSON.
+    /// In the API's JSON.
     pub(crate) definition: Value,
     pub(crate) meaning: Meaning,
-    /// Who is in it, where lists say so.
+    /// The members of a cohort or the users of a file segment.
     pub(crate) people: People,
     pub(crate) is_archived: bool,
 }
 
-/// What a definition says, without what only its form says.
+/// The meaning of a definition, without its form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Meaning {
     /// Groups and filters as a short text, references by id.
     pub(crate) text: String,
     /// The numbers in it, which tell definitions apart.
     pub(crate) amounts: BTreeSet<i64>,
-    /// The ids that it refers to.
     pub(crate) refers_to: BTreeSet<String>,
 }
 
-/// A change of a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentChange {
-    /// When, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub(crate) changed_at: i64,
     pub(crate) author: Author,
     pub(crate) id: String,
     pub(crate) effect: EffectTiming,
-    /// How many changes there were when the run that made it looked at the segment last.
+    /// The number of changes when the author last read the segment.
     pub(crate) changes_at_read: usize,
-    /// `None` where it was made.
+    /// `None` for the creation.
     pub(crate) before: Option<ActualSegment>,
     pub(crate) after: ActualSegment,
 }
 
-/// When a call does what it says.
+/// When a request takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EffectTiming {
     Immediate,
-    /// The service has taken it, and does it when it comes to it.
+    /// The service has accepted the request and applies it later.
     Queued,
 }
 
-/// Everything that happened to segments.
 #[derive(Default)]
 pub(crate) struct GroundTruth {
     pub(crate) now: i64,
-    /// How many changes, and how many looks of anybody, there were when a run looked at a segment last.
+    /// The number of changes and of reads by any run when a run last read a segment.
     last_reads: BTreeMap<(usize, String), (usize, usize)>,
     pub(crate) read_count: usize,
-    /// Segments that a call was to put away or take out that was not answered.
+    /// Segments with an archive or unarchive request without a response.
     pub(crate) ambiguous_lifecycle_changes: BTreeSet<String>,
-    /// Segments whose creation was answered, so that the run that made them knew of it.
+    /// Segments whose create request got a response, so that the run knew of them.
     pub(crate) confirmed_creates: BTreeSet<String>,
     pub(crate) segments: BTreeMap<String, ActualSegment>,
     pub(crate) changes: Vec<SegmentChange>,
 }
 
 impl GroundTruth {
-    /// Takes down that a run looks at a segment.
     pub(crate) fn record_read(&mut self, run: usize, id: &str) {
         self.read_count += 1;
         let when = (self.changes.len(), self.read_count);
         self.last_reads.insert((run, id.to_owned()), when);
     }
 
-    /// Takes down what a segment is from now on.
     pub(crate) fn record_change(&mut self, author: Author, id: &str, after: ActualSegment) {
         self.record_change_with_effect((author, EffectTiming::Immediate), id, after);
     }
 
-    /// Takes down what a segment is from now on, or is to be.
     pub(crate) fn record_change_with_effect(
         &mut self,
         (author, effect): (Author, EffectTiming),
         id: &str,
         after: ActualSegment,
     ) {
-        let looked_at = match author {
+        let changes_at_read = match author {
             Author::Run(run) => self.changes_at_last_read(run, id),
             Author::LateRequest(_) | Author::Dashboard | Author::Expiry | Author::UploadQueue => None,
         };
@@ -119,13 +111,13 @@ impl GroundTruth {
             author,
             id: id.to_owned(),
             effect,
-            changes_at_read: looked_at.unwrap_or_default(),
+            changes_at_read: changes_at_read.unwrap_or_default(),
             before,
             after,
         });
     }
 
-    /// How many writes a list may still lack: those of the last half minute.
+    /// The number of writes that a listing may still lack.
     pub(crate) fn recent_write_count(&self) -> usize {
         let is_new = |change: &&SegmentChange| change.changed_at > self.now - LIST_LAG;
         let latest = self.changes.iter().rev().take_while(is_new);
@@ -136,50 +128,49 @@ impl GroundTruth {
         latest.filter(is_write).count()
     }
 
-    /// How many changes there were when a run looked at a segment last.
     pub(crate) fn changes_at_last_read(&self, run: usize, id: &str) -> Option<usize> {
         self.last_reads
             .get(&(run, id.to_owned()))
             .map(|(changes, _)| *changes)
     }
 
-    /// Whether a run looked at a segment after so many looks.
+    /// Whether a run read a segment after read `since`.
     pub(crate) fn has_read_since(&self, run: usize, id: &str, since: usize) -> bool {
         let last = self.last_reads.get(&(run, id.to_owned()));
-        last.is_some_and(|(_, look)| *look > since)
+        last.is_some_and(|(_, read)| *read > since)
     }
 
-    /// Whether a create that was given up made a segment although another one of the same run had made it, and somebody had
-    /// freed its name by then: nobody can know that it was still on its way.
+    /// Whether a late create request creates a second segment, because the first one's name had been freed by then.
+    /// The run cannot know that the request was still in flight.
     pub(crate) fn is_late_duplicate(&self, id: &str) -> bool {
-        let Some(made) = self.changes.iter().find(|change| change.id == id) else {
+        let Some(creation) = self.changes.iter().find(|change| change.id == id) else {
             return false;
         };
-        let Author::LateRequest(run) = made.author else {
+        let Author::LateRequest(run) = creation.author else {
             return false;
         };
         let mut earlier = self.changes.iter().take_while(|change| change.id != id);
         earlier.any(|change| {
             change.before.is_none()
                 && [Author::Run(run), Author::LateRequest(run)].contains(&change.author)
-                && change.after.name == made.after.name
+                && change.after.name == creation.after.name
         })
     }
 
-    /// Who put a segment away or took it out last, be it by making it.
+    /// The author of the last archive, unarchive or creation.
     pub(crate) fn last_lifecycle_author(&self, id: &str) -> Option<Author> {
         let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
-        let is_move = |change: &&SegmentChange| {
+        let changes_lifecycle = |change: &&SegmentChange| {
             let before = change.before.as_ref();
             before.is_none_or(|before| before.is_archived != change.after.is_archived)
         };
-        changes.find(is_move).map(|change| change.author)
+        changes.find(changes_lifecycle).map(|change| change.author)
     }
 
-    /// Whether anything is not as it was before a run, as far as nobody else changed it.
+    /// Whether a change of the run is still there. Segments that others changed since do not count.
     pub(crate) fn is_still_changed_by(&self, run: usize) -> bool {
         let mut seen = BTreeSet::new();
-        self.changes.iter().enumerate().any(|(place, change)| {
+        self.changes.iter().enumerate().any(|(index, change)| {
             if change.author != Author::Run(run) || !seen.insert(&change.id) {
                 return false;
             }
@@ -191,12 +182,12 @@ impl GroundTruth {
                         && before.people == now.people
                         && before.is_archived == now.is_archived
                 });
-            !is_same && !self.was_changed_by_others(&change.id, place, run)
+            !is_same && !self.was_changed_by_others(&change.id, index, run)
         })
     }
 
-    /// Whether anybody but run `run` changed a segment after `since` changes; what the service does with a list was told
-    /// to it before.
+    /// Whether another author changed a segment after `since` changes.
+    /// Changes by the upload queue do not count: their request came earlier.
     pub(crate) fn was_changed_by_others(&self, id: &str, since: usize, run: usize) -> bool {
         let changes = self.changes.get(since..).unwrap_or_default();
         let is_other = |author| ![Author::Run(run), Author::UploadQueue].contains(&author);
@@ -205,69 +196,67 @@ impl GroundTruth {
             .any(|change| change.id == id && is_other(change.author))
     }
 
-    /// The segment of this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<(&str, &ActualSegment)> {
         let mut segments = self.segments.iter();
         let found = segments.find(|(_, segment)| segment.name == name);
         found.map(|(id, segment)| (id.as_str(), segment))
     }
 
-    /// The cohort of this key.
     pub(crate) fn by_cohort_key(&self, key: &CohortKey) -> Option<(&str, &ActualSegment)> {
         let mut segments = self.segments.iter();
         let found = segments.find(|(_, segment)| segment.key.as_ref() == Some(key));
         found.map(|(id, segment)| (id.as_str(), segment))
     }
 
-    /// Whether a segment has a name, or had it.
+    /// Whether a segment has this name, or had it once.
     pub(crate) fn was_name_used(&self, name: &str) -> bool {
         self.changes.iter().any(|change| change.after.name == name)
     }
 
-    /// Compares everything with the service's own state, and learns what time archived.
-    pub(crate) fn check_against_service(&mut self, state: &Value, record: &Recorder) {
+    /// Compares every segment with the service's own state, and records expired segments.
+    pub(crate) fn check_against_service(&mut self, state: &Value, recorder: &Recorder) {
         let segments = state["segments"].as_object().unwrap();
-        record.require(
+        recorder.require(
             segments.len() == self.segments.len(),
             GROUND_TRUTH_INVARIANT,
             || {
                 format!(
-                    "{} segments at the service, {} known",
+                    "the service has {} segments, {} are recorded",
                     segments.len(),
                     self.segments.len()
                 )
             },
         );
-        for (id, stored) in segments {
-            let Some(known) = self.segments.get(id) else {
-                record.report_violation(GROUND_TRUTH_INVARIANT, || format!("{id} is not known"));
+        for (id, actual) in segments {
+            let Some(recorded) = self.segments.get(id) else {
+                recorder.report_violation(GROUND_TRUTH_INVARIANT, || format!("{id} is not recorded"));
                 continue;
             };
-            let filters = &stored["contents"]["filters"];
+            let filters = &actual["contents"]["filters"];
             let meaning = Meaning::from_filters(&filters["included"], &filters["excluded"]);
-            record.require(
-                known.name == stored["name"] && known.meaning == meaning,
+            recorder.require(
+                recorded.name == actual["name"] && recorded.meaning == meaning,
                 GROUND_TRUTH_INVARIANT,
-                || format!("{id} is {stored}, known as {known:?}"),
+                || format!("{id} is {actual}, recorded as {recorded:?}"),
             );
-            let is_archived = !stored["archived"].is_null();
-            let people = people::people_in_sandbox(&stored["contents"]);
-            // The users of a file segment that is put away are dropped some time later.
-            let is_dropped = known.kind == SegmentKind::File && is_archived && people == People::default();
-            record.require(
-                known.people == people || is_dropped,
+            let is_archived = !actual["archived"].is_null();
+            let people = people::people_in_sandbox(&actual["contents"]);
+            // The service drops the users of an archived file segment some time later.
+            let is_dropped = recorded.kind == SegmentKind::File && is_archived && people == People::default();
+            recorder.require(
+                recorded.people == people || is_dropped,
                 GROUND_TRUTH_INVARIANT,
-                || format!("{id} has {people:?}, known as {known:?}"),
+                || format!("{id} has {people:?}, recorded as {recorded:?}"),
             );
-            if is_archived && !known.is_archived || known.people != people {
+            if is_archived && !recorded.is_archived || recorded.people != people {
                 let after = ActualSegment {
                     is_archived,
                     people,
-                    ..known.clone()
+                    ..recorded.clone()
                 };
                 self.record_change(Author::Expiry, id, after);
             } else {
-                record.require(is_archived == known.is_archived, GROUND_TRUTH_INVARIANT, || {
+                recorder.require(is_archived == recorded.is_archived, GROUND_TRUTH_INVARIANT, || {
                     format!("{id} is archived")
                 });
             }
@@ -275,8 +264,8 @@ impl GroundTruth {
     }
 }
 
-/// A fault of the simulator itself, should it ever be broken.
-const GROUND_TRUTH_INVARIANT: &str = "the simulator knows what is there";
+/// A violation is an error in the simulator itself.
+pub(crate) const GROUND_TRUTH_INVARIANT: &str = "the ground truth matches the service";
 
 impl ActualSegment {
     pub(crate) fn new(name: &str, included: &Value, excluded: &Value) -> Self {
@@ -291,7 +280,7 @@ impl ActualSegment {
         }
     }
 
-    /// One that has no filters, and nobody in it yet.
+    /// A cohort if there is a key, otherwise a file segment; without people.
     pub(crate) fn without_filters(name: &str, key: Option<CohortKey>) -> Self {
         let kind = if key.is_some() {
             SegmentKind::Cohort
@@ -307,7 +296,6 @@ impl ActualSegment {
 }
 
 impl Meaning {
-    /// What a definition in the API's JSON says.
     pub(crate) fn from_filters(included: &Value, excluded: &Value) -> Self {
         let mut meaning = Self {
             text: String::new(),
@@ -329,8 +317,8 @@ impl Meaning {
         let filters = group["filters"].as_array().map(Vec::as_slice).unwrap_or_default();
         let operator = group["filter_operator"].as_str().unwrap_or_default();
         self.text.push('(');
-        for (place, filter) in filters.iter().enumerate() {
-            if place > 0 {
+        for (index, filter) in filters.iter().enumerate() {
+            if index > 0 {
                 self.text.push(' ');
                 self.text.push_str(operator);
                 self.text.push(' ');
@@ -344,7 +332,7 @@ impl Meaning {
         match filter["filter_type"].as_str() {
             Some("nested_filters") => self.add_group(filter),
             Some("custom_segments") => {
-                // A reference by name that has no id yet stands for itself.
+                // A reference without an id is recorded by its name.
                 let id = filter["id"]
                     .as_str()
                     .or(filter["name"].as_str())
@@ -356,7 +344,7 @@ impl Meaning {
                 let amount = filter["value"].as_f64().unwrap_or_default();
                 #[expect(
                     clippy::cast_possible_truncation,
-                    reason = "the world's amounts are small and whole"
+                    reason = "the simulator's amounts are small integers"
                 )]
                 let amount = amount as i64;
                 self.text.push_str(&amount.to_string());
@@ -365,8 +353,7 @@ impl Meaning {
         }
     }
 
-    /// Whether two definitions have the same members as far as numbers and references tell: one may stand in one more
-    /// group than the other.
+    /// Whether two definitions have the same amounts and references. Their nesting in groups may differ.
     pub(crate) fn has_same_members(&self, other: &Self) -> bool {
         self.amounts == other.amounts && self.refers_to == other.refers_to
     }

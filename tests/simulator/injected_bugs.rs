@@ -1,96 +1,94 @@
-//! Bugs on purpose, at the seams: what a run would do whose promises were not kept. Each has to be found, or the
-//! simulator would not find its like in the product either.
+//! Bugs that the simulator injects into its seams to a run. It has to find each of them.
+//! Otherwise it would miss such bugs in segctl.
 
-/// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// Bytes are not synced.
+    /// File contents are not synced.
     BytesNotSynced,
-    /// Names are not synced.
+    /// Directories are not synced.
     DirectoryNotSynced,
-    /// What is added to a file is cut short.
+    /// Only half of appended bytes are written.
     AppendTruncated,
-    /// What is to be taken down is not.
+    /// Appends to the journal are dropped.
     JournalNotWritten,
-    /// What is overwritten is not kept.
+    /// Replaced definitions are not recorded.
     RevisionsDropped,
-    /// What is about to be written is not taken down, and all else is.
+    /// Intents are dropped; all other journal entries are written.
     IntentsDropped,
-    /// What is kept of a segment makes it ours, whether it was written or not.
+    /// Entries that only hold history become managed.
     UnmanagedTreatedAsManaged,
-    /// The loss of the lock goes unnoticed.
+    /// The run continues after it lost the lock.
     LockLossIgnored,
-    /// The ledger is forgotten before it is changed.
+    /// Apply starts with an empty state.
     StateLost,
-    /// The key is in the name of a run.
+    /// The id of a run contains the API key.
     KeyInState,
-    /// The key stays in what the service says.
+    /// Messages from the API are not redacted.
     KeyNotRedacted,
-    /// A lost answer is taken for a success.
+    /// A lost response to archive or unarchive counts as a success.
     LostLifecycleTreatedAsDone,
-    /// Other limits are kept than the service's.
+    /// The client uses the default rate limits.
     RateLimitsIgnored,
-    /// Runs do not know of each other's calls.
+    /// Runs do not share their request log.
     RequestLogNotShared,
-    /// Nobody is told of waits.
+    /// Waits are not announced.
     WaitsNotAnnounced,
-    /// Long waits have no end.
+    /// Announced waits never end.
     WaitNeverEnds,
-    /// Steps wait for nothing.
+    /// Steps do not wait for their dependencies.
     DependenciesIgnored,
-    /// Another definition is sent than was planned.
+    /// The request has another definition than the plan.
     WrongDefinitionSent,
-    /// Another name is sent than was planned.
+    /// The request has another name than the plan.
     WrongNameSent,
-    /// Another segment is written than was planned.
+    /// The request goes to an unmanaged segment.
     WrongSegmentWritten,
-    /// A step of which nothing is known is said to have failed.
+    /// An unknown outcome is reported as failed.
     UnknownReportedAsFailed,
-    /// A step that was applied is said to have failed.
+    /// An applied step is reported as failed.
     AppliedReportedAsFailed,
-    /// A step that failed is said to be applied.
+    /// A failed step is reported as applied.
     FailedReportedAsApplied,
-    /// A create whose answer was lost is made again without a look.
+    /// A create without a response is retried without a check.
     CreateRetriedUnverified,
-    /// The first list is taken for the list ever after, however stale.
+    /// Every listing is the first one.
     StaleListingReused,
-    /// What was read for the plan is taken for what is there right before a write.
+    /// The read before a write returns what the plan read.
     StaleReadReused,
-    /// The ledger says that an update was made before it is answered.
+    /// The state records an update before its response arrives.
     StateBeforeResponse,
-    /// Windows of an hour and more are not kept.
+    /// The client ignores windows of an hour and more.
     LongWindowsIgnored,
-    /// A segment that has the name already is taken for the one that was to be made.
+    /// A segment that already has the name counts as the created one.
     ConflictTreatedAsCreated,
-    /// A run that left steps undone ends as if it had not.
+    /// A partial run exits as complete.
     PartialReportedAsComplete,
-    /// A run that wrote something ends as if it had not.
+    /// A run that wrote something exits as if it had not.
     WritesNotReported,
-    /// A sync of members whose answer was lost is taken for a success.
+    /// A member sync without a response counts as a success.
     LostSyncTreatedAsDone,
-    /// A change of users whose answer was lost is taken for a success.
+    /// A user list upload without a response counts as a success.
     LostUploadTreatedAsDone,
-    /// The last members of a long list are not sent.
+    /// The last batch of a long member list is not sent.
     LastBatchSkipped,
-    /// Other members are sent than are declared.
+    /// The request has other members than the configuration.
     WrongMembersSent,
-    /// Users are added where all are to be replaced.
+    /// Users are added where they should replace all others.
     AddSentForReplace,
-    /// A list is kept under the digest of another.
+    /// An empty list is stored under the digest of another list.
     WrongListStored,
-    /// Members are taken for sent before they are.
+    /// Members count as sent before their request.
     BatchesCountedBeforeSend,
-    /// The ledger does not say which calls may still arrive.
+    /// The state forgets which requests may still arrive.
     PendingRequestsForgotten,
-    /// A list is taken away before the service has read it.
+    /// A list is unpublished before the service has read it.
     UnpublishedTooEarly,
-    /// That a list could not be read is not heard.
+    /// Failure callbacks are ignored.
     UploadFailuresIgnored,
-    /// Two calls have one address at which the service says what became of them.
+    /// All uploads have the same callback address.
     CallbackUrlShared,
 }
 
-/// All of them.
 pub(crate) const ALL_BUGS: [Bug; 42] = [
     Bug::BytesNotSynced,
     Bug::DirectoryNotSynced,

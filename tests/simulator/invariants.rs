@@ -1,4 +1,4 @@
-//! What has to hold when a run is over, and when all is over.
+//! The invariants after each run and after the recovery.
 
 use super::declared_list::DeclaredList;
 use super::disk::{MachineDisk, SimulatedFileSystem};
@@ -18,44 +18,42 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// Replaced definitions of a segment that are surely kept: the ledger holds 20, passing ones among them.
+/// The state keeps at least so many replaced definitions of a segment: 20 less temporary ones.
 const RETAINED_REVISIONS: usize = 12;
 
-/// A look may be as old as this when the write that rests on it arrives: an answer that takes as long as one can, and the
-/// way there, in milliseconds.
+/// The longest time between a read and the arrival of the write that relies on it, in milliseconds.
 const MAX_READ_AGE: i64 = 62_000;
 
-/// The key is in no file.
-pub(crate) fn require_no_key_in_files(platter: &MachineDisk, record: &Recorder) {
-    for (path, bytes) in platter.files() {
-        record.require_key_hidden(&path.display().to_string(), &String::from_utf8_lossy(bytes));
+pub(crate) fn require_no_key_in_files(disk: &MachineDisk, recorder: &Recorder) {
+    for (path, bytes) in disk.files() {
+        recorder.require_key_hidden(&path.display().to_string(), &String::from_utf8_lossy(bytes));
     }
 }
 
-/// The ledger says what was done, and keeps what was overwritten.
-pub(crate) fn require_state_correct(workspace: &SimulatedWorkspace, platter: &Arc<Mutex<MachineDisk>>) {
-    // Cheaper than to read the ledger for nothing.
+/// The state matches the changes, and contains the replaced definitions.
+pub(crate) fn require_state_correct(workspace: &SimulatedWorkspace, disk: &Arc<Mutex<MachineDisk>>) {
+    // Reading the state is expensive.
     if workspace
         .ground_truth
         .changes
         .iter()
         .any(|change| matches!(change.author, Author::Run(_) | Author::LateRequest(_)))
-        && let Some(ledger) = load_state(platter, &workspace.recorder)
+        && let Some(state) = load_state(disk, &workspace.recorder)
     {
-        require_no_definition_lost(workspace, &ledger);
-        require_recorded_definitions_existed(workspace, &ledger);
-        list_checks::require_lists_correct(workspace, platter, &ledger);
+        require_no_definition_lost(workspace, &state);
+        require_recorded_definitions_existed(workspace, &state);
+        list_checks::require_lists_correct(workspace, disk, &state);
         workspace
             .published_files
-            .require_recorded(&ledger, &workspace.recorder);
+            .require_recorded(&state, &workspace.recorder);
     }
 }
 
-/// What runs overwrote is in the ledger's history, or somewhere in the workspace.
-fn require_no_definition_lost(workspace: &SimulatedWorkspace, ledger: &State) {
-    let truth = &workspace.ground_truth;
+/// Each definition that a run replaced is in the state's history or in the workspace.
+fn require_no_definition_lost(workspace: &SimulatedWorkspace, state: &State) {
+    let ground_truth = &workspace.ground_truth;
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
-    for (place, change) in truth.changes.iter().enumerate().rev() {
+    for (index, change) in ground_truth.changes.iter().enumerate().rev() {
         let Author::Run(run) = change.author else { continue };
         let Some(before) = change
             .before
@@ -66,15 +64,15 @@ fn require_no_definition_lost(workspace: &SimulatedWorkspace, ledger: &State) {
         };
         let count = seen.entry(&change.id).or_default();
         *count += 1;
-        if *count > RETAINED_REVISIONS || is_own_or_recent(workspace, (place, change), run) {
+        if *count > RETAINED_REVISIONS || is_own_or_recent(workspace, (index, change), run) {
             continue;
         }
-        let is_live = truth
+        let is_in_workspace = ground_truth
             .segments
             .values()
             .any(|segment| segment.meaning == before.meaning);
         workspace.recorder.require(
-            is_live || recorded_meanings(ledger, &change.id).contains(&before.meaning),
+            is_in_workspace || recorded_meanings(state, &change.id).contains(&before.meaning),
             "no definition is lost",
             || {
                 format!(
@@ -86,25 +84,25 @@ fn require_no_definition_lost(workspace: &SimulatedWorkspace, ledger: &State) {
     }
 }
 
-/// What the ledger says was applied was there once.
-fn require_recorded_definitions_existed(workspace: &SimulatedWorkspace, ledger: &State) {
-    for entry in ledger.managed_entries() {
+/// Each definition that the state records as applied was in the workspace once.
+fn require_recorded_definitions_existed(workspace: &SimulatedWorkspace, state: &State) {
+    for entry in state.managed_entries() {
         let Some(applied) = entry.definition.as_ref().map(meaning_of_payload) else {
             continue;
         };
         let mut changes = workspace.ground_truth.changes.iter();
-        let was_there = changes
+        let existed = changes
             .any(|change| change.id == entry.id.as_str() && change.after.meaning.has_same_members(&applied));
         workspace
             .recorder
-            .require(was_there, "the ledger says what was done", || {
+            .require(existed, "the state records what was applied", || {
                 format!("`{}` ({}) never was {}", entry.name, entry.id, applied.text)
             });
     }
 }
 
-/// How a run ended says whether everything was done, and whether nothing was.
-pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: usize, end: &RunExit) {
+/// The exit of a run shows whether all steps are done, and whether nothing changed.
+pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: usize, exit: &RunExit) {
     let is_changed = workspace.ground_truth.is_still_changed_by(run);
     let is_all_done = || {
         workspace
@@ -112,7 +110,7 @@ pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: u
             .get(&run)
             .is_some_and(RunChecker::all_steps_done)
     };
-    let is_true = match end {
+    let is_true = match exit {
         RunExit::Failed
         | RunExit::Planned(_)
         | RunExit::Stale
@@ -121,7 +119,7 @@ pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: u
             status: RunStatus::CredentialsRejected | RunStatus::StateWriteFailed,
             ..
         } => !is_changed,
-        RunExit::Applied { status: verdict, .. } => match verdict {
+        RunExit::Applied { status, .. } => match status {
             RunStatus::Complete => is_all_done(),
             RunStatus::Cancelled { has_written: false } => !is_changed && !is_all_done(),
             _ => !is_all_done(),
@@ -129,18 +127,18 @@ pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: u
     };
     workspace
         .recorder
-        .require(is_true, "the exit code is the truth", || {
-            format!("run {run} ended with {end:?}; it changed something: {is_changed}")
+        .require(is_true, "the exit code is correct", || {
+            format!("run {run} ended with {exit:?}; it changed something: {is_changed}")
         });
 }
 
-/// Whether what was overwritten was the run's own passing form, or came after its last look and right before the write.
+/// Whether the replaced definition was the run's own temporary change, or too recent for the run to have read it.
 fn is_own_or_recent(
     workspace: &SimulatedWorkspace,
-    (place, change): (usize, &SegmentChange),
+    (index, change): (usize, &SegmentChange),
     run: usize,
 ) -> bool {
-    let earlier = workspace.ground_truth.changes.get(..place).unwrap_or_default();
+    let earlier = workspace.ground_truth.changes.get(..index).unwrap_or_default();
     let previous = earlier.iter().rposition(|other| other.id == change.id);
     let Some(previous) = previous else { return false };
     let SegmentChange {
@@ -152,8 +150,8 @@ fn is_own_or_recent(
     *author == Author::Run(run) || matches!(author, Author::LateRequest(_)) || is_unseen
 }
 
-fn recorded_meanings(ledger: &State, id: &str) -> BTreeSet<Meaning> {
-    let entry = ledger.any_entry(&SegmentId::new(id));
+fn recorded_meanings(state: &State, id: &str) -> BTreeSet<Meaning> {
+    let entry = state.any_entry(&SegmentId::new(id));
     let replaced = entry
         .into_iter()
         .flat_map(|entry| entry.revisions.iter().map(|replaced| &replaced.definition));
@@ -166,123 +164,123 @@ fn meaning_of_payload(payload: &Payload) -> Meaning {
     Meaning::from_filters(&payload.included_filters, excluded)
 }
 
-/// What the disk holds of the ledger.
-pub(crate) fn load_state(platter: &Arc<Mutex<MachineDisk>>, record: &Recorder) -> Option<State> {
+/// Loads the state from the disk.
+pub(crate) fn load_state(disk: &Arc<Mutex<MachineDisk>>, recorder: &Recorder) -> Option<State> {
     let disk = SimulatedFileSystem {
-        disk: Arc::clone(platter),
+        disk: Arc::clone(disk),
         lifetime: ProcessLifetime::crashing_at(None),
-        recorder: record.clone(),
+        recorder: recorder.clone(),
         actor: "check".to_owned(),
     };
-    let loaded = DirectoryStore::with_filesystem(disk, "ledger")
+    let loaded = DirectoryStore::with_filesystem(disk, "state")
         .load()
         .now_or_never()
         .unwrap();
     loaded
         .inspect_err(|error| {
-            record.report_violation("files are old or new, never torn", || error.to_string())
+            recorder.report_violation("no file is corrupt", || error.to_string())
         })
         .ok()
 }
 
-/// A declared list is there, with exactly those who are in it.
+/// A declared cohort or file segment exists with exactly the declared people.
 fn require_list_as_declared(
     workspace: &SimulatedWorkspace,
     (item, list): (&DeclaredItem, &DeclaredList),
-    live: Option<(&str, &ActualSegment)>,
+    remote: Option<(&str, &ActualSegment)>,
 ) {
-    let is_there = live.is_some_and(|(id, segment)| {
+    let is_there = remote.is_some_and(|(id, segment)| {
         let has_people = workspace.has_desired_people(id, list.people) || workspace.overtaken.contains(id);
         !segment.is_archived && segment.kind == item.kind() && has_people
     });
     workspace.recorder.require(
         is_there,
-        "those are in a segment who are declared to be, and nobody else",
-        || format!("`{}` is {live:?} and should have {:?}", item.name, list.people),
+        "a segment has exactly the declared people",
+        || format!("`{}` is {remote:?} and should have {:?}", item.name, list.people),
     );
 }
 
-/// Everything is as the files say.
+/// The workspace matches the configuration.
 ///
-/// Where a list shows what is archived, too, nothing tells a run what was put away or taken out by others, or by a call
-/// that was not answered.
+/// If listings include archived segments, a run cannot see archives and unarchives by others, or by requests without a
+/// response.
 pub(crate) fn require_as_declared(
     files: &DeclaredFiles,
-    (workspace, platter): (&SimulatedWorkspace, &Arc<Mutex<MachineDisk>>),
+    (workspace, disk): (&SimulatedWorkspace, &Arc<Mutex<MachineDisk>>),
     (shows_archived, changes_before): (bool, usize),
 ) {
-    let (truth, record) = (&workspace.ground_truth, &workspace.recorder);
-    let Some(ledger) = load_state(platter, record) else {
+    let (ground_truth, recorder) = (&workspace.ground_truth, &workspace.recorder);
+    let Some(state) = load_state(disk, recorder) else {
         return;
     };
-    // Time goes on while a run looks.
-    let latest = truth.changes.get(changes_before..).unwrap_or_default();
-    let is_passed = |id: &str| {
+    // Segments can expire while a run reads.
+    let latest = ground_truth.changes.get(changes_before..).unwrap_or_default();
+    let has_expired = |id: &str| {
         let mut latest = latest.iter();
         latest.any(|change| change.id == id && change.author == Author::Expiry)
     };
-    let is_seen = |id: &str| {
+    let is_visible = |id: &str| {
         let is_by_run = |author| matches!(author, Author::Run(_) | Author::LateRequest(_));
-        !is_passed(id)
+        !has_expired(id)
             && (!shows_archived
-                || truth.last_lifecycle_author(id).is_some_and(is_by_run)
-                    && !truth.ambiguous_lifecycle_changes.contains(id))
+                || ground_truth.last_lifecycle_author(id).is_some_and(is_by_run)
+                    && !ground_truth.ambiguous_lifecycle_changes.contains(id))
     };
-    let invariant = "what was applied is there";
+    let invariant = "the workspace matches the configuration";
     for item in files.items() {
-        let live = truth.by_name(&item.name);
-        if !item.is_declared || live.is_some_and(|(id, _)| !is_seen(id) || truth.is_late_duplicate(id)) {
+        let remote = ground_truth.by_name(&item.name);
+        if !item.is_declared || remote.is_some_and(|(id, _)| !is_visible(id) || ground_truth.is_late_duplicate(id)) {
             continue;
         }
         if let (Some(list), false) = (&item.list, item.is_archived) {
-            require_list_as_declared(workspace, (item, list), live);
+            require_list_as_declared(workspace, (item, list), remote);
             continue;
         }
-        let live = live.map(|(_, segment)| segment);
+        let remote = remote.map(|(_, segment)| segment);
         if item.is_archived {
-            let is_away = live.is_none_or(|segment| segment.is_archived);
-            record.require(is_away, invariant, || format!("`{}` is active", item.name));
+            let is_archived = remote.is_none_or(|segment| segment.is_archived);
+            recorder.require(is_archived, invariant, || format!("`{}` is active", item.name));
             continue;
         }
         let refers_to = |segment: &ActualSegment| -> BTreeSet<String> {
             let ids = segment.meaning.refers_to.iter();
-            ids.filter_map(|id| truth.segments.get(id))
+            ids.filter_map(|id| ground_truth.segments.get(id))
                 .map(|segment| segment.name.clone())
                 .collect()
         };
-        let is_there = live.is_some_and(|segment| {
+        let is_there = remote.is_some_and(|segment| {
             !segment.is_archived
                 && segment.meaning.amounts == files.amounts(item)
                 && refers_to(segment) == files.references(item)
         });
-        record.require(is_there, invariant, || {
+        recorder.require(is_there, invariant, || {
             format!(
-                "`{}` is {live:?} and should have {:?}",
+                "`{}` is {remote:?} and should have {:?}",
                 item.name,
                 files.amounts(item)
             )
         });
     }
-    for (id, segment) in &truth.segments {
-        let mut changes = truth.changes.iter().filter(|change| change.id == *id);
+    for (id, segment) in &ground_truth.segments {
+        let mut changes = ground_truth.changes.iter().filter(|change| change.id == *id);
         let first = changes.next();
-        // Whoever changed it before the run that made it could take it down took it over.
-        let is_by_hand = |change: &SegmentChange| change.author == Author::Dashboard;
-        let is_taken_over = changes.any(is_by_hand) && ledger.managed_entry(&SegmentId::new(id)).is_none();
-        let is_ours = !is_taken_over
-            && !truth.is_late_duplicate(id)
-            // What is heard of a call that was doubled is that somebody else has the name.
+        // A dashboard user changed the segment before the run could record that it created it.
+        let is_manual = |change: &SegmentChange| change.author == Author::Dashboard;
+        let is_unrecorded = changes.any(is_manual) && state.managed_entry(&SegmentId::new(id)).is_none();
+        let is_managed = !is_unrecorded
+            && !ground_truth.is_late_duplicate(id)
+            // The second delivery of a create is refused as a conflict, so the run does not adopt the segment.
             && !workspace.was_delivered_twice(id)
             && first.is_some_and(|first| matches!(first.author, Author::Run(_) | Author::LateRequest(_)));
         let is_declared = files
             .items()
             .iter()
             .any(|item| item.is_declared && item.name == segment.name);
-        // The API puts no cohort away.
+        // The API archives no cohorts.
         let is_declared = is_declared || segment.kind == SegmentKind::Cohort;
-        record.require(
-            !is_ours || is_declared || segment.is_archived || !is_seen(id),
-            "what no file declares is put away",
+        recorder.require(
+            !is_managed || is_declared || segment.is_archived || !is_visible(id),
+            "managed segments without a declaration are archived",
             || format!("{id} is {segment:?}"),
         );
     }

@@ -1,4 +1,4 @@
-//! What runs and the ledger say of lists, held against the calls that are made and against who really is in a segment.
+//! Compares the lists of runs and of the state with the requests that are sent and with the people in each segment.
 
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::ProcessLifetime;
@@ -16,121 +16,121 @@ use segctl::state::{CohortState, DirectoryStore, IntendedWrite, Intent, State, S
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// Whether a call is about members or users.
-pub(crate) fn is_list_request(call: &HttpRequest) -> bool {
-    is_upload_request(call) || call.path.ends_with("/cohortsync")
+/// Whether a request changes members or users.
+pub(crate) fn is_list_request(request: &HttpRequest) -> bool {
+    is_upload_request(request) || request.path.ends_with("/cohortsync")
 }
 
-/// Whether a ledger says that a run is about to make a call about a list, so that nobody takes the list for known.
-pub(crate) fn has_recorded_request(ledger: &State, run: &str, (call, body): (&HttpRequest, &Value)) -> bool {
-    if is_upload_request(call) {
-        return has_recorded_upload(ledger, run, body);
+/// Whether a state records that a run is about to send this list, so that later runs treat the people as uncertain.
+pub(crate) fn has_recorded_request(state: &State, run: &str, (request, body): (&HttpRequest, &Value)) -> bool {
+    if is_upload_request(request) {
+        return has_recorded_upload(state, run, body);
     }
     let key = cohort_key_of(body);
-    let is_open =
-        |sent: &CohortState| sent.key == key && sent.partial.is_some() && sent.ambiguous_since.is_some();
-    let is_begun = |intent: &Intent| {
-        intent.step.run == run
-            && matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if is_open(sent))
+    let is_pending = |cohort_state: &CohortState| {
+        cohort_state.key == key && cohort_state.partial.is_some() && cohort_state.ambiguous_since.is_some()
     };
-    let is_known =
-        |entry: &StateEntry| entry.run == run && entry.cohort_state.as_deref().is_some_and(is_open);
-    ledger.intents().any(is_begun) || ledger.all_entries().any(is_known)
+    let is_intended = |intent: &Intent| {
+        intent.step.run == run
+            && matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state } if is_pending(cohort_state))
+    };
+    let is_recorded =
+        |entry: &StateEntry| entry.run == run && entry.cohort_state.as_deref().is_some_and(is_pending);
+    state.intents().any(is_intended) || state.all_entries().any(is_recorded)
 }
 
-fn has_recorded_upload(ledger: &State, run: &str, body: &Value) -> bool {
+fn has_recorded_upload(state: &State, run: &str, body: &Value) -> bool {
     let is_file = |name: &ListDigest| body["file_url"] == published_url(name);
     let Some(id) = body["cs_id"].as_str() else {
-        let is_begun = |intent: &Intent| {
+        let is_intended = |intent: &Intent| {
             intent.step.run == run
                 && body["name"] == intent.segment.as_str()
                 && matches!(&intent.write, IntendedWrite::CreateFileSegment { published_file: Some(name), .. } if is_file(name))
         };
-        return ledger.intents().any(is_begun);
+        return state.intents().any(is_intended);
     };
-    ledger.all_entries().any(|entry| {
-        let uploaded = entry.upload_state.as_deref();
+    state.all_entries().any(|entry| {
+        let upload_state = entry.upload_state.as_deref();
         entry.id.as_str() == id
             && entry.run == run
-            && uploaded.is_some_and(|uploaded| {
-                let is_published = uploaded
+            && upload_state.is_some_and(|upload_state| {
+                let is_published = upload_state
                     .published_files
                     .iter()
                     .any(|published| is_file(&published.name));
-                uploaded.users.is_none() && uploaded.ambiguous_since.is_some() && is_published
+                upload_state.users.is_none() && upload_state.ambiguous_since.is_some() && is_published
             })
     })
 }
 
 /// Whether a step may send these members.
-pub(crate) fn matches_cohort_step((step, sending): (&Step, &CohortSync), body: &Value) -> bool {
-    let (wanted, told) = (
-        people::people_in_members(&sending.cohort.members),
+pub(crate) fn matches_cohort_step((step, sync): (&Step, &CohortSync), body: &Value) -> bool {
+    let (desired, sent) = (
+        people::people_in_members(&sync.cohort.members),
         people::people_in_sync(body),
     );
-    let is_meant = match body["action"].as_str() {
-        Some("add_members") => wanted.contains_all(told),
-        _ => told.without(wanted) == told,
+    let is_planned = match body["action"].as_str() {
+        Some("add_members") => desired.contains_all(sent),
+        _ => sent.without(desired) == sent,
     };
-    is_meant
-        && cohort_key_of(body) == sending.cohort.key
+    is_planned
+        && cohort_key_of(body) == sync.cohort.key
         && body["parameters"]["cohort_name"] == step.segment.as_str()
 }
 
-/// Whether a step may have the service read this list.
+/// Whether a step may upload this list.
 pub(crate) fn matches_file_segment_step(
-    (step, uploading): (&Step, &UserListUpload),
-    call: &HttpRequest,
-    (body, told): (&Value, Option<People>),
+    (step, upload): (&Step, &UserListUpload),
+    request: &HttpRequest,
+    (body, sent): (&Value, Option<People>),
 ) -> bool {
-    let (wanted, change) = (
-        people::people_in_users(&uploading.upload.users),
-        user_change_of(call),
+    let (desired, change) = (
+        people::people_in_users(&upload.upload.users),
+        user_change_of(request),
     );
-    // What nobody knows the users of gets all of them.
-    let is_planned =
-        call.method == "POST" || change == UserChange::Replace || uploading.change == Some(change);
-    let is_meant = told.is_some_and(|told| match change {
-        UserChange::Add => wanted.contains_all(told),
-        UserChange::Remove => told.without(wanted) == told,
-        UserChange::Replace => told == wanted,
+    // If the users of the segment are unknown, the whole list replaces them.
+    let is_planned_change =
+        request.method == "POST" || change == UserChange::Replace || upload.change == Some(change);
+    let is_planned_list = sent.is_some_and(|sent| match change {
+        UserChange::Add => desired.contains_all(sent),
+        UserChange::Remove => sent.without(desired) == sent,
+        UserChange::Replace => sent == desired,
     });
-    let target = uploading.target.as_ref();
+    let target = upload.target.as_ref();
     let is_target = target.is_none_or(|target| body["cs_id"] == target.id.as_str());
-    is_planned && is_meant && is_target && body["name"] == step.segment.as_str()
+    is_planned_change && is_planned_list && is_target && body["name"] == step.segment.as_str()
 }
 
 impl SimulatedWorkspace {
-    /// The people that a call names; none where they are to be read and are not there.
-    pub(crate) fn people_in_request(&self, call: &HttpRequest, body: &Value) -> Option<People> {
-        if is_upload_request(call) {
+    /// The people in the list of a request; `None` if its file is not published.
+    pub(crate) fn people_in_request(&self, request: &HttpRequest, body: &Value) -> Option<People> {
+        if is_upload_request(request) {
             return self.published_files.people(body["file_url"].as_str()?);
         }
         Some(people::people_in_sync(body))
     }
 
-    /// What is added or removed is the difference to who is there once everything is done that was told before: otherwise
-    /// nobody knows who is there then.
+    /// An upload that adds or removes users turns the users after all queued uploads into the desired ones.
     ///
-    /// What a list before left that could not be read is known to a run that began after that was heard.
-    pub(crate) fn require_known_base_list(&self, run: usize, call: &HttpRequest, step: Option<&Step>) {
-        let change = user_change_of(call);
-        let Some(Action::UploadUserList(uploading)) = step.map(|step| &step.action) else {
+    /// A run only knows of an unreadable list if it started after the failure callback.
+    pub(crate) fn require_known_base_list(&self, run: usize, request: &HttpRequest, step: Option<&Step>) {
+        let change = user_change_of(request);
+        let Some(Action::UploadUserList(upload)) = step.map(|step| &step.action) else {
             return;
         };
-        if !is_upload_request(call) || call.method == "POST" || change == UserChange::Replace {
+        if !is_upload_request(request) || request.method == "POST" || change == UserChange::Replace {
             return;
         }
-        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
         let id = body["cs_id"].as_str().unwrap_or_default();
-        // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
-        let is_away = self.shows_archived
+        // If listings include archived segments, a run cannot see that the segment is archived and lost its users.
+        let is_hidden = self.shows_archived
             && self
                 .ground_truth
                 .segments
                 .get(id)
-                .is_some_and(|live| live.is_archived);
-        if is_away
+                .is_some_and(|segment| segment.is_archived);
+        if is_hidden
             || self
                 .callbacks
                 .segment_has_unreported_failure(id, self.run_started_at[&run])
@@ -138,112 +138,114 @@ impl SimulatedWorkspace {
             return;
         }
         let before = self.people_after_queue(id);
-        let (told, wanted) = (
-            self.people_in_request(call, &body).unwrap_or_default(),
-            people::people_in_users(&uploading.upload.users),
+        let (sent, desired) = (
+            self.people_in_request(request, &body).unwrap_or_default(),
+            people::people_in_users(&upload.upload.users),
         );
         let after = if change == UserChange::Add {
-            before.union(told)
+            before.union(sent)
         } else {
-            before.without(told)
+            before.without(sent)
         };
         self.recorder.require(
-            after == wanted,
-            "no difference is sent to what is not known",
-            || format!("{change:?} {told:?} to {before:?} does not give {wanted:?}"),
+            after == desired,
+            "a difference is only sent to a known list",
+            || format!("{change:?} {sent:?} to {before:?} does not give {desired:?}"),
         );
     }
 
-    /// Whether those are in a segment who should be, as soon as everything that the service was told of is done.
-    pub(crate) fn has_desired_people(&self, id: &str, wanted: People) -> bool {
+    /// Whether a segment has the desired people after all queued uploads.
+    pub(crate) fn has_desired_people(&self, id: &str, desired: People) -> bool {
         let people = self.people_after_queue(id);
-        people == wanted
-            || self.may_keep_external_members(id) && people.contains_all(wanted) && {
+        people == desired
+            || self.may_keep_external_members(id) && people.contains_all(desired) && {
                 let others = self.external_people.get(id).copied().unwrap_or_default();
-                wanted.union(others).contains_all(people)
+                desired.union(others).contains_all(people)
             }
     }
 
-    /// Nobody can take out of a cohort whom somebody else put into it: no call says who that is.
+    /// A run cannot remove members that others added to a cohort: the API does not list members.
     fn may_keep_external_members(&self, id: &str) -> bool {
         let segment = self.ground_truth.segments.get(id);
         segment.is_some_and(|segment| segment.kind == SegmentKind::Cohort)
     }
 }
 
-/// Whom the ledger says to be in a segment are in it, and nobody else.
+/// The people in each segment are within the bounds that the state records.
 pub(crate) fn require_lists_correct(
     workspace: &SimulatedWorkspace,
-    platter: &Arc<Mutex<MachineDisk>>,
-    ledger: &State,
+    disk: &Arc<Mutex<MachineDisk>>,
+    state: &State,
 ) {
     let disk = SimulatedFileSystem {
-        disk: Arc::clone(platter),
+        disk: Arc::clone(disk),
         lifetime: ProcessLifetime::crashing_at(None),
         recorder: workspace.recorder.clone(),
         actor: "check".to_owned(),
     };
-    let store = DirectoryStore::with_filesystem(disk, "ledger");
-    for entry in ledger.all_entries() {
-        let is_there = workspace.ground_truth.segments.contains_key(entry.id.as_str());
-        let uploaded = entry
+    let store = DirectoryStore::with_filesystem(disk, "state");
+    for entry in state.all_entries() {
+        let exists = workspace.ground_truth.segments.contains_key(entry.id.as_str());
+        let users = entry
             .upload_state
             .as_deref()
-            .and_then(|uploaded| uploaded.users.as_ref()?.summary());
-        let kept = match (&entry.cohort_state, uploaded) {
-            (Some(sent), _) => RecordedMembers::load(&store, Some(sent)).now_or_never().unwrap(),
+            .and_then(|upload_state| upload_state.users.as_ref()?.summary());
+        let recorded = match (&entry.cohort_state, users) {
+            (Some(cohort_state), _) => RecordedMembers::load(&store, Some(cohort_state))
+                .now_or_never()
+                .unwrap(),
             (None, Some(users)) => RecordedMembers::load_list(&store, Some(users))
                 .now_or_never()
                 .unwrap(),
             (None, None) => continue,
         };
-        match kept {
-            Ok(kept) if is_there => require_list_correct(workspace, entry, &kept),
+        match recorded {
+            Ok(recorded) if exists => require_list_correct(workspace, entry, &recorded),
             Ok(_) => {}
             Err(RecordedMembersError::Store(_)) => {}
             Err(error) => workspace
                 .recorder
-                .report_violation("the lists that the ledger names are there", || {
-                    format!("of `{}`: {error}", entry.name)
+                .report_violation("the member lists of the state exist", || {
+                    format!("`{}`: {error}", entry.name)
                 }),
         }
     }
 }
 
-fn require_list_correct(workspace: &SimulatedWorkspace, entry: &StateEntry, kept: &RecordedMembers) {
+fn require_list_correct(workspace: &SimulatedWorkspace, entry: &StateEntry, recorded: &RecordedMembers) {
     let id = entry.id.as_str();
     let segment = &workspace.ground_truth.segments[id];
-    // The users of what is put away are dropped some time later, and whoever takes it out knows that.
+    // The service drops the users of an archived file segment some time later. segctl expects that.
     if segment.kind == SegmentKind::File && segment.is_archived || workspace.overtaken.contains(id) {
         return;
     }
-    // Of what is still waited for nothing is sure.
-    let uploaded = entry.upload_state.as_deref();
-    if uploaded.is_some_and(|uploaded| {
+    // The users are uncertain until the failure callback arrives.
+    let upload_state = entry.upload_state.as_deref();
+    if upload_state.is_some_and(|upload_state| {
         workspace
             .callbacks
-            .has_unreported_failure(&uploaded.pending, i64::MIN)
+            .has_unreported_failure(&upload_state.pending, i64::MIN)
     }) {
         return;
     }
-    let (mut surely, mut possibly) = (People::default(), People::default());
-    let mut known = kept.bounds().unwrap();
-    while let Some((value, is_sure)) = known.next_possible_member().unwrap() {
+    let (mut confirmed, mut possible) = (People::default(), People::default());
+    let mut bounds = recorded.bounds().unwrap();
+    while let Some((value, is_confirmed)) = bounds.next_possible_member().unwrap() {
         let one = People::from_values(std::str::from_utf8(value).ok());
-        possibly = possibly.union(one);
-        surely = if is_sure { surely.union(one) } else { surely };
+        possible = possible.union(one);
+        confirmed = if is_confirmed { confirmed.union(one) } else { confirmed };
     }
     let others = workspace.external_people.get(id).copied().unwrap_or_default();
     if workspace.may_keep_external_members(id) {
-        possibly = possibly.union(others);
+        possible = possible.union(others);
     }
     let people = workspace.people_after_queue(id);
     workspace.recorder.require(
-        people.contains_all(surely) && possibly.contains_all(people),
-        "the ledger says who is in a segment",
+        people.contains_all(confirmed) && possible.contains_all(people),
+        "the state records the people of a segment",
         || {
             format!(
-                "`{}` ({id}) has {people:?}: surely {surely:?}, possibly {possibly:?}",
+                "`{}` ({id}) has {people:?}: confirmed {confirmed:?}, possible {possible:?}",
                 entry.name
             )
         },

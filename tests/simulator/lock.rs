@@ -1,4 +1,4 @@
-//! Who holds the ledger's lock, as the disk says, and somebody who takes it away.
+//! The state lock on the disk, and a user who removes it.
 
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
@@ -9,45 +9,44 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// The lock on a machine's disk.
 #[derive(Clone)]
 pub(crate) struct LockFile {
     disk: Arc<Mutex<MachineDisk>>,
-    /// When it was taken away last.
+    /// When a user last removed the lock.
     force_unlocked_at: Arc<Mutex<Option<i64>>>,
 }
 
 impl LockFile {
-    pub(crate) fn new(platter: &Arc<Mutex<MachineDisk>>) -> Self {
+    pub(crate) fn new(disk: &Arc<Mutex<MachineDisk>>) -> Self {
         Self {
-            disk: Arc::clone(platter),
+            disk: Arc::clone(disk),
             force_unlocked_at: Arc::default(),
         }
     }
 
-    /// Whether a run may write at a moment: it holds the lock, or held it until this very moment.
+    /// Whether a run may write now: it holds the lock, or a user removed the lock at this moment.
     pub(crate) fn allows_write(&self, run: usize, now: i64) -> bool {
-        let platter = self.disk.lock().unwrap();
-        let mut files = platter.files();
-        let file = files.find(|(path, _)| *path == Path::new("ledger/lock.json"));
+        let disk = self.disk.lock().unwrap();
+        let mut files = disk.files();
+        let file = files.find(|(path, _)| *path == Path::new("state/lock.json"));
         let lock = file.and_then(|(_, bytes)| serde_json::from_slice::<Value>(bytes).ok());
         let is_held = lock.is_some_and(|lock| lock["contents"]["run"] == format!("run {run}"));
         is_held || *self.force_unlocked_at.lock().unwrap() == Some(now)
     }
 
-    /// Takes it away from whoever has it, as `segctl ledger unlock` does.
-    pub(crate) fn force_unlock(&self, timeline: &Timeline, record: &Recorder) {
+    /// Removes the lock, like `segctl state unlock`.
+    pub(crate) fn force_unlock(&self, timeline: &Timeline, recorder: &Recorder) {
         let disk = SimulatedFileSystem {
             disk: Arc::clone(&self.disk),
             lifetime: ProcessLifetime::crashing_at(None),
-            recorder: record.clone(),
+            recorder: recorder.clone(),
             actor: "unlock".to_owned(),
         };
-        let store = DirectoryStore::with_filesystem(disk, "ledger");
-        // Somebody else may be at it, or the disk may fail: then nothing comes of it.
+        let store = DirectoryStore::with_filesystem(disk, "state");
+        // This fails if another process is changing the lock, or if the disk fails.
         let changed = store.change_lock(|_| LockChange::Remove).now_or_never();
         if matches!(changed, Some(Ok(Some(_)))) {
-            record.log_event("world", 37, || "the lock is taken away".to_owned());
+            recorder.log_event("world", 37, || "a user removes the lock".to_owned());
             *self.force_unlocked_at.lock().unwrap() = Some(timeline.now());
         }
     }

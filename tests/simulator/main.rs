@@ -1,15 +1,16 @@
-//! The simulator: the real client, planner, applier and ledger over a service, a network, a disk and a clock that fail
-//! in every way that a seed can think of. One seed is one run, and the same run each time.
+//! The simulator runs the real client, planner, executor and state against a simulated API, network, disk and clock.
+//! A seed decides which of their operations fail. The same seed always gives the same run.
 //!
-//! `cargo test --release --test simulator -- --seeds 10000` runs the seeds from 0 on, `--from K` from K on, and
-//! `--seed K` runs one and prints what happened. `--bugs` plants bugs and looks whether they are found. Without
-//! arguments some seeds are run, and then the bugs.
+//! - `cargo test --release --test simulator -- --seeds 10000` runs the seeds from 0; `--from K` starts at K.
+//! - `--seed K` runs one seed and prints its trace.
+//! - `--bugs` injects bugs and checks that each one is found.
+//! - Without arguments, it runs the default seeds and then the bugs.
 
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that fails may panic, and says why"
+    reason = "a failing test may panic and prints the reason"
 )]
 
 mod callbacks;
@@ -47,28 +48,28 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Seeds of the gate; a planted bug has to be found by one of them.
+/// One of these seeds has to find each injected bug.
 const DEFAULT_SEEDS: u64 = 10_000;
 
-/// Every so many seeds one is run twice, to see that it is the same.
+/// One seed in so many runs twice, to check that both runs are equal.
 const REPLAY_EVERY: u64 = 16;
 
-/// A long run says so often that it goes on, in seeds.
+/// A long run prints its progress after so many seeds.
 const PROGRESS_EVERY: u64 = 50_000;
 
-/// More say nothing new.
+/// The simulator stops after so many failed seeds.
 const MAX_FAILURES: usize = 30;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |name: &str| {
-        let place = arguments.iter().position(|argument| argument == name)?;
+        let position = arguments.iter().position(|argument| argument == name)?;
         let value = arguments
-            .get(place + 1)
+            .get(position + 1)
             .and_then(|value| value.parse::<u64>().ok());
         Some(value.unwrap_or_else(|| panic!("{name} takes a number")))
     };
-    // What test runners ask of every test.
+    // Test runners call every test with this.
     if arguments.iter().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
@@ -86,7 +87,7 @@ fn main() -> ExitCode {
     find_bugs(DEFAULT_SEEDS)
 }
 
-/// Plants one bug after the other, and runs seeds until it is found.
+/// Injects each bug and runs seeds until one of them finds it.
 fn find_bugs(seeds: u64) -> ExitCode {
     let next = AtomicUsize::new(0);
     let missed = Mutex::new(Vec::new());
@@ -106,11 +107,11 @@ fn find_bugs(seeds: u64) -> ExitCode {
     });
     let missed = missed.into_inner().unwrap();
     let count = ALL_BUGS.len();
-    println!("{} of {count} planted bugs were found", count - missed.len());
+    println!("{} of {count} injected bugs were found", count - missed.len());
     if missed.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("{seeds} seeds did not find {missed:?}");
+    println!("not found in {seeds} seeds: {missed:?}");
     ExitCode::FAILURE
 }
 
@@ -118,7 +119,7 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs one seed and prints all of it.
+/// Runs one seed twice and prints its trace.
 fn replay(seed: u64) -> ExitCode {
     let report = simulate(seed, true, None);
     for line in &report.lines {
@@ -126,7 +127,7 @@ fn replay(seed: u64) -> ExitCode {
     }
     let again = simulate(seed, true, None);
     if again.lines != report.lines {
-        println!("seed {seed} is not the same twice");
+        println!("seed {seed}: two runs of the seed differ");
         return ExitCode::FAILURE;
     }
     match &report.violation {
@@ -141,10 +142,9 @@ fn replay(seed: u64) -> ExitCode {
     }
 }
 
-/// Runs seeds on all processors, tells of each one that fails when it does, and then runs the first of them again, with its
-/// trace.
+/// Runs seeds on all processors, and replays the first failed one with its trace.
 fn run_all(first: u64, count: u64) -> ExitCode {
-    let began = Instant::now();
+    let started_at = Instant::now();
     let next = AtomicU64::new(first);
     let failed = Mutex::new(BTreeSet::<u64>::new());
     let total = Mutex::new(SeedCounts::default());
@@ -159,13 +159,13 @@ fn run_all(first: u64, count: u64) -> ExitCode {
                     }
                     let report = simulate(seed, false, None);
                     add_counts(&mut total.lock().unwrap(), report.counts);
-                    if let Some(why) = failure_reason(seed, &report) {
-                        println!("seed {seed}: {why}");
+                    if let Some(reason) = failure_reason(seed, &report) {
+                        println!("seed {seed}: {reason}");
                         failed.lock().unwrap().insert(seed);
                     }
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done.is_multiple_of(PROGRESS_EVERY) {
-                        println!("{done} seeds after {:.0} s", began.elapsed().as_secs_f64());
+                        println!("{done} seeds after {:.0} s", started_at.elapsed().as_secs_f64());
                     }
                 }
             });
@@ -179,17 +179,17 @@ fn run_all(first: u64, count: u64) -> ExitCode {
         blocked,
     } = *total.lock().unwrap();
     let count = done.into_inner();
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = started_at.elapsed().as_secs_f64();
     if let Some(seed) = failed.first() {
         replay(*seed);
-        println!("replay one with: cargo test --test simulator -- --seed {seed}");
+        println!("to replay: cargo test --test simulator -- --seed {seed}");
     }
     println!(
-        "{count} seeds from {first}: {} ({runs} runs, {crashes} crashes, {writes} writes, {blocked} blocked by what was done \
-         by hand, {seconds:.1} s)",
+        "{count} seeds from {first}: {} ({runs} runs, {crashes} crashes, {writes} writes, {blocked} blocked by manual changes, \
+         {seconds:.1} s)",
         match failed.len() {
             0 => "every invariant holds".to_owned(),
-            broken => format!("{broken} with a broken promise"),
+            count => format!("{count} seeds violated an invariant"),
         },
     );
     if failed.is_empty() {
@@ -199,19 +199,18 @@ fn run_all(first: u64, count: u64) -> ExitCode {
     }
 }
 
-/// What is wrong with a seed.
 fn failure_reason(seed: u64, report: &SeedReport) -> Option<String> {
     if let Some(violation) = &report.violation {
         return Some(violation.invariant.to_owned());
     }
     let differs =
         seed.is_multiple_of(REPLAY_EVERY) && simulate(seed, false, None).fingerprint != report.fingerprint;
-    differs.then(|| "it is not the same twice".to_owned())
+    differs.then(|| "two runs of the seed differ".to_owned())
 }
 
-fn add_counts(total: &mut SeedCounts, tally: SeedCounts) {
-    total.runs += tally.runs;
-    total.crashes += tally.crashes;
-    total.writes += tally.writes;
-    total.blocked += tally.blocked;
+fn add_counts(total: &mut SeedCounts, counts: SeedCounts) {
+    total.runs += counts.runs;
+    total.crashes += counts.crashes;
+    total.writes += counts.writes;
+    total.blocked += counts.blocked;
 }

@@ -1,5 +1,5 @@
-//! The way between a process and the service: calls take time, and some of them go wrong. What was sent is on its way,
-//! whether or not the process is still there.
+//! The network between a process and the service. Requests take time, and some of them fail.
+//! A sent request arrives even if its process has crashed.
 
 use super::callbacks;
 use super::executor::{ProcessLifetime, Timeline};
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-/// A process's connection to the service.
+/// The connection of one process to the service.
 #[derive(Clone)]
 pub(crate) struct SimulatedTransport {
     pub(crate) workspace: Arc<Mutex<SimulatedWorkspace>>,
@@ -36,14 +36,13 @@ pub(crate) struct SimulatedTransport {
     pub(crate) recorder: Recorder,
     pub(crate) actor: String,
     pub(crate) run: usize,
-    /// What the disk holds of what was taken down.
     pub(crate) possible_states: PossibleStates,
     pub(crate) lock: LockFile,
-    /// What was heard of segments, by path, for a bug that does not look again.
+    /// Responses to reads, by path, for a bug that does not re-read.
     pub(crate) cached_responses: Arc<Mutex<BTreeMap<String, Response>>>,
 }
 
-/// Takes the key out of what the service says, as it does in production.
+/// Redacts the key with the production code.
 static REDACTING_TRANSPORT: LazyLock<HttpTransport> = LazyLock::new(|| {
     let endpoint = Endpoint::parse("http://127.0.0.1:9").unwrap();
     let credentials = Credentials {
@@ -54,33 +53,31 @@ static REDACTING_TRANSPORT: LazyLock<HttpTransport> = LazyLock::new(|| {
     HttpTransport::new(endpoint, credentials).unwrap()
 });
 
-/// What becomes of a call and of its answer.
 struct RequestFate {
-    /// When the service gets it, in milliseconds from now; never where there is nothing.
+    /// In milliseconds; `None` if the request never arrives.
     arrives_after: Option<i64>,
     arrives_twice: bool,
     missing_writes: usize,
-    /// When the process hears something.
+    /// When the process gets a response or an error, in milliseconds.
     responds_after: i64,
     kind: Option<NetworkFaultKind>,
 }
 
 impl SimulatedTransport {
-    /// The fault of this call, if it is the turn of one.
-    fn next_fault(&self, call: &HttpRequest) -> Option<NetworkFaultKind> {
+    fn next_fault(&self, request: &HttpRequest) -> Option<NetworkFaultKind> {
         let mut workspace = self.workspace.lock().unwrap();
         for NetworkFault {
-            scope: on,
-            skipped: after,
+            scope,
+            skipped,
             times,
             fault: kind,
         } in &mut workspace.faults
         {
-            if *times == 0 || !on.matches(call) {
+            if *times == 0 || !scope.matches(request) {
                 continue;
             }
-            if *after > 0 {
-                *after -= 1;
+            if *skipped > 0 {
+                *skipped -= 1;
                 continue;
             }
             *times -= 1;
@@ -89,17 +86,17 @@ impl SimulatedTransport {
         None
     }
 
-    fn draw_fate(&self, call: &HttpRequest, deadline: Duration) -> RequestFate {
-        let kind = self.next_fault(call);
+    fn draw_fate(&self, request: &HttpRequest, deadline: Duration) -> RequestFate {
+        let kind = self.next_fault(request);
         let mut workspace = self.workspace.lock().unwrap();
         let random = &mut workspace.random;
         let (there, back) = (random.between(1, 200), random.between(1, 200));
         let deadline = i64::try_from(deadline.as_millis()).unwrap();
-        let fate = |arrives_after, heard_after| RequestFate {
+        let fate = |arrives_after, responds_after| RequestFate {
             arrives_after,
             arrives_twice: false,
             missing_writes: 0,
-            responds_after: heard_after,
+            responds_after,
             kind,
         };
         match kind {
@@ -113,8 +110,8 @@ impl SimulatedTransport {
             ) => fate(None, there + back),
             Some(NetworkFaultKind::TimeoutBefore) => fate(None, deadline),
             Some(NetworkFaultKind::TimeoutAfter) => fate(Some(there), deadline),
-            // As late as runs have to reckon with where no look tells what came of a call.
-            Some(NetworkFaultKind::DeliveredLate) if is_list_request(call) => {
+            // No read shows the outcome of these requests, so runs have to expect a longer delay.
+            Some(NetworkFaultKind::DeliveredLate) if is_list_request(request) => {
                 fate(Some(deadline + random.between(1, 200_000)), deadline)
             }
             Some(NetworkFaultKind::DeliveredLate) => {
@@ -133,19 +130,19 @@ impl SimulatedTransport {
         }
     }
 
-    /// Puts a call on its way; what the service answers is there once it arrived.
+    /// Sends a request. The returned slot holds the response once the request has arrived.
     fn send_request(
         &self,
-        call: &HttpRequest,
+        request: &HttpRequest,
         fate: &RequestFate,
         step: Option<usize>,
     ) -> Arc<Mutex<Option<HttpResponse>>> {
-        let answer = Arc::new(Mutex::new(None));
+        let response = Arc::new(Mutex::new(None));
         let Some(arrives_after) = fate.arrives_after else {
-            return answer;
+            return response;
         };
-        let line = self.clone();
-        let (call, slot) = (call.clone(), Arc::clone(&answer));
+        let transport = self.clone();
+        let (request, slot) = (request.clone(), Arc::clone(&response));
         let is_late = fate.kind == Some(NetworkFaultKind::DeliveredLate);
         let (missing, twice) = (fate.missing_writes, fate.arrives_twice);
         let author = if is_late {
@@ -155,56 +152,56 @@ impl SimulatedTransport {
         };
         let sent_at = self.timeline.now();
         self.timeline.schedule(sent_at + arrives_after, move || {
-            let arrival = ArrivingRequest {
+            let arriving = ArrivingRequest {
                 author,
                 sent_at,
-                request: &call,
+                request: &request,
                 missing_writes: missing,
-                // The run counts one that is late when it gave it up.
+                // A run counts a late request at the moment at which it gave up.
                 is_known_to_run: !is_late,
             };
-            let first = line.arrive(arrival, step);
+            let first = transport.arrive(arriving, step);
             let again = ArrivingRequest {
                 is_known_to_run: false,
-                ..arrival
+                ..arriving
             };
-            let second = twice.then(|| line.arrive(again, step));
-            if second.as_ref().is_some_and(|second| second.status == 409) && is_upload_request(&call) {
+            let second = twice.then(|| transport.arrive(again, step));
+            if second.as_ref().is_some_and(|second| second.status == 409) && is_upload_request(&request) {
                 let id = first.body["cs_id"].as_str().unwrap_or_default().to_owned();
-                line.workspace.lock().unwrap().delivered_twice.insert(id);
+                transport.workspace.lock().unwrap().delivered_twice.insert(id);
             }
-            // Whoever limits calls does so before they come to be two.
+            // A rate limiter counts a request before it is duplicated.
             let reply = second.filter(|second| second.status != 429).unwrap_or(first);
             *slot.lock().unwrap() = Some(reply);
         });
-        answer
+        response
     }
 
-    fn arrive(&self, arrival: ArrivingRequest<'_>, step: Option<usize>) -> HttpResponse {
+    fn arrive(&self, arriving: ArrivingRequest<'_>, step: Option<usize>) -> HttpResponse {
         let now = self.timeline.timestamp();
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.ground_truth.changes.len();
-        if matches!(arrival.author, Author::Run(_)) {
-            workspace.require_known_base_list(self.run, arrival.request, self.planned_step(&workspace, step));
+        if matches!(arriving.author, Author::Run(_)) {
+            workspace.require_known_base_list(self.run, arriving.request, self.planned_step(&workspace, step));
         }
-        let reply = workspace.handle_request(now, arrival);
+        let reply = workspace.handle_request(now, arriving);
         let committed = workspace.ground_truth.changes.len() > before;
-        if committed && let Some(witness) = workspace.run_checkers.get_mut(&self.run) {
-            witness.record_commit(step, before);
+        if committed && let Some(checker) = workspace.run_checkers.get_mut(&self.run) {
+            checker.record_commit(step, before);
         }
         drop(workspace);
         if reply.status == 202 {
-            // What is delivered twice is read twice, one right after the other.
-            let is_second = !arrival.is_known_to_run && matches!(arrival.author, Author::Run(_));
+            // The service reads the list of a duplicated request twice, shortly after each other.
+            let is_second = !arriving.is_known_to_run && matches!(arriving.author, Author::Run(_));
             upload_queue::schedule_read((&self.workspace, &self.timeline), is_second);
         }
-        let what = u64::from(reply.status);
-        self.recorder.log_event("service", what, || {
+        let status = u64::from(reply.status);
+        self.recorder.log_event("service", status, || {
             let committed = if committed { ", committed" } else { "" };
             format!(
                 "{} {} of {}: {}{committed}",
-                arrival.request.method,
-                arrival.request.path,
+                arriving.request.method,
+                arriving.request.path,
                 self.actor,
                 summarize(&reply)
             )
@@ -212,92 +209,90 @@ impl SimulatedTransport {
         reply
     }
 
-    /// The step of this run's plan in a place.
-    fn planned_step<'w>(&self, workspace: &'w SimulatedWorkspace, place: Option<usize>) -> Option<&'w Step> {
-        workspace.run_checkers.get(&self.run)?.step(place?)
+    fn planned_step<'w>(&self, workspace: &'w SimulatedWorkspace, step: Option<usize>) -> Option<&'w Step> {
+        workspace.run_checkers.get(&self.run)?.step(step?)
     }
 
-    /// Takes down that a call is made, before anything can go wrong with it; the step that it is made for.
-    fn check_before_send(&self, call: &HttpRequest) -> Option<usize> {
-        self.recorder.log_event(&self.actor, call.body.len() as u64, || {
-            let body = String::from_utf8_lossy(&call.body);
-            // The values of lists are long.
+    /// Checks a request before it is sent, and returns the step that sends it.
+    fn check_before_send(&self, request: &HttpRequest) -> Option<usize> {
+        self.recorder.log_event(&self.actor, request.body.len() as u64, || {
+            let body = String::from_utf8_lossy(&request.body);
+            // Lists are long.
             let body: String = body.chars().take(600).collect();
-            let name = call.query.get("name").map(|name| format!("?name={name}"));
+            let name = request.query.get("name").map(|name| format!("?name={name}"));
             format!(
                 "sends {} {}{} {body}",
-                call.method,
-                call.path,
+                request.method,
+                request.path,
                 name.unwrap_or_default()
             )
         });
-        if call.method == "GET" {
+        if request.method == "GET" {
             return None;
         }
         self.recorder.require(
             self.lock.allows_write(self.run, self.timeline.now()),
             "only the holder of the lock writes",
-            || format!("{} {}", call.method, call.path),
+            || format!("{} {}", request.method, request.path),
         );
-        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
         let name = self.recorder.run_name(self.run);
-        let is_of_call = |intent: &Intent| intent.step.run == name && matches_intent(intent, (call, &body));
-        let is_taken_down = if is_list_request(call) {
+        let is_for_request = |intent: &Intent| intent.step.run == name && matches_intent(intent, (request, &body));
+        let is_journaled = if is_list_request(request) {
             self.possible_states
-                .all_satisfy(|ledger| has_recorded_request(ledger, &name, (call, &body)))
+                .all_satisfy(|state| has_recorded_request(state, &name, (request, &body)))
         } else {
-            self.possible_states.all_have_intent(is_of_call)
+            self.possible_states.all_have_intent(is_for_request)
         };
         self.recorder.require(
-            is_taken_down,
-            "every write is taken down before it is sent",
-            || format!("{} {} {body}", call.method, call.path),
+            is_journaled,
+            "every write is in the journal before it is sent",
+            || format!("{} {} {body}", request.method, request.path),
         );
         let mut workspace = self.workspace.lock().unwrap();
-        if creates_segment(call) {
+        if creates_segment(request) {
             let created = (self.run, text_of(&body["name"]));
             self.recorder.require(
                 !workspace.unverified_creates.contains(&created),
-                "no create is repeated before a look",
+                "no create is retried without a check",
                 || format!("{created:?}"),
             );
         }
-        workspace.check_request(self.run, call)
+        workspace.check_request(self.run, request)
     }
 }
 
-/// Whether what was taken down is this very call.
-fn matches_intent(intent: &Intent, (call, body): (&HttpRequest, &Value)) -> bool {
+fn matches_intent(intent: &Intent, (request, body): (&HttpRequest, &Value)) -> bool {
     let has_filters = |definition: &Payload| {
         let excluded = definition.excluded_filters.as_ref();
         let none = |excluded: &Value| excluded["filters"].as_array().is_none_or(Vec::is_empty);
-        let is_excluded = match excluded {
+        let has_excluded = match excluded {
             Some(excluded) => *excluded == body["excluded_filters"],
             None => none(&body["excluded_filters"]),
         };
-        definition.included_filters == body["included_filters"] && is_excluded
+        definition.included_filters == body["included_filters"] && has_excluded
     };
     match &intent.write {
         IntendedWrite::Create { definition, .. } => {
-            call.method == "POST" && body["name"] == intent.segment.as_str() && has_filters(definition)
+            request.method == "POST" && body["name"] == intent.segment.as_str() && has_filters(definition)
         }
         IntendedWrite::Update {
             id, name, definition, ..
         } => {
             let has_name = body.get("name").is_none_or(|sent| *sent == name.as_str());
-            call.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
+            request.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
         }
         IntendedWrite::ProbeNameHolder { name, .. } => {
-            call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
+            request.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
-        // Which of these are taken down depends on what the lists say.
+        // `has_recorded_request` checks these.
         IntendedWrite::CreateCohort { .. } | IntendedWrite::CreateFileSegment { .. } => false,
         IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
-            let end = match lifecycle {
+            let suffix = match lifecycle {
                 Lifecycle::Archived => "/archive",
                 Lifecycle::Active => "/unarchive",
             };
-            call.path.ends_with(end) && body["cs_id"] == id.as_str()
+            request.path.ends_with(suffix) && body["cs_id"] == id.as_str()
         }
     }
 }
@@ -305,54 +300,55 @@ fn matches_intent(intent: &Intent, (call, body): (&HttpRequest, &Value)) -> bool
 impl Transport for SimulatedTransport {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
         self.lifetime.crash_point().await;
-        let call = self.inject_request_bug(to_sandbox_call(&request));
-        if let Some(made_up) = self.inject_unsent_response(&call) {
-            return Ok(made_up);
+        let request = self.inject_request_bug(to_sandbox_call(&request));
+        if let Some(injected) = self.inject_unsent_response(&request) {
+            return Ok(injected);
         }
-        let step = self.check_before_send(&call);
-        if self.recorder.has_bug(Bug::LastBatchSkipped) && is_last_batch(&call) {
+        let step = self.check_before_send(&request);
+        if self.recorder.has_bug(Bug::LastBatchSkipped) && is_last_batch(&request) {
             return Ok(synthetic_response(
                 200,
                 &json!({"status": "success", "message": ""}),
             ));
         }
-        let fate = self.draw_fate(&call, deadline);
-        let answer = self.send_request(&call, &fate, step);
+        let fate = self.draw_fate(&request, deadline);
+        let response_slot = self.send_request(&request, &fate, step);
         self.lifetime.crash_point().await;
         self.timeline
             .wait_until(self.timeline.now() + fate.responds_after)
             .await;
         self.lifetime.crash_point().await;
-        let reply = answer.lock().unwrap().take();
-        let reply = reply.map(|reply| self.inject_response_bug(&call, reply));
-        let mut heard = self.response_for(fate.kind, reply);
-        if heard.is_err() {
-            heard = self.inject_false_success(&call).map_or(heard, Ok);
+        let reply = response_slot.lock().unwrap().take();
+        let reply = reply.map(|reply| self.inject_response_bug(&request, reply));
+        let mut result = self.response_for(fate.kind, reply);
+        if result.is_err() {
+            result = self.inject_false_success(&request).map_or(result, Ok);
         }
-        self.track_ambiguous_writes(&call, (fate.kind, &heard));
+        self.track_ambiguous_writes(&request, (fate.kind, &result));
         let mut workspace = self.workspace.lock().unwrap();
-        // A name that is taken may have been taken by this very step.
-        let is_taken = call.method == "POST" && heard.as_ref().is_ok_and(|heard| heard.status == 409);
-        let is_refused = heard.as_ref().is_ok_and(|heard| heard.status == 400);
-        let looks_made = workspace.ground_truth.read_count;
-        if is_refused && let Some(witness) = workspace.run_checkers.get_mut(&self.run) {
-            witness.record_rejection(step, looks_made);
+        // This step itself may have used the name.
+        let is_name_conflict =
+            request.method == "POST" && result.as_ref().is_ok_and(|response| response.status == 409);
+        let is_rejected = result.as_ref().is_ok_and(|response| response.status == 400);
+        let read_count = workspace.ground_truth.read_count;
+        if is_rejected && let Some(checker) = workspace.run_checkers.get_mut(&self.run) {
+            checker.record_rejection(step, read_count);
         }
-        if (fate.kind.is_some() || is_taken)
-            && let Some(witness) = workspace.run_checkers.get_mut(&self.run)
+        if (fate.kind.is_some() || is_name_conflict)
+            && let Some(checker) = workspace.run_checkers.get_mut(&self.run)
         {
-            witness.record_fault(step);
+            checker.record_fault(step);
         }
         drop(workspace);
         if let Some(kind) = fate.kind {
             self.recorder.log_event(&self.actor, 7, || {
-                let end = heard
+                let outcome = result
                     .as_ref()
-                    .map_or_else(ToString::to_string, |heard| heard.status.to_string());
-                format!("hears {end} ({kind:?} of {} {})", call.method, call.path)
+                    .map_or_else(ToString::to_string, |response| response.status.to_string());
+                format!("receives {outcome} ({kind:?} of {} {})", request.method, request.path)
             });
         }
-        heard
+        result
     }
 
     fn redact(&self, text: &str) -> String {
@@ -364,124 +360,122 @@ impl Transport for SimulatedTransport {
 }
 
 impl SimulatedTransport {
-    /// The call as it would be sent by mistake.
-    fn inject_request_bug(&self, mut call: HttpRequest) -> HttpRequest {
-        if call.method == "GET" {
-            return call;
+    fn inject_request_bug(&self, mut request: HttpRequest) -> HttpRequest {
+        if request.method == "GET" {
+            return request;
         }
-        let text = String::from_utf8_lossy(&call.body).into_owned();
+        let text = String::from_utf8_lossy(&request.body).into_owned();
         if self.recorder.has_bug(Bug::CallbackUrlShared)
             && let Some((before, after)) = text.split_once(callbacks::CALLBACK_BASE_URL)
         {
             let (_, rest) = after.split_once('"').unwrap();
             let shared = "0".repeat(32);
-            call.body = format!("{before}{}/{shared}\"{rest}", callbacks::CALLBACK_BASE_URL).into_bytes();
+            request.body = format!("{before}{}/{shared}\"{rest}", callbacks::CALLBACK_BASE_URL).into_bytes();
         }
-        if self.recorder.has_bug(Bug::WrongDefinitionSent) && call.method == "PATCH" {
-            call.body = text.replace("\"value\":", "\"value\":1").into_bytes();
+        if self.recorder.has_bug(Bug::WrongDefinitionSent) && request.method == "PATCH" {
+            request.body = text.replace("\"value\":", "\"value\":1").into_bytes();
         }
-        if self.recorder.has_bug(Bug::WrongNameSent) && call.method == "POST" {
-            call.body = text.replace("\"name\":\"", "\"name\":\"a ").into_bytes();
+        if self.recorder.has_bug(Bug::WrongNameSent) && request.method == "POST" {
+            request.body = text.replace("\"name\":\"", "\"name\":\"a ").into_bytes();
         }
-        if self.recorder.has_bug(Bug::WrongMembersSent) && call.path.ends_with("/cohortsync") {
-            call.body = text.replace("11\"}", "10\"}").into_bytes();
+        if self.recorder.has_bug(Bug::WrongMembersSent) && request.path.ends_with("/cohortsync") {
+            request.body = text.replace("11\"}", "10\"}").into_bytes();
         }
-        if self.recorder.has_bug(Bug::AddSentForReplace) && call.path.ends_with("/replace") {
-            call.path = call.path.replace("/replace", "/add-users");
+        if self.recorder.has_bug(Bug::AddSentForReplace) && request.path.ends_with("/replace") {
+            request.path = request.path.replace("/replace", "/add-users");
         }
-        if self.recorder.has_bug(Bug::WrongSegmentWritten) && call.path.starts_with("/v3/custom-segments/") {
+        if self.recorder.has_bug(Bug::WrongSegmentWritten) && request.path.starts_with("/v3/custom-segments/") {
             let foreign = self.workspace.lock().unwrap().unmanaged.first().cloned();
-            call.path = foreign.map_or(call.path, |id| format!("/v3/custom-segments/{id}"));
+            request.path = foreign.map_or(request.path, |id| format!("/v3/custom-segments/{id}"));
         }
-        call
+        request
     }
 
-    /// What a bug takes for the answer to a call that had none.
-    fn inject_false_success(&self, call: &HttpRequest) -> Option<Response> {
-        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-        if call.path.ends_with("/cohortsync") {
+    /// The response that a bug assumes for a request without a response.
+    fn inject_false_success(&self, request: &HttpRequest) -> Option<Response> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if request.path.ends_with("/cohortsync") {
             let done = synthetic_response(200, &json!({"status": "success", "message": ""}));
             return self.recorder.has_bug(Bug::LostSyncTreatedAsDone).then_some(done);
         }
-        if is_upload_request(call) {
-            let taken =
+        if is_upload_request(request) {
+            let accepted =
                 json!({"success": true, "message": "", "cs_name": body["name"], "cs_id": body["cs_id"]});
-            let is_change = call.method == "PUT";
-            let is_planted = is_change && self.recorder.has_bug(Bug::LostUploadTreatedAsDone);
-            return is_planted.then(|| synthetic_response(202, &taken));
+            let is_change = request.method == "PUT";
+            let is_injected = is_change && self.recorder.has_bug(Bug::LostUploadTreatedAsDone);
+            return is_injected.then(|| synthetic_response(202, &accepted));
         }
-        let is_move = call.path.starts_with("/v2/");
+        let is_lifecycle_change = request.path.starts_with("/v2/");
         let done = synthetic_response(200, &json!({"success": true}));
-        (is_move && self.recorder.has_bug(Bug::LostLifecycleTreatedAsDone)).then_some(done)
+        (is_lifecycle_change && self.recorder.has_bug(Bug::LostLifecycleTreatedAsDone)).then_some(done)
     }
 
-    /// What a bug takes for an answer without asking.
-    fn inject_unsent_response(&self, call: &HttpRequest) -> Option<Response> {
-        if call.method != "GET" {
+    /// The response that a bug assumes without sending the request.
+    fn inject_unsent_response(&self, request: &HttpRequest) -> Option<Response> {
+        if request.method != "GET" {
             return None;
         }
-        if call.query.contains_key("name") && self.recorder.has_bug(Bug::CreateRetriedUnverified) {
+        if request.query.contains_key("name") && self.recorder.has_bug(Bug::CreateRetriedUnverified) {
             return Some(synthetic_response(
                 200,
                 &json!({"data": [], "response_id": "", "type": "custom_segment"}),
             ));
         }
-        let heard = self.cached_responses.lock().unwrap();
-        let known = heard.get(&call.path).cloned();
-        known.filter(|_| self.recorder.has_bug(Bug::StaleReadReused))
+        let cached_responses = self.cached_responses.lock().unwrap();
+        let cached = cached_responses.get(&request.path).cloned();
+        cached.filter(|_| self.recorder.has_bug(Bug::StaleReadReused))
     }
 
-    /// An answer as a bug takes it.
-    fn inject_response_bug(&self, call: &HttpRequest, reply: HttpResponse) -> HttpResponse {
+    fn inject_response_bug(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
         let mut workspace = self.workspace.lock().unwrap();
-        let is_list = call.path == "/v3/custom-segments" && call.method == "GET" && call.query.is_empty();
+        let is_list = request.path == "/v3/custom-segments" && request.method == "GET" && request.query.is_empty();
         if is_list && reply.status == 200 && self.recorder.has_bug(Bug::StaleListingReused) {
             return workspace.first_listing.get_or_insert(reply).clone();
         }
-        if creates_segment(call)
-            && !is_upload_request(call)
+        if creates_segment(request)
+            && !is_upload_request(request)
             && reply.status == 409
             && self.recorder.has_bug(Bug::ConflictTreatedAsCreated)
         {
-            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
             let Some((id, _)) = workspace.ground_truth.by_name(&text_of(&body["name"])) else {
                 return reply;
             };
             let id = id.to_owned();
-            let look =
+            let read =
                 super::workspace::sandbox_call("GET", &format!("/v3/custom-segments/{id}"), Vec::new());
-            let looked = workspace.peek(self.timeline.timestamp(), &look);
+            let existing = workspace.peek(self.timeline.timestamp(), &read);
             return HttpResponse {
                 status: 201,
-                ..looked
+                ..existing
             };
         }
         reply
     }
 
-    /// Keeps in mind which creates may have been made, and which of them were looked for since.
+    /// Tracks writes without a response, and creates that no read has checked since.
     fn track_ambiguous_writes(
         &self,
-        call: &HttpRequest,
-        (kind, heard): (Option<NetworkFaultKind>, &Result<Response, TransportError>),
+        request: &HttpRequest,
+        (kind, result): (Option<NetworkFaultKind>, &Result<Response, TransportError>),
     ) {
         let mut workspace = self.workspace.lock().unwrap();
-        let is_whole = kind != Some(NetworkFaultKind::MalformedResponse);
-        let is_heard = heard
+        let is_well_formed = kind != Some(NetworkFaultKind::MalformedResponse);
+        let is_success = result
             .as_ref()
-            .is_ok_and(|heard| is_whole && (200..300).contains(&heard.status));
-        if creates_segment(call) {
-            let is_unknown = match heard {
-                Ok(heard) => heard.status >= 500 || !is_whole && heard.status < 300,
+            .is_ok_and(|response| is_well_formed && (200..300).contains(&response.status));
+        if creates_segment(request) {
+            let is_unknown = match result {
+                Ok(response) => response.status >= 500 || !is_well_formed && response.status < 300,
                 Err(error) => matches!(error, TransportError::NoResponse { .. }),
             };
-            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
             let created = (self.run, text_of(&body["name"]));
-            if let Ok(heard) = heard.as_ref()
-                && is_heard
+            if let Ok(response) = result.as_ref()
+                && is_success
             {
-                let answer: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
-                let id = answer["data"]["id"].as_str().or(answer["cs_id"].as_str());
+                let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                let id = body["data"]["id"].as_str().or(body["cs_id"].as_str());
                 workspace
                     .ground_truth
                     .confirmed_creates
@@ -492,33 +486,33 @@ impl SimulatedTransport {
             } else {
                 workspace.unverified_creates.remove(&created);
             }
-        } else if is_list_request(call) {
-            // Nothing tells who is in a segment: what became of these is for the ledger to know.
-        } else if call.path.starts_with("/v2/") {
-            let body: Value = serde_json::from_slice(&call.body).unwrap();
+        } else if is_list_request(request) {
+            // No read shows the people of a segment; `has_recorded_request` checks these.
+        } else if request.path.starts_with("/v2/") {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
             let id = text_of(&body["cs_id"]);
-            if is_heard {
+            if is_success {
                 workspace.ground_truth.ambiguous_lifecycle_changes.remove(&id);
             } else {
                 workspace.ground_truth.ambiguous_lifecycle_changes.insert(id);
             }
-        } else if call.path == "/v3/custom-segments" && is_heard {
-            let name = call.query.get("name");
+        } else if request.path == "/v3/custom-segments" && is_success {
+            let name = request.query.get("name");
             workspace
                 .unverified_creates
                 .retain(|(run, created)| *run != self.run || name.is_some_and(|name| name != created));
-        } else if let Ok(heard) = heard
-            && call.method == "GET"
-            && is_heard
+        } else if let Ok(response) = result
+            && request.method == "GET"
+            && is_success
         {
             self.cached_responses
                 .lock()
                 .unwrap()
-                .insert(call.path.clone(), heard.clone());
+                .insert(request.path.clone(), response.clone());
         }
     }
 
-    /// What the process gets of an answer.
+    /// The response or error that the process gets.
     fn response_for(
         &self,
         kind: Option<NetworkFaultKind>,
@@ -560,7 +554,7 @@ impl SimulatedTransport {
                 NetworkFaultKind::TimeoutBefore
                 | NetworkFaultKind::TimeoutAfter
                 | NetworkFaultKind::DeliveredLate,
-            ) => lost("nothing came within 60 s"),
+            ) => lost("no complete response within 60 s"),
             Some(NetworkFaultKind::MalformedResponse) => Ok(Response {
                 status: reply.map_or(200, |reply| reply.status),
                 headers: RateLimitHeaders::default(),
@@ -574,36 +568,36 @@ impl SimulatedTransport {
             )
             | None => match reply {
                 Some(reply) => Ok(to_response(&reply)),
-                None => lost("nothing came"),
+                None => lost("no response"),
             },
         }
     }
 }
 
 impl FaultScope {
-    fn matches(self, call: &HttpRequest) -> bool {
-        let is_read = call.method == "GET";
+    fn matches(self, request: &HttpRequest) -> bool {
+        let is_read = request.method == "GET";
         match self {
             Self::Any => true,
             Self::Read => is_read,
-            Self::Listing => is_read && call.path == "/v3/custom-segments",
+            Self::Listing => is_read && request.path == "/v3/custom-segments",
             Self::Write => !is_read,
-            Self::Create => call.method == "POST",
-            Self::Update => call.method == "PATCH" && call.path.starts_with("/v3/"),
-            Self::Lifecycle => call.method == "PATCH" && call.path.starts_with("/v2/"),
-            Self::MemberLists => is_list_request(call),
+            Self::Create => request.method == "POST",
+            Self::Update => request.method == "PATCH" && request.path.starts_with("/v3/"),
+            Self::Lifecycle => request.method == "PATCH" && request.path.starts_with("/v2/"),
+            Self::MemberLists => is_list_request(request),
         }
     }
 }
 
-/// Whether a call makes a segment, and must not be repeated without a look.
-fn creates_segment(call: &HttpRequest) -> bool {
-    call.method == "POST" && !call.path.ends_with("/cohortsync")
+/// Whether a request creates a segment, and must not be retried without a check.
+fn creates_segment(request: &HttpRequest) -> bool {
+    request.method == "POST" && !request.path.ends_with("/cohortsync")
 }
 
-/// Whether a call sends what is left of long members after calls that were full.
-fn is_last_batch(call: &HttpRequest) -> bool {
-    call.path.ends_with("/cohortsync") && (30_000..100_000).contains(&call.body.len())
+/// Whether a request sends the last, partial batch of long members.
+fn is_last_batch(request: &HttpRequest) -> bool {
+    request.path.ends_with("/cohortsync") && (30_000..100_000).contains(&request.body.len())
 }
 
 fn text_of(value: &Value) -> String {

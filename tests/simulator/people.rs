@@ -1,4 +1,4 @@
-//! Who can be in a cohort or a file segment: a dozen people, known by numbers, and the ways in which lists spell them.
+//! The people in cohorts and file segments: a dozen numbers, and their spellings in lists.
 
 use segctl::model::{MemberSource, UserListSource};
 use serde_json::Value;
@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 use std::{fmt, fs};
 
-/// How many people there are.
 const PEOPLE_COUNT: u8 = 12;
 
-/// Some people, each of whom is a bit.
+/// A set of people, one bit each.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct People(u16);
 
 impl People {
-    /// The people whose bits are set; at least one.
+    /// At least one person, even if no bit is set.
     pub(crate) fn from_bits(bits: u64) -> Self {
         let bits = u16::try_from(bits % (1 << PEOPLE_COUNT)).unwrap();
         Self(bits.max(1))
@@ -37,13 +36,12 @@ impl People {
         others.without(self) == Self::default()
     }
 
-    /// Those for whom values stand.
     pub(crate) fn from_values<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
         let numbers = values.into_iter().map(parse_number);
         Self(numbers.fold(0, |bits, number| bits | (1 << number)))
     }
 
-    /// Those in a file of one value a line.
+    /// Reads a file with one value per line.
     pub(crate) fn from_lines(bytes: &[u8]) -> Self {
         Self::from_values(std::str::from_utf8(bytes).unwrap().lines())
     }
@@ -55,12 +53,12 @@ impl fmt::Debug for People {
     }
 }
 
-/// Zeros that make a value so long that four fill a call.
+/// Zeros for long values: four long values fill a request.
 static ZEROS: LazyLock<String> = LazyLock::new(|| "0".repeat(LONG_UID_LENGTH));
 
 const LONG_UID_LENGTH: usize = 30_000;
 
-/// What a member is known by: very long, or short.
+/// The id of a member, short or very long.
 pub(crate) fn uid(number: u8, is_long: bool) -> String {
     let short = number.to_string();
     if is_long {
@@ -78,19 +76,18 @@ fn parse_number(value: &str) -> u8 {
         value
     };
     let number: u8 = digits.parse().unwrap();
-    assert!(number < PEOPLE_COUNT, "{number} is nobody");
+    assert!(number < PEOPLE_COUNT, "there is no person {number}");
     number
 }
 
-/// Where lists are files. They are named by who is in them, so that they never change and everybody can share them.
+/// The directory of list files. Their names contain their people, so they never change and all runs share them.
 pub(crate) fn lists_directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/simulator-lists"))
 }
 
-/// The files that were seen to be there.
 static WRITTEN_FILES: Mutex<BTreeSet<People>> = Mutex::new(BTreeSet::new());
 
-/// The path of a file with these people, from the folder of lists.
+/// The path of a file with these people, relative to `lists_directory`.
 pub(crate) fn list_file_for(people: People) -> String {
     let name = format!("{:03x}.csv", people.0);
     let mut written = WRITTEN_FILES.lock().unwrap();
@@ -101,9 +98,9 @@ pub(crate) fn list_file_for(people: People) -> String {
             .map(|number| format!("{number}@example.com\n"))
             .collect();
         // Another process may write it at the same time.
-        let half = tempfile::NamedTempFile::new_in(lists_directory()).unwrap();
-        fs::write(half.path(), lines).unwrap();
-        half.persist(lists_directory().join(&name)).unwrap();
+        let temporary = tempfile::NamedTempFile::new_in(lists_directory()).unwrap();
+        fs::write(temporary.path(), lines).unwrap();
+        temporary.persist(lists_directory().join(&name)).unwrap();
         written.insert(people);
     }
     name
@@ -118,7 +115,7 @@ fn people_in_path(path: &str) -> People {
     People(u16::from_str_radix(&digits, 16).unwrap())
 }
 
-/// Who is declared to be in a cohort.
+/// The declared people of a cohort.
 pub(crate) fn people_in_members(members: &MemberSource) -> People {
     match members {
         MemberSource::Local(path) => people_in_path(path),
@@ -126,15 +123,15 @@ pub(crate) fn people_in_members(members: &MemberSource) -> People {
     }
 }
 
-/// Who is declared to be in a file segment.
+/// The declared people of a file segment.
 pub(crate) fn people_in_users(users: &UserListSource) -> People {
     match users {
         UserListSource::Local(path) => people_in_path(path),
-        UserListSource::Published { .. } => unreachable!("lists are files of this machine"),
+        UserListSource::Published { .. } => unreachable!("the simulator only declares local lists"),
     }
 }
 
-/// Who is named by a sync of members.
+/// The people in a request that syncs members.
 pub(crate) fn people_in_sync(body: &Value) -> People {
     let members = body["parameters"]["members"].as_array();
     let uids = members
@@ -144,7 +141,7 @@ pub(crate) fn people_in_sync(body: &Value) -> People {
     People::from_values(uids)
 }
 
-/// Who is in a segment as the service keeps it.
+/// The people in a segment of the sandbox's state.
 pub(crate) fn people_in_sandbox(contents: &Value) -> People {
     let members = contents["cohort"]["members"].as_array().into_iter().flatten();
     let users = contents["file"]["users"].as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Where lists are published: a shelf in the simulated world that the service reads. It takes its time, and fails.
+//! The published list files, which the service reads. Publishing takes time and can fail.
 
 use super::executor::{ProcessLifetime, Timeline};
 use super::injected_bugs::Bug;
@@ -16,10 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
-/// What the addresses of published files begin with.
 const PUBLISH_BASE_URL: &str = "https://lists.example.com/";
 
-/// The files that are published.
 #[derive(Clone, Default)]
 pub(crate) struct PublishedFiles(Arc<Mutex<PublishedFilesInner>>);
 
@@ -29,16 +27,15 @@ struct PublishedFilesInner {
     faults: Vec<PublishFault>,
 }
 
-/// An operation that is refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublishFault {
-    /// How many go well before.
+    /// How many operations succeed before it.
     skipped: usize,
-    /// Whether it is done all the same.
+    /// Whether the operation is done before it fails.
     takes_effect: bool,
 }
 
-/// Draws what goes wrong in one run: mostly nothing.
+/// Most runs have no faults.
 pub(crate) fn draw_publish_faults(random: &mut Random) -> Vec<PublishFault> {
     if random.percent(70) {
         return Vec::new();
@@ -55,19 +52,17 @@ impl PublishedFiles {
         self.0.lock().unwrap().faults = faults;
     }
 
-    /// What the service reads at an address.
     pub(crate) fn read(&self, address: &str) -> Option<Vec<u8>> {
         self.0.lock().unwrap().by_url.get(address).cloned()
     }
 
-    /// Who is in the file at an address.
     pub(crate) fn people(&self, address: &str) -> Option<People> {
         self.read(address).map(|bytes| People::from_lines(&bytes))
     }
 
-    /// Puts a file there that is nobody's of ours; its address.
+    /// Publishes a file outside segctl, and returns its address.
     pub(crate) fn put_external_file(&self, people: People) -> String {
-        let address = format!("https://by-hand.example.com/{people:?}.csv");
+        let address = format!("https://external.example.com/{people:?}.csv");
         let lines: String = people
             .numbers()
             .map(|number| format!("{number}@example.com\n"))
@@ -80,23 +75,23 @@ impl PublishedFiles {
         address
     }
 
-    /// Everything that is published is known to the ledger, so that it is taken away some day.
-    pub(crate) fn require_recorded(&self, ledger: &State, record: &Recorder) {
+    /// The state records every published file, so that segctl removes it in the end.
+    pub(crate) fn require_recorded(&self, state: &State, recorder: &Recorder) {
         let files = self.0.lock().unwrap();
-        let mut ours = files
+        let mut names = files
             .by_url
             .keys()
             .filter_map(|address| address.strip_prefix(PUBLISH_BASE_URL));
-        let forgotten = ours.find(|name| {
+        let forgotten = names.find(|name| {
             let name = name.trim_end_matches(".csv").to_owned();
-            !is_recorded_as_published(ledger, &ListDigest::try_from(name).unwrap())
+            !is_recorded_as_published(state, &ListDigest::try_from(name).unwrap())
         });
-        record.require(forgotten.is_none(), "nothing is left published for ever", || {
-            format!("the ledger knows nothing of {forgotten:?}")
+        recorder.require(forgotten.is_none(), "published files are removed in the end", || {
+            format!("the state does not record {forgotten:?}")
         });
     }
 
-    /// Whether anything that runs published is there.
+    /// Whether a file that segctl published still exists.
     pub(crate) fn has_segctl_files(&self) -> bool {
         let files = self.0.lock().unwrap();
         files
@@ -111,22 +106,20 @@ impl PublishedFiles {
         faults
             .iter_mut()
             .for_each(|fault| fault.skipped = fault.skipped.saturating_sub(1));
-        due.map(|place| faults.remove(place))
+        due.map(|index| faults.remove(index))
     }
 }
 
-/// The address of a file.
 pub(crate) fn published_url(name: &ListDigest) -> String {
     format!("{PUBLISH_BASE_URL}{name}.csv")
 }
 
-/// Whether a ledger says that a file was published.
-fn is_recorded_as_published(ledger: &State, name: &ListDigest) -> bool {
-    let is_left = ledger.orphaned_files().any(|left| left.name == *name);
-    is_left || ledger.is_file_in_use(name)
+fn is_recorded_as_published(state: &State, name: &ListDigest) -> bool {
+    let is_orphaned = state.orphaned_files().any(|file| file.name == *name);
+    is_orphaned || state.is_file_in_use(name)
 }
 
-/// A process's way to the shelf.
+/// The publisher of one process.
 #[derive(Clone)]
 pub(crate) struct SimulatedPublisher {
     pub(crate) published_files: PublishedFiles,
@@ -140,35 +133,35 @@ pub(crate) struct SimulatedPublisher {
 
 impl fmt::Debug for SimulatedPublisher {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Shelving")
+        formatter.write_str("SimulatedPublisher")
     }
 }
 
 impl SimulatedPublisher {
     async fn publish_bytes(&self, name: &ListDigest, bytes: Vec<u8>) -> io::Result<String> {
-        let is_promised = self
+        let is_recorded = self
             .possible_states
-            .all_satisfy(|ledger| is_recorded_as_published(ledger, name));
+            .all_satisfy(|state| is_recorded_as_published(state, name));
         self.recorder
-            .require(is_promised, "what is published is taken down before", || {
+            .require(is_recorded, "every file is in the journal before it is published", || {
                 name.to_string()
             });
         let address = published_url(name);
-        let shelf = self.published_files.clone();
-        let put = |bytes| shelf.0.lock().unwrap().by_url.insert(address.clone(), bytes);
+        let files = self.published_files.clone();
+        let put = |bytes| files.0.lock().unwrap().by_url.insert(address.clone(), bytes);
         self.change_files("publishes", name, || drop(put(bytes))).await?;
         if self.recorder.has_bug(Bug::UnpublishedTooEarly) {
-            let (shelf, address) = (self.published_files.clone(), address.clone());
+            let (files, address) = (self.published_files.clone(), address.clone());
             let moment = self.timeline.now() + 5_000;
             self.timeline.schedule(moment, move || {
-                drop(shelf.0.lock().unwrap().by_url.remove(&address))
+                drop(files.0.lock().unwrap().by_url.remove(&address))
             });
         }
         Ok(address)
     }
 
     async fn remove_file(&self, name: &ListDigest) -> io::Result<()> {
-        let take = || {
+        let remove = || {
             drop(
                 self.published_files
                     .0
@@ -178,19 +171,19 @@ impl SimulatedPublisher {
                     .remove(&published_url(name)),
             )
         };
-        self.change_files("withdraws", name, take).await
+        self.change_files("unpublishes", name, remove).await
     }
 
-    /// Changes the shelf, which takes a moment, and fails now and then, be it after it is done.
-    async fn change_files(&self, what: &str, name: &ListDigest, change: impl FnOnce()) -> io::Result<()> {
+    /// A change takes some time. It can fail before or after it is done.
+    async fn change_files(&self, operation: &str, name: &ListDigest, change: impl FnOnce()) -> io::Result<()> {
         self.lifetime.crash_point().await;
         let milliseconds = self.random.lock().unwrap().between(1, 3_000);
         let fault = self.published_files.next_fault();
         let is_done = fault.is_none_or(|fault| fault.takes_effect);
         self.recorder.log_event(&self.actor, 41 + u64::from(is_done), || {
             format!(
-                "{what} {name}: {}",
-                if fault.is_some() { "fails" } else { "well" }
+                "{operation} {name}: {}",
+                if fault.is_some() { "fails" } else { "succeeds" }
             )
         });
         if is_done {
@@ -199,7 +192,7 @@ impl SimulatedPublisher {
         self.timeline.wait_until(self.timeline.now() + milliseconds).await;
         self.lifetime.crash_point().await;
         match fault {
-            Some(_) => Err(io::Error::other("the shelf is out of order")),
+            Some(_) => Err(io::Error::other("the file server reported an error")),
             None => Ok(()),
         }
     }

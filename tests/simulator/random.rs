@@ -1,16 +1,15 @@
-//! Chance that can be repeated: all of a run comes from one number.
+//! Deterministic random numbers.
 
-/// A stream of numbers; equal seeds give equal streams on every machine.
+/// A stream of numbers. Equal seeds give equal streams on every machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A stream of its own, so that what one part draws does not change what another one does.
+    /// A separate stream, so that one part's draws do not change another part.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.draw())
     }
@@ -24,7 +23,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.draw() % end as u64).unwrap()
     }
@@ -34,12 +33,10 @@ impl Random {
         first + i64::try_from(self.draw() % (last - first + 1).unsigned_abs()).unwrap()
     }
 
-    /// True so many times in a hundred.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `choices`; none where there are none.
     pub(crate) fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
         if choices.is_empty() {
             return None;
@@ -47,7 +44,7 @@ impl Random {
         choices.get(self.below(choices.len()))
     }
 
-    /// A number that is small most of the time and can be as large as 2 to the power of `bits`.
+    /// A number below 2^`bits`, mostly small.
     pub(crate) fn skewed(&mut self, bits: usize) -> u64 {
         let bits = self.below(bits + 1);
         self.draw() & ((1 << bits) - 1)

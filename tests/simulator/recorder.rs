@@ -1,29 +1,26 @@
-//! What a simulated run leaves behind: a trace, and the first thing that must not have happened.
+//! Records the trace of a simulation and its first violated invariant.
 
 use super::injected_bugs::Bug;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-/// The key that must never be seen anywhere: long enough to be found by nothing else.
+/// The API key, which must not appear in any output. No other text contains it.
 pub(crate) const API_KEY: &str = "canary-9d1f6c2ab7e84530-key";
 
-/// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Which one.
     pub(crate) invariant: &'static str,
-    /// How.
     pub(crate) message: String,
 }
 
-/// Shared by everything in a simulated run.
+/// Shared by all parts of a simulation.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Mutex<RecorderState>>);
 
 struct RecorderState {
-    /// Lines to be read by people; `None` where nobody asked for them.
+    /// `None` without a trace.
     lines: Option<Vec<String>>,
-    /// All that happened, in one number: two runs of one seed are equal when it is.
+    /// A hash of all events: equal for two equal runs of a seed.
     fingerprint: u64,
     now: i64,
     violation: Option<Violation>,
@@ -31,67 +28,65 @@ struct RecorderState {
 }
 
 impl Recorder {
-    pub(crate) fn new(is_traced: bool, planted: Option<Bug>) -> Self {
+    pub(crate) fn new(is_traced: bool, injected: Option<Bug>) -> Self {
         Self(Arc::new(Mutex::new(RecorderState {
             lines: is_traced.then(Vec::new),
             fingerprint: 0xcbf2_9ce4_8422_2325,
             now: 0,
             violation: None,
-            injected: planted,
+            injected,
         })))
     }
 
-    /// Takes down the time, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub(crate) fn set_time(&self, now: i64) {
         self.0.lock().unwrap().now = now;
     }
 
-    /// Takes down that something happened. `what` tells it apart where nobody reads the lines.
-    pub(crate) fn log_event(&self, who: &str, what: u64, line: impl FnOnce() -> String) {
-        let mut kept = self.0.lock().unwrap();
-        let now = kept.now;
-        for part in [now.cast_unsigned(), what, who.len() as u64] {
-            kept.fingerprint = (kept.fingerprint ^ part).wrapping_mul(0x0100_0000_01b3);
+    /// Records an event. `detail` tells it apart in the fingerprint.
+    pub(crate) fn log_event(&self, actor: &str, detail: u64, line: impl FnOnce() -> String) {
+        let mut state = self.0.lock().unwrap();
+        let now = state.now;
+        for part in [now.cast_unsigned(), detail, actor.len() as u64] {
+            state.fingerprint = (state.fingerprint ^ part).wrapping_mul(0x0100_0000_01b3);
         }
-        if let Some(lines) = &mut kept.lines {
-            lines.push(format!("{} {who:<9} {}", format_time(now), line()));
+        if let Some(lines) = &mut state.lines {
+            lines.push(format!("{} {actor:<9} {}", format_time(now), line()));
         }
     }
 
-    /// Whether a bug was planted.
     pub(crate) fn has_bug(&self, bug: Bug) -> bool {
         self.0.lock().unwrap().injected == Some(bug)
     }
 
-    /// Takes down that a promise was broken; the first one counts.
+    /// Records a violation unless there is one.
     pub(crate) fn report_violation(&self, invariant: &'static str, message: impl FnOnce() -> String) {
-        let mut kept = self.0.lock().unwrap();
-        if kept.violation.is_some() {
+        let mut state = self.0.lock().unwrap();
+        if state.violation.is_some() {
             return;
         }
         let violation = Violation {
             invariant,
             message: message(),
         };
-        let now = kept.now;
-        if let Some(lines) = &mut kept.lines {
+        let now = state.now;
+        if let Some(lines) = &mut state.lines {
             lines.push(format!(
                 "{} VIOLATED  {invariant}: {}",
                 format_time(now),
                 violation.message
             ));
         }
-        kept.violation = Some(violation);
+        state.violation = Some(violation);
     }
 
-    /// Checks a promise.
     pub(crate) fn require(&self, holds: bool, invariant: &'static str, message: impl FnOnce() -> String) {
         if !holds {
             self.report_violation(invariant, message);
         }
     }
 
-    /// What a run is called in the ledger.
+    /// The name of a run in the state.
     pub(crate) fn run_name(&self, number: usize) -> String {
         if self.has_bug(Bug::KeyInState) {
             return API_KEY.to_owned();
@@ -99,16 +94,16 @@ impl Recorder {
         format!("run {number}")
     }
 
-    /// Whether a promise was broken already: what follows from it says nothing.
+    /// Whether there is a violation. Later events mean nothing then.
     pub(crate) fn is_violated(&self) -> bool {
         self.0.lock().unwrap().violation.is_some()
     }
 
-    /// Takes in what is shown to people, written to files or told to programs: the key must not be in it.
-    pub(crate) fn require_key_hidden(&self, place: &str, text: &str) {
-        let is_told = text.contains(API_KEY) || text.contains(ENCODED_KEY);
-        self.require(!is_told, "the key is shown nowhere", || {
-            format!("in {place}: {text}")
+    /// Checks that output or a file does not contain the key.
+    pub(crate) fn require_key_hidden(&self, location: &str, text: &str) {
+        let has_key = text.contains(API_KEY) || text.contains(ENCODED_KEY);
+        self.require(!has_key, "the key appears in no output", || {
+            format!("in {location}: {text}")
         });
     }
 
@@ -125,10 +120,10 @@ impl Recorder {
     }
 }
 
-/// The workspace and the key in the form of the `Authorization` header: "w:" and the key in base64.
+/// The credentials in the `Authorization` header: base64 of "w:" and the key.
 pub(crate) const ENCODED_KEY: &str = "dzpjYW5hcnktOWQxZjZjMmFiN2U4NDUzMC1rZXk=";
 
-/// Day and time of day since the simulation's beginning.
+/// Days and time since the start of the simulation.
 fn format_time(now: i64) -> String {
     let elapsed = now - super::executor::START_TIME;
     let (days, rest) = (elapsed.div_euclid(86_400_000), elapsed.rem_euclid(86_400_000));

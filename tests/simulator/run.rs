@@ -1,5 +1,4 @@
-//! One run of segctl as a process: on a machine and over a network that fail, alone with its ledger when it changes
-//! anything.
+//! One run of segctl as a process, on a machine and over a network that fail. It holds the state lock while it applies.
 
 use super::commands;
 use super::disk::{MachineDisk, SimulatedFileSystem};
@@ -19,14 +18,13 @@ use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
 use segctl::rate_limit::RateLimits;
-use segctl::reconcile::{Reconciler, SharedCallLog};
+use segctl::reconcile::{Reconciler, SharedRequestLog};
 use segctl::state::{DirectoryStore, Lock, LockHolder, StateStore};
 use segctl::state::{HeldLock, LockOptions};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-/// A machine with a workspace at the other end.
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) timeline: Timeline,
@@ -38,21 +36,19 @@ pub(crate) struct Machine {
     pub(crate) published_files: PublishedFiles,
     pub(crate) limits: RateLimits,
     pub(crate) clock_offset: ClockOffset,
-    /// The processes that did not end by themselves, and those that run.
+    /// The processes that run, and those that crashed.
     pub(crate) lifetimes: Arc<Mutex<BTreeMap<u32, Arc<ProcessLifetime>>>>,
 }
 
-/// What a run is for.
 pub(crate) enum Task {
-    /// It plans and applies.
+    /// Plans and applies.
     Apply,
-    /// It plans, and the plan is saved.
+    /// Plans and saves the plan.
     Plan,
-    /// It applies a saved plan.
+    /// Applies the saved plan with this text.
     ApplyFile(String),
 }
 
-/// What a run is to do.
 pub(crate) struct RunSpec {
     pub(crate) number: usize,
     pub(crate) task: Task,
@@ -61,106 +57,100 @@ pub(crate) struct RunSpec {
     pub(crate) refresh: Refresh,
     pub(crate) overrides: Overrides,
     pub(crate) parallelism: usize,
-    /// The point at which it is ended.
+    /// The number of the crash point at which the process crashes.
     pub(crate) crashes_at: Option<u64>,
-    /// From when to when it stands still.
+    /// The start and the end of a pause of the process.
     pub(crate) paused_during: Option<(i64, i64)>,
-    /// What somebody else does between the plan and its application, and later.
+    /// Dashboard edits between plan and apply, and later.
     pub(crate) after_plan: Box<dyn FnOnce() + Send + Sync>,
     pub(crate) cancel: (CancelHandle, CancelToken),
     pub(crate) retry_seed: u64,
-    /// For how long somebody else's lock is waited for.
     pub(crate) lock_timeout: SignedDuration,
-    /// Whether its machine tells processes apart.
+    /// Whether the lock names the process.
     pub(crate) identifies_process: bool,
-    /// How it hears what becomes of lists.
     pub(crate) callbacks: Option<CallbackOptions>,
 }
 
-/// How a run ended.
 #[derive(Debug)]
 pub(crate) enum RunExit {
-    /// There is no plan.
+    /// The run ended without a plan.
     Failed,
-    /// The plan was saved; its text.
+    /// The text of the saved plan.
     Planned(String),
-    /// The saved plan is not applied: it was already, or the workspace is not as it saw it.
+    /// The saved plan was applied before, or the workspace changed since.
     Stale,
-    /// The plan must not be applied.
+    /// The conflicts and guard violations of the plan.
     Blocked(Vec<String>),
-    /// It was applied, or what of it could be.
+    /// The plan was applied, completely or in part.
     Applied {
         steps: usize,
-        /// What it came to.
         status: RunStatus,
-        /// Why steps failed.
         failures: Vec<String>,
     },
 }
 
 pub(crate) type SimulatedReconciler = Reconciler<SimulatedTransport, ProcessClock, CheckedStore>;
 
-/// A process that does what is ordered.
-pub(crate) fn process(machine: &Machine, order: RunSpec) -> Process<RunExit> {
-    let life = ProcessLifetime::crashing_at(order.crashes_at);
-    let stands_still = order.paused_during;
+pub(crate) fn process(machine: &Machine, spec: RunSpec) -> Process<RunExit> {
+    let lifetime = ProcessLifetime::crashing_at(spec.crashes_at);
+    let paused_during = spec.paused_during;
     let machine = machine.clone();
-    let of_process = Arc::clone(&life);
+    let lifetime_of_run = Arc::clone(&lifetime);
     Process {
-        future: Box::pin(async move { run(machine, order, of_process).await }),
-        lifetime: life,
-        paused_during: stands_still,
+        future: Box::pin(async move { run(machine, spec, lifetime_of_run).await }),
+        lifetime,
+        paused_during,
     }
 }
 
-async fn run(machine: Machine, order: RunSpec, life: Arc<ProcessLifetime>) -> RunExit {
-    let id = u32::try_from(order.number).unwrap();
-    machine.lifetimes.lock().unwrap().insert(id, Arc::clone(&life));
-    let began = machine.timeline.now();
+async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) -> RunExit {
+    let id = u32::try_from(spec.number).unwrap();
+    machine.lifetimes.lock().unwrap().insert(id, Arc::clone(&lifetime));
+    let started_at = machine.timeline.now();
     machine
         .workspace
         .lock()
         .unwrap()
         .run_started_at
-        .insert(order.number, began);
-    let session = reconciler(&machine, &order, &life);
-    let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
-    drop(session.store.prune_requests(oldest.unwrap_or_default()).await);
-    let end = match order.task {
-        Task::Plan => commands::plan(&machine, &session, order).await,
-        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &session, (order, life)).await,
+        .insert(spec.number, started_at);
+    let reconciler = reconciler(&machine, &spec, &lifetime);
+    let oldest = reconciler.clock.now().saturating_sub(machine.limits.longest_span());
+    drop(reconciler.store.prune_requests(oldest.unwrap_or_default()).await);
+    let end = match spec.task {
+        Task::Plan => commands::plan(&machine, &reconciler, spec).await,
+        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, (spec, lifetime)).await,
     };
-    session.client.flush_request_log().await;
+    reconciler.client.flush_request_log().await;
     machine.lifetimes.lock().unwrap().remove(&id);
     end
 }
 
-/// Plans and applies while nobody else changes the ledger.
+/// Plans and applies while it holds the state lock.
 async fn run_with_lock(
     machine: &Machine,
-    session: &SimulatedReconciler,
-    (order, life): (RunSpec, Arc<ProcessLifetime>),
+    reconciler: &SimulatedReconciler,
+    (spec, lifetime): (RunSpec, Arc<ProcessLifetime>),
 ) -> RunExit {
     let clock = ProcessClock {
         announced_waits: None,
-        ..session.clock.clone()
+        ..reconciler.clock.clone()
     };
-    let lives = Arc::clone(&machine.lifetimes);
-    let is_gone = move |process: &segctl::state::ProcessIdentity| {
-        let lives = lives.lock().unwrap();
-        lives.get(&process.id).is_none_or(|life| life.has_ended())
+    let lifetimes = Arc::clone(&machine.lifetimes);
+    let has_exited = move |process: &segctl::state::ProcessIdentity| {
+        let lifetimes = lifetimes.lock().unwrap();
+        lifetimes.get(&process.id).is_none_or(|lifetime| lifetime.has_ended())
     };
-    let claim = LockOptions {
+    let options = LockOptions {
         lock: Lock::acquired(
-            &format!("run {}", order.number),
+            &format!("run {}", spec.number),
             "segctl apply",
-            lock_holder(&order),
+            lock_holder(&spec),
             clock.now(),
         ),
-        timeout: order.lock_timeout,
-        has_exited: &is_gone,
+        timeout: spec.lock_timeout,
+        has_exited: &has_exited,
     };
-    let held = match HeldLock::acquire((&session.store, &clock), claim, &session.on_note).await {
+    let held = match HeldLock::acquire((&reconciler.store, &clock), options, &reconciler.on_note).await {
         Ok(held) => held,
         Err(error) => {
             machine
@@ -168,91 +158,91 @@ async fn run_with_lock(
                 .require_key_hidden("an error", &error.to_string());
             machine
                 .recorder
-                .log_event("plan", 23, || format!("there is no lock: {error}"));
+                .log_event("plan", 23, || format!("cannot acquire the lock: {error}"));
             return RunExit::Failed;
         }
     };
-    let stopper = order.cancel.0.clone();
-    let shelving = SimulatedPublisher {
+    let cancel_handle = spec.cancel.0.clone();
+    let publisher = SimulatedPublisher {
         published_files: machine.published_files.clone(),
-        lifetime: life,
+        lifetime,
         timeline: machine.timeline.clone(),
-        random: Arc::new(Mutex::new(Random::new(order.retry_seed))),
+        random: Arc::new(Mutex::new(Random::new(spec.retry_seed))),
         possible_states: machine.possible_states.clone(),
         recorder: machine.recorder.clone(),
-        actor: format!("segctl-{}", order.number),
+        actor: format!("segctl-{}", spec.number),
     };
-    let work = commands::apply(machine, session, (order, shelving));
+    let run = commands::apply(machine, reconciler, (spec, publisher));
     let end = held
-        .run_while_held((&session.store, &clock), work, (&session.on_note, &stopper))
+        .run_while_held((&reconciler.store, &clock), run, (&reconciler.on_note, &cancel_handle))
         .await;
-    if let Err(error) = held.release(&session.store).await {
-        (session.on_note)(format!("the ledger stays locked for a while: {error}"));
+    if let Err(error) = held.release(&reconciler.store).await {
+        (reconciler.on_note)(format!("the lock was not released and stays until it expires: {error}"));
     }
     end
 }
 
-fn lock_holder(order: &RunSpec) -> LockHolder {
+fn lock_holder(spec: &RunSpec) -> LockHolder {
     let process = segctl::state::ProcessIdentity {
         machine: "machine".to_owned(),
-        id: u32::try_from(order.number).unwrap(),
-        started: order.number.to_string(),
+        id: u32::try_from(spec.number).unwrap(),
+        started: spec.number.to_string(),
     };
     LockHolder {
         user: "ada".to_owned(),
         host: "runner".to_owned(),
-        process: order.identifies_process.then_some(process),
+        process: spec.identifies_process.then_some(process),
     }
 }
 
-fn reconciler(machine: &Machine, order: &RunSpec, life: &Arc<ProcessLifetime>) -> SimulatedReconciler {
-    let who = format!("segctl-{}", order.number);
-    let announced = Arc::new(Mutex::new(Vec::new()));
+fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>) -> SimulatedReconciler {
+    let actor = format!("segctl-{}", spec.number);
+    let announced_waits = Arc::new(Mutex::new(Vec::new()));
     let clock = ProcessClock {
         timeline: machine.timeline.clone(),
         clock_offset: machine.clock_offset.clone(),
-        lifetime: Arc::clone(life),
-        announced_waits: Some(Arc::clone(&announced)),
+        lifetime: Arc::clone(lifetime),
+        announced_waits: Some(Arc::clone(&announced_waits)),
         recorder: machine.recorder.clone(),
     };
-    let line = SimulatedTransport {
+    let transport = SimulatedTransport {
         workspace: Arc::clone(&machine.workspace),
         timeline: machine.timeline.clone(),
-        lifetime: Arc::clone(life),
+        lifetime: Arc::clone(lifetime),
         recorder: machine.recorder.clone(),
-        actor: who.clone(),
-        run: order.number,
+        actor: actor.clone(),
+        run: spec.number,
         possible_states: machine.possible_states.clone(),
         lock: machine.lock.clone(),
         cached_responses: Arc::default(),
     };
     let disk = SimulatedFileSystem {
         disk: Arc::clone(&machine.disk),
-        lifetime: Arc::clone(life),
+        lifetime: Arc::clone(lifetime),
         recorder: machine.recorder.clone(),
-        actor: who.clone(),
+        actor: actor.clone(),
     };
-    let (record, teller) = (machine.recorder.clone(), who.clone());
+    let (recorder, observer) = (machine.recorder.clone(), actor.clone());
     let limits = client_limits(machine);
-    let client = Client::new(line, clock.clone(), limits, order.retry_seed)
-        .with_cancellation(order.cancel.1.clone())
-        .with_wait_observer(move |waiting: &WaitNotice| {
-            if !record.has_bug(Bug::WaitsNotAnnounced) {
-                // What is waited for in parts may be there before.
-                let is_in_parts = matches!(waiting.reason, WaitReason::Callback(_));
-                announced.lock().unwrap().push((waiting.until, is_in_parts));
+    let client = Client::new(transport, clock.clone(), limits, spec.retry_seed)
+        .with_cancellation(spec.cancel.1.clone())
+        .with_wait_observer(move |notice: &WaitNotice| {
+            if !recorder.has_bug(Bug::WaitsNotAnnounced) {
+                // A wait for a callback may end before its announced time.
+                let may_end_early = matches!(notice.reason, WaitReason::Callback(_));
+                announced_waits.lock().unwrap().push((notice.until, may_end_early));
             }
-            record.log_event(&teller, 11, || {
-                format!("waits until {}: {:?}", waiting.until, waiting.reason)
+            recorder.log_event(&observer, 11, || {
+                format!("waits until {}: {:?}", notice.until, notice.reason)
             });
-            if let WaitReason::Retry(error) | WaitReason::AmbiguousWrite(error) = &waiting.reason {
-                record.require_key_hidden("a wait", &error.to_string());
+            if let WaitReason::Retry(error) | WaitReason::AmbiguousWrite(error) = &notice.reason {
+                recorder.require_key_hidden("a wait", &error.to_string());
             }
         });
     let store = || {
-        let (workspace, run) = (Arc::clone(&machine.workspace), order.number);
+        let (workspace, run) = (Arc::clone(&machine.workspace), spec.number);
         CheckedStore {
-            inner: DirectoryStore::with_filesystem(disk.clone(), "ledger"),
+            inner: DirectoryStore::with_filesystem(disk.clone(), "state"),
             possible_states: machine.possible_states.clone(),
             recorder: machine.recorder.clone(),
             on_request_log_failure: Box::new(move || {
@@ -262,17 +252,17 @@ fn reconciler(machine: &Machine, order: &RunSpec, life: &Arc<ProcessLifetime>) -
         }
     };
     let on_note = || {
-        let (record, who) = (machine.recorder.clone(), who.clone());
+        let (recorder, actor) = (machine.recorder.clone(), actor.clone());
         Box::new(move |note: String| {
-            record.log_event(&who, 13, || format!("notes: {note}"));
-            record.require_key_hidden("a note", &note);
+            recorder.log_event(&actor, 13, || format!("notes: {note}"));
+            recorder.require_key_hidden("a note", &note);
         })
     };
     Reconciler {
         client: if machine.recorder.has_bug(Bug::RequestLogNotShared) {
             client
         } else {
-            client.with_request_log(SharedCallLog::new(store(), on_note()))
+            client.with_request_log(SharedRequestLog::new(store(), on_note()))
         },
         clock,
         store: store(),
@@ -280,7 +270,6 @@ fn reconciler(machine: &Machine, order: &RunSpec, life: &Arc<ProcessLifetime>) -
     }
 }
 
-/// The limits that a run keeps.
 fn client_limits(machine: &Machine) -> RateLimits {
     if machine.recorder.has_bug(Bug::RateLimitsIgnored) {
         return RateLimits::default();

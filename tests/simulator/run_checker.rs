@@ -1,5 +1,5 @@
-//! What a run said that it does, held against what it does: every write belongs to a step of the plan that was shown,
-//! comes after what the step depends on, and ends as the receipt says.
+//! Compares a run's requests with its plan and its report: every write belongs to a planned step, comes after the steps
+//! that it depends on, and has the reported outcome.
 
 use super::ground_truth::{ActualSegment, Author, EffectTiming, GroundTruth, Meaning, SegmentChange};
 use super::injected_bugs::Bug;
@@ -15,32 +15,31 @@ use segctl::sandbox::HttpRequest;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// A run's plan and what came of its steps so far.
+/// A run's plan and the progress of its steps.
 pub(crate) struct RunChecker {
     plan: Plan,
     progress: Vec<StepProgress>,
     /// Whether file operations of the run may fail.
     has_disk_faults: bool,
-    /// Whether the plan was saved: what was read to see whether it still holds stands for the look before a write.
+    /// For a saved plan, the recheck counts as the read before each write.
     is_saved: bool,
-    /// How many changes there were when it was made, or when the saved one was looked at.
+    /// The number of changes when the plan was made, or when the saved plan was rechecked.
     changes_at_plan: usize,
 }
 
 #[derive(Clone, Default)]
 struct StepProgress {
     state: StepState,
-    /// How many changes there were when it began; in a saved plan, when its segment was looked at before.
+    /// The number of changes when the step started; for a saved plan, when its segment was last read.
     changes_at_start: usize,
-    /// How many looks at segments there were by then.
+    /// The number of reads when the step started.
     reads_at_start: usize,
-    /// The changes that it made, by their number.
+    /// The indexes of the changes that the step made.
     committed_changes: Vec<usize>,
-    /// Whether something went wrong while it was under way.
+    /// Whether a request failed while the step was in progress.
     had_fault: bool,
-    /// How many looks at segments there were when a write of it was refused that may have been made by an earlier delivery.
+    /// The number of reads when a write was rejected that an earlier delivery may have done.
     reads_at_rejection: Option<usize>,
-    /// Whether it is being taken back.
     is_rollback: bool,
 }
 
@@ -54,104 +53,102 @@ enum StepState {
 }
 
 impl RunChecker {
-    /// Takes the plan that was shown.
-    pub(crate) fn new(plan: &Plan, (is_saved, changes): (bool, usize), is_disk_troubled: bool) -> Self {
+    pub(crate) fn new(plan: &Plan, (is_saved, changes): (bool, usize), has_disk_faults: bool) -> Self {
         Self {
             changes_at_plan: changes,
             plan: plan.clone(),
             progress: vec![StepProgress::default(); plan.steps.len()],
-            has_disk_faults: is_disk_troubled,
+            has_disk_faults,
             is_saved,
         }
     }
 
-    /// Whether every step was said to be done.
+    /// Whether every step was reported as done.
     pub(crate) fn all_steps_done(&self) -> bool {
-        self.progress.iter().all(|facts| facts.state == StepState::Done)
+        self.progress.iter().all(|progress| progress.state == StepState::Done)
     }
 
     /// A write of the run took effect.
     pub(crate) fn record_commit(&mut self, step: Option<usize>, change: usize) {
-        if let Some(facts) = step.and_then(|step| self.progress.get_mut(step)) {
-            facts.committed_changes.push(change);
+        if let Some(progress) = step.and_then(|step| self.progress.get_mut(step)) {
+            progress.committed_changes.push(change);
         }
     }
 
-    /// A call of the run went wrong; one that is no write may have been made for any step.
+    /// Records a failed request. A read may belong to any running step.
     pub(crate) fn record_fault(&mut self, step: Option<usize>) {
-        for (place, facts) in self.progress.iter_mut().enumerate() {
-            if facts.state == StepState::Running && step.is_none_or(|step| step == place) {
-                facts.had_fault = true;
+        for (index, progress) in self.progress.iter_mut().enumerate() {
+            if progress.state == StepState::Running && step.is_none_or(|step| step == index) {
+                progress.had_fault = true;
             }
         }
     }
 
-    /// The service says that a write of the run is none; what that means is known when it is looked at.
-    pub(crate) fn record_rejection(&mut self, step: Option<usize>, looks_made: usize) {
-        if let Some(facts) = step.and_then(|step| self.progress.get_mut(step)) {
-            facts.reads_at_rejection = Some(looks_made);
+    /// Records that the service rejected a write as unchanged. The run has to read the segment to interpret that.
+    pub(crate) fn record_rejection(&mut self, step: Option<usize>, read_count: usize) {
+        if let Some(progress) = step.and_then(|step| self.progress.get_mut(step)) {
+            progress.reads_at_rejection = Some(read_count);
         }
     }
 
-    /// The step in a place.
-    pub(crate) fn step(&self, place: usize) -> Option<&Step> {
-        self.plan.steps.get(place)
+    pub(crate) fn step(&self, index: usize) -> Option<&Step> {
+        self.plan.steps.get(index)
     }
 
-    /// The step under way that a write is made for; a write about a list tells of people.
+    /// The running step that a write belongs to. `sent`: the people in the request's list.
     fn step_for_request(
         &self,
-        call: &HttpRequest,
-        (body, told): (&Value, Option<People>),
-        truth: &GroundTruth,
+        request: &HttpRequest,
+        (body, sent): (&Value, Option<People>),
+        ground_truth: &GroundTruth,
     ) -> Option<usize> {
         let steps = self.plan.steps.iter().zip(&self.progress).enumerate();
-        let mut under_way = steps.filter(|(_, (_, facts))| facts.state == StepState::Running);
-        let found = under_way.find(|(_, (step, facts))| match &step.action {
-            Action::SyncCohort(sending) if is_list_request(call) => {
-                matches_cohort_step((step, sending), body)
+        let mut running = steps.filter(|(_, (_, progress))| progress.state == StepState::Running);
+        let found = running.find(|(_, (step, progress))| match &step.action {
+            Action::SyncCohort(sync) if is_list_request(request) => {
+                matches_cohort_step((step, sync), body)
             }
-            Action::UploadUserList(uploading) if is_list_request(call) => {
-                matches_file_segment_step((step, uploading), call, (body, told))
+            Action::UploadUserList(upload) if is_list_request(request) => {
+                matches_file_segment_step((step, upload), request, (body, sent))
             }
-            _ => !is_list_request(call) && matches_step((step, facts.is_rollback), (call, body), truth),
+            _ => !is_list_request(request) && matches_step((step, progress.is_rollback), (request, body), ground_truth),
         });
-        found.map(|(place, _)| place)
+        found.map(|(index, _)| index)
     }
 }
 
-/// Whether a step may make such a write; one that is taken back leaves what was there before.
+/// Whether a step may send this write. A rollback may send any definition.
 fn matches_step(
-    (step, is_back): (&Step, bool),
-    (call, body): (&HttpRequest, &Value),
-    truth: &GroundTruth,
+    (step, is_rollback): (&Step, bool),
+    (request, body): (&HttpRequest, &Value),
+    ground_truth: &GroundTruth,
 ) -> bool {
-    let id = call
+    let id = request
         .path
         .strip_prefix("/v3/custom-segments/")
         .or_else(|| body["cs_id"].as_str());
-    let is_of_target = |target: &segctl::plan::step::Target| Some(target.id.as_str()) == id;
-    let is_definition = |wanted: &Payload| amounts_of_payload(wanted) == meaning_of_request(body).amounts;
-    let is_put_away = call.path.ends_with("/archive");
+    let is_target = |target: &segctl::plan::step::Target| Some(target.id.as_str()) == id;
+    let is_definition = |desired: &Payload| amounts_of_payload(desired) == meaning_of_request(body).amounts;
+    let is_archive = request.path.ends_with("/archive");
     match &step.action {
-        // The one that has the name and is hidden is taken out, made what is declared, or put back.
-        Action::Create(wanted) => match call.method.as_str() {
-            "POST" => body["name"] == step.segment.as_str() && is_definition(wanted.payload()),
-            _ if call.path.starts_with("/v2/") => body["name"] == step.segment.as_str(),
+        // A hidden segment with the name may be unarchived, updated, or archived again.
+        Action::Create(desired) => match request.method.as_str() {
+            "POST" => body["name"] == step.segment.as_str() && is_definition(desired.payload()),
+            _ if request.path.starts_with("/v2/") => body["name"] == step.segment.as_str(),
             _ => {
-                let holder = id.and_then(|id| truth.segments.get(id));
+                let holder = id.and_then(|id| ground_truth.segments.get(id));
                 holder.is_some_and(|holder| holder.name == step.segment.as_str())
-                    && is_definition(wanted.payload())
+                    && is_definition(desired.payload())
             }
         },
         Action::Update(change) => {
             let is_name = body.get("name").is_none_or(|name| *name == change.name.as_str());
-            let is_change = is_back || is_name && is_definition(change.desired.payload());
-            is_of_target(&change.target)
-                && (call.path.starts_with("/v3/") && is_change || call.path.ends_with("/unarchive"))
+            let is_change = is_rollback || is_name && is_definition(change.desired.payload());
+            is_target(&change.target)
+                && (request.path.starts_with("/v3/") && is_change || request.path.ends_with("/unarchive"))
         }
-        Action::Archive(target) => is_of_target(target) && is_put_away,
-        Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
+        Action::Archive(target) => is_target(target) && is_archive,
+        Action::Unarchive(target) => is_target(target) && request.path.ends_with("/unarchive"),
         Action::SyncCohort(_) | Action::UploadUserList(_) => false,
     }
 }
@@ -170,10 +167,10 @@ fn amounts_of_payload(payload: &Payload) -> std::collections::BTreeSet<i64> {
 }
 
 impl SimulatedWorkspace {
-    /// A run is about to make a write: it must be one that was announced, and not too early.
-    pub(crate) fn check_request(&mut self, run: usize, call: &HttpRequest) -> Option<usize> {
-        let body: Value = serde_json::from_slice(&call.body).unwrap();
-        let id = call
+    /// Checks that a write belongs to a planned step whose dependencies are done, and returns the step.
+    pub(crate) fn check_request(&mut self, run: usize, request: &HttpRequest) -> Option<usize> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let id = request
             .path
             .strip_prefix("/v3/custom-segments/")
             .or_else(|| body["cs_id"].as_str());
@@ -189,99 +186,99 @@ impl SimulatedWorkspace {
         };
         let target = id.or_else(named).or_else(keyed);
         self.recorder.require(
-            target.is_none_or(|id| creates_segment(call) || !self.unmanaged.contains(id)),
-            "nothing foreign is written",
-            || format!("{} {} {body}", call.method, call.path),
+            target.is_none_or(|id| creates_segment(request) || !self.unmanaged.contains(id)),
+            "no unmanaged segment is written",
+            || format!("{} {} {body}", request.method, request.path),
         );
-        let witness = self.run_checkers.get(&run);
-        let told = is_list_request(call)
-            .then(|| self.people_in_request(call, &body))
+        let checker = self.run_checkers.get(&run);
+        let sent = is_list_request(request)
+            .then(|| self.people_in_request(request, &body))
             .flatten();
         let step =
-            witness.and_then(|witness| witness.step_for_request(call, (&body, told), &self.ground_truth));
+            checker.and_then(|checker| checker.step_for_request(request, (&body, sent), &self.ground_truth));
         self.recorder
             .require(step.is_some(), "every write is in the plan", || {
                 format!(
-                    "{} {} {body} belongs to no step under way ({told:?})",
-                    call.method, call.path
+                    "{} {} {body} belongs to no running step ({sent:?})",
+                    request.method, request.path
                 )
             });
-        let (witness, step) = (witness?, step?);
-        let facts = &witness.progress[step];
-        let unmet = witness.plan.steps[step].depends_on.iter().find(|need| {
-            let state = witness.progress.get(**need - 1).map(|facts| facts.state);
+        let (checker, step) = (checker?, step?);
+        let progress = &checker.progress[step];
+        let unmet = checker.plan.steps[step].depends_on.iter().find(|dependency| {
+            let state = checker.progress.get(**dependency - 1).map(|progress| progress.state);
             state != Some(StepState::Done)
         });
         self.recorder.require(
-            unmet.is_none() || facts.is_rollback,
+            unmet.is_none() || progress.is_rollback,
             "writes keep the order of the plan",
-            || format!("step {} was to wait for step {unmet:?}", step + 1),
+            || format!("step {} did not wait for step {unmet:?}", step + 1),
         );
-        let is_change = match &witness.plan.steps[step].action {
+        let is_change = match &checker.plan.steps[step].action {
             Action::SyncCohort(_) | Action::UploadUserList(_) => {
-                witness.plan.steps[step].action.target().is_some()
+                checker.plan.steps[step].action.target().is_some()
             }
-            _ => call.path.starts_with("/v3/") && call.method == "PATCH",
+            _ => request.path.starts_with("/v3/") && request.method == "PATCH",
         };
-        let is_look_due = is_change && !witness.is_saved;
-        let is_looked_at =
-            target.is_some_and(|id| self.ground_truth.has_read_since(run, id, facts.reads_at_start));
+        let needs_read = is_change && !checker.is_saved;
+        let was_read =
+            target.is_some_and(|id| self.ground_truth.has_read_since(run, id, progress.reads_at_start));
         self.recorder.require(
-            is_looked_at || !is_look_due,
-            "what is overwritten is looked at right before",
-            || format!("{} {} {body}", call.method, call.path),
+            was_read || !needs_read,
+            "a segment is read right before it is overwritten",
+            || format!("{} {} {body}", request.method, request.path),
         );
-        let has_file = witness.plan.steps[step].origin.is_some();
+        let has_file = checker.plan.steps[step].origin.is_some();
         let target = target.map(str::to_owned);
-        if call.path.ends_with("/archive") && !has_file {
+        if request.path.ends_with("/archive") && !has_file {
             self.require_may_archive(target.as_deref().unwrap_or_default(), &body);
         }
-        self.require_no_duplicate_create(&body, call);
+        self.require_no_duplicate_create(&body, request);
         Some(step)
     }
 
-    /// What no run ever wrote is archived only where a file says so.
+    /// A segment that no run wrote is archived only if it is declared as archived, or managed by a pattern.
     fn require_may_archive(&self, id: &str, body: &Value) {
         let mut changes = self.ground_truth.changes.iter().filter(|change| change.id == id);
         let is_written =
             changes.any(|change| matches!(change.author, Author::Run(_) | Author::LateRequest(_)));
-        // As the run knows it: it may have been renamed since.
+        // The name in the request: the segment may have been renamed since.
         let name = body["name"].as_str();
-        let is_owned = self.manages_external_segments && name.is_some_and(|name| name.starts_with("by hand"));
+        let matches_pattern =
+            self.manages_external_segments && name.is_some_and(|name| name.starts_with("manual "));
         let is_written = is_written || self.was_reported_archived(id);
         self.recorder.require(
-            is_written || is_owned,
-            "nothing is archived that no run wrote",
+            is_written || matches_pattern,
+            "no segment is archived that no run wrote",
             || format!("{id}, {name:?}"),
         );
     }
 
-    /// Whether a run was told that a segment is away, as it wanted it to be: it is kept away from then on.
+    /// Whether a run reported an archive step as done. segctl manages the segment from then on.
     fn was_reported_archived(&self, id: &str) -> bool {
-        self.run_checkers.values().any(|witness| {
-            let mut steps = witness.plan.steps.iter().zip(&witness.progress);
-            steps.any(|(step, facts)| {
-                let is_done = facts.state == StepState::Done;
+        self.run_checkers.values().any(|checker| {
+            let mut steps = checker.plan.steps.iter().zip(&checker.progress);
+            steps.any(|(step, progress)| {
+                let is_done = progress.state == StepState::Done;
                 is_done && matches!(&step.action, Action::Archive(target) if target.id.as_str() == id)
             })
         })
     }
 
-    /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that
-    /// makes one although the first is still there under another.
-    fn require_no_duplicate_create(&self, body: &Value, call: &HttpRequest) {
-        // Lists keep their names.
-        if call.method != "POST" || is_list_request(call) {
+    /// Names are unique. A run can only create a second segment for a declaration if the first one was renamed.
+    fn require_no_duplicate_create(&self, body: &Value, request: &HttpRequest) {
+        // segctl does not rename cohorts and file segments.
+        if request.method != "POST" || is_list_request(request) {
             return;
         }
         let name = body["name"].as_str().unwrap_or_default();
         let meaning = meaning_of_request(body);
-        let mut made = self.ground_truth.changes.iter().filter(|change| {
+        let mut creations = self.ground_truth.changes.iter().filter(|change| {
             change.before.is_none()
                 && matches!(change.author, Author::Run(_) | Author::LateRequest(_))
                 && change.after.name == name
         });
-        let twin = made.find(|change| {
+        let duplicate = creations.find(|change| {
             let segment = &self.ground_truth.segments[&change.id];
             !segment.is_archived
                 && segment.name != name
@@ -289,8 +286,8 @@ impl SimulatedWorkspace {
                 && !self.was_edited_in_dashboard(&change.id)
         });
         self.recorder
-            .require(twin.is_none(), "a declared name has one segment", || {
-                format!("`{name}` is made again although {twin:?} is there")
+            .require(duplicate.is_none(), "a declared name has one segment", || {
+                format!("`{name}` is created again although {duplicate:?} exists")
             });
     }
 
@@ -299,28 +296,27 @@ impl SimulatedWorkspace {
         changes.any(|change| change.id == id && change.author == Author::Dashboard)
     }
 
-    /// A step of a run begins or ends.
     pub(crate) fn record_step_event(&mut self, run: usize, event: StepEvent<'_>) {
-        let (changes, looks) = (self.ground_truth.changes.len(), self.ground_truth.read_count);
-        let truth = &self.ground_truth;
-        let Some(witness) = self.run_checkers.get_mut(&run) else {
+        let (changes, reads) = (self.ground_truth.changes.len(), self.ground_truth.read_count);
+        let ground_truth = &self.ground_truth;
+        let Some(checker) = self.run_checkers.get_mut(&run) else {
             return;
         };
         match event {
             StepEvent::Started(step) => {
-                let facts = &mut witness.progress[step.number - 1];
-                facts.is_rollback = facts.state != StepState::Pending;
-                facts.state = StepState::Running;
-                facts.had_fault = false;
-                facts.reads_at_rejection = None;
-                let target = step.action.target().filter(|_| witness.is_saved);
-                let looked_from =
-                    target.and_then(|target| truth.changes_at_last_read(run, target.id.as_str()));
-                facts.changes_at_start = looked_from.unwrap_or(changes);
-                facts.reads_at_start = looks;
+                let progress = &mut checker.progress[step.number - 1];
+                progress.is_rollback = progress.state != StepState::Pending;
+                progress.state = StepState::Running;
+                progress.had_fault = false;
+                progress.reads_at_rejection = None;
+                let target = step.action.target().filter(|_| checker.is_saved);
+                let changes_at_read =
+                    target.and_then(|target| ground_truth.changes_at_last_read(run, target.id.as_str()));
+                progress.changes_at_start = changes_at_read.unwrap_or(changes);
+                progress.reads_at_start = reads;
                 self.recorder.log_event("plan", step.number as u64, || {
                     format!(
-                        "step {} begins: {} `{}`",
+                        "step {} starts: {} `{}`",
                         step.number,
                         step.action.as_str(),
                         step.segment
@@ -329,8 +325,8 @@ impl SimulatedWorkspace {
             }
             StepEvent::Finished(entry) => {
                 let entry = &inject_outcome_bug(&self.recorder, entry);
-                let facts = &mut witness.progress[entry.number - 1];
-                facts.state = if entry.outcome.is_done() {
+                let progress = &mut checker.progress[entry.number - 1];
+                progress.state = if entry.outcome.is_done() {
                     StepState::Done
                 } else {
                     StepState::NotDone
@@ -347,87 +343,87 @@ impl SimulatedWorkspace {
     }
 
     fn check_outcome(&self, run: usize, entry: &StepReport) {
-        let witness = &self.run_checkers[&run];
-        let step = &witness.plan.steps[entry.number - 1];
-        let facts = &witness.progress[entry.number - 1];
-        let fault = match &entry.outcome {
-            // What is not as the step wanted it is said to be so.
+        let checker = &self.run_checkers[&run];
+        let step = &checker.plan.steps[entry.number - 1];
+        let progress = &checker.progress[entry.number - 1];
+        let error = match &entry.outcome {
+            // The note reports that the segment differs from the plan.
             StepOutcome::Applied { notes, .. } if notes.iter().any(|note| note.contains("next plan")) => None,
             StepOutcome::Applied { id, .. } | StepOutcome::Unchanged { id, .. } => {
-                self.reason_not_applied(run, (step, facts), id.as_str())
+                self.reason_not_applied(run, (step, progress), id.as_str())
             }
-            StepOutcome::Failed { message } => self.reason_not_failed((step, facts), message),
-            StepOutcome::NotAttempted if !facts.committed_changes.is_empty() => {
+            StepOutcome::Failed { message } => self.reason_not_failed((step, progress), message),
+            StepOutcome::NotAttempted if !progress.committed_changes.is_empty() => {
                 Some("something was written".to_owned())
             }
             StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => {
-                let needs = step
+                let dependencies = step
                     .depends_on
                     .iter()
-                    .filter_map(|need| witness.progress.get(need - 1));
-                let is_unmet = needs.clone().any(|facts| facts.state == StepState::NotDone);
-                (!is_unmet || !facts.committed_changes.is_empty())
-                    .then(|| format!("it could have gone on after `{name}`"))
+                    .filter_map(|dependency| checker.progress.get(dependency - 1));
+                let is_unmet = dependencies.clone().any(|progress| progress.state == StepState::NotDone);
+                (!is_unmet || !progress.committed_changes.is_empty())
+                    .then(|| format!("`{name}` did not block it"))
             }
-            StepOutcome::Skipped(SkipReason::Drifted) => self.reason_not_drifted(run, (witness, step)),
+            StepOutcome::Skipped(SkipReason::Drifted) => self.reason_not_drifted(run, (checker, step)),
             StepOutcome::Unknown { message } => {
-                let has_lost_lock = message.contains("lock was taken away");
+                let has_lost_lock = message.contains("lost the state lock");
                 let target = step.action.target().map(|target| target.id.as_str());
-                let is_touched = target.is_some_and(|id| {
+                let has_other_changes = target.is_some_and(|id| {
                     self.ground_truth
-                        .was_changed_by_others(id, facts.changes_at_start, run)
+                        .was_changed_by_others(id, progress.changes_at_start, run)
                 });
-                let is_unlooked = facts.reads_at_rejection.is_some_and(|since| {
+                let lacks_read = progress.reads_at_rejection.is_some_and(|since| {
                     target.is_some_and(|id| !self.ground_truth.has_read_since(run, id, since))
                 });
-                let is_unheard = message.contains("accepted, outcome not known")
+                let is_result_pending = message.contains("upload accepted; result pending")
                     && (message.contains("the run ended before")
-                        || !self.callbacks.has_received_callback(&facts.committed_changes));
+                        || !self.callbacks.has_received_callback(&progress.committed_changes));
                 let is_dropped = message.contains(COHORT_DROPPED_MESSAGE) && self.is_name_holder_hidden(step);
-                let is_excused = facts.had_fault
+                let is_excused = progress.had_fault
                     || is_dropped
-                    || is_unheard
-                    // What a cohort's first call made has to be looked for, and that is not done any more.
-                    || message.contains("the run was stopped before it was sent")
-                    || witness.has_disk_faults
+                    || is_result_pending
+                    // The run was cancelled before it could read the result of a cohort's first request.
+                    || message.contains("the run was interrupted before the request was sent")
+                    || checker.has_disk_faults
                     || has_lost_lock
-                    || is_touched
-                    || is_unlooked;
-                (!is_excused).then(|| "every answer came".to_owned())
+                    || has_other_changes
+                    || lacks_read;
+                (!is_excused).then(|| "every request got a response".to_owned())
             }
-            StepOutcome::RolledBack => self.reason_not_rolled_back(run, facts),
+            StepOutcome::RolledBack => self.reason_not_rolled_back(run, progress),
             StepOutcome::NotAttempted => None,
         };
         self.recorder
-            .require(fault.is_none(), "the receipt is the truth", || {
+            .require(error.is_none(), "the run report is correct", || {
                 format!(
-                    "step {} of `{}` is said to be {:?}: {}",
+                    "step {} of `{}` is reported as {:?}: {}",
                     entry.number,
                     entry.segment,
                     entry.outcome,
-                    fault.unwrap_or_default()
+                    error.unwrap_or_default()
                 )
             });
     }
 
-    /// Whether a segment of a list is put away and the run could know. No call about it says so, and a list of segments that
-    /// shows what is put away, or that was read before it was, does not either.
+    /// Whether a cohort or file segment is archived and the run could know it.
+    /// It could not if listings include archived segments, or if the segment was archived after the listing.
     fn is_known_archived(&self, (id, segment): (&str, &ActualSegment), run: usize) -> bool {
         let planned_at = self.run_checkers[&run].changes_at_plan;
-        let is_unseen = self.shows_archived
+        let is_hidden = self.shows_archived
             && !matches!(
                 self.ground_truth.last_lifecycle_author(id),
                 Some(Author::Run(_) | Author::LateRequest(_))
             );
-        segment.is_archived && !is_unseen && !self.ground_truth.was_changed_by_others(id, planned_at, run)
+        segment.is_archived && !is_hidden && !self.ground_truth.was_changed_by_others(id, planned_at, run)
     }
 
-    /// Whether no list shows who has the name of a step's cohort, or keeps it for ever, or the cohort has another name.
+    /// Whether the cohort was renamed, or its name is in use by an archived segment or reserved.
     fn is_name_holder_hidden(&self, step: &Step) -> bool {
         let name = step.segment.as_str();
-        if let Action::SyncCohort(sending) = &step.action
-            && let Some((_, live)) = self.ground_truth.by_cohort_key(&sending.cohort.key)
-            && live.name != name
+        if let Action::SyncCohort(sync) = &step.action
+            && let Some((_, segment)) = self.ground_truth.by_cohort_key(&sync.cohort.key)
+            && segment.name != name
         {
             return true;
         }
@@ -437,71 +433,73 @@ impl SimulatedWorkspace {
         }
     }
 
-    /// Why a step that is said to be applied is not.
+    /// Why a step that is reported as applied is not.
     fn reason_not_applied(
         &self,
         run: usize,
-        (step, facts): (&Step, &StepProgress),
+        (step, progress): (&Step, &StepProgress),
         id: &str,
     ) -> Option<String> {
-        if facts.is_rollback
+        if progress.is_rollback
             || self
                 .ground_truth
-                .was_changed_by_others(id, facts.changes_at_start, run)
+                .was_changed_by_others(id, progress.changes_at_start, run)
         {
             return None;
         }
         let Some(segment) = self.ground_truth.segments.get(id) else {
             return Some(format!("there is no segment {id}"));
         };
-        let is_stored = |name: &str, wanted: &Payload| {
-            let wanted = meaning_of_payload(wanted);
+        let has_definition = |name: &str, desired: &Payload| {
+            let desired = meaning_of_payload(desired);
             segment.name == name
                 && !segment.is_archived
-                && segment.meaning.amounts == wanted.amounts
-                && segment.meaning.refers_to.len() == wanted.refers_to.len()
+                && segment.meaning.amounts == desired.amounts
+                && segment.meaning.refers_to.len() == desired.refers_to.len()
         };
-        let is_there = match &step.action {
-            Action::Create(wanted) => is_stored(step.segment.as_str(), wanted.payload()),
-            Action::Update(change) => is_stored(change.name.as_str(), change.desired.payload()),
+        let is_applied = match &step.action {
+            Action::Create(desired) => has_definition(step.segment.as_str(), desired.payload()),
+            Action::Update(change) => has_definition(change.name.as_str(), change.desired.payload()),
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
             Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
-            Action::SyncCohort(sending) => {
-                let wanted = people::people_in_members(&sending.cohort.members);
-                !self.is_known_archived((id, segment), run) && self.has_desired_people(id, wanted)
+            Action::SyncCohort(sync) => {
+                let desired = people::people_in_members(&sync.cohort.members);
+                !self.is_known_archived((id, segment), run) && self.has_desired_people(id, desired)
             }
-            Action::UploadUserList(uploading) => {
-                let wanted = people::people_in_users(&uploading.upload.users);
-                // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
-                let is_unseen = segment.is_archived && self.shows_archived;
-                let is_in_doubt = is_unseen
+            Action::UploadUserList(upload) => {
+                let desired = people::people_in_users(&upload.upload.users);
+                // If listings include archived segments, a run cannot see that the segment is archived and lost its users.
+                let is_hidden = segment.is_archived && self.shows_archived;
+                let is_uncertain = is_hidden
                     || self
                         .callbacks
                         .segment_has_unreported_failure(id, self.run_started_at[&run]);
                 !self.is_known_archived((id, segment), run)
-                    && (is_in_doubt || self.has_desired_people(id, wanted))
+                    && (is_uncertain || self.has_desired_people(id, desired))
             }
         };
-        (!is_there).then(|| format!("it is {segment:?}"))
+        (!is_applied).then(|| format!("it is {segment:?}"))
     }
 
-    /// Why a step that is said to have failed has not.
-    fn reason_not_failed(&self, (step, facts): (&Step, &StepProgress), message: &str) -> Option<String> {
+    /// Why a step that is reported as failed has not failed.
+    fn reason_not_failed(&self, (step, progress): (&Step, &StepProgress), message: &str) -> Option<String> {
         let target = step.action.target().map(|target| target.id.as_str());
-        let made = facts
+        let committed = progress
             .committed_changes
             .iter()
             .filter_map(|change| self.ground_truth.changes.get(*change));
-        let mut ids = target.into_iter().chain(made.map(|change| change.id.as_str()));
+        let mut ids = target
+            .into_iter()
+            .chain(committed.map(|change| change.id.as_str()));
         let is_unread =
             message.contains("could not read") && ids.any(|id| self.callbacks.has_unreadable_list(id));
-        let is_told = is_unread
-            || message.contains("had to be taken out")
-            || message.contains("was taken out to see")
-            || message.contains("calls were made")
-            // A call that made the segment was doubled, so that it was refused as well: nobody knows whose the segment is.
-            || facts.had_fault
-                && matches!(&step.action, Action::UploadUserList(uploading) if uploading.target.is_none())
+        let is_explained = is_unread
+            || message.contains("had to be unarchived")
+            || message.contains("was unarchived to identify")
+            || message.contains("requests were sent")
+            // The create request arrived twice and was refused the second time, so the run cannot know its segment.
+            || progress.had_fault
+                && matches!(&step.action, Action::UploadUserList(upload) if upload.target.is_none())
                 && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
         let is_main = |change: &SegmentChange| {
             let (before, after) = (change.before.as_ref(), &change.after);
@@ -515,7 +513,7 @@ impl SimulatedWorkspace {
                 Action::UploadUserList(_) => before.is_none() || change.effect == EffectTiming::Queued,
             }
         };
-        let mut committed = facts
+        let mut committed = progress
             .committed_changes
             .iter()
             .filter_map(|change| self.ground_truth.changes.get(*change));
@@ -527,43 +525,43 @@ impl SimulatedWorkspace {
                 .iter()
                 .rev()
                 .take_while(|later| !std::ptr::eq(*later, *change));
-            // Somebody changed it since, so that the run could not know that it had been done.
+            // A dashboard user changed the segment since, so the run could not see that the step was done.
             !later
                 .into_iter()
                 .any(|later| later.id == change.id && later.author == Author::Dashboard)
         });
-        done.filter(|_| !is_told)
+        done.filter(|_| !is_explained)
             .map(|change| format!("it was done: {change:?}"))
     }
 
-    /// Why a step that is said to have been skipped for a change since the plan was not to be.
-    fn reason_not_drifted(&self, run: usize, (witness, step): (&RunChecker, &Step)) -> Option<String> {
+    /// Why a step that was skipped as drifted had not drifted.
+    fn reason_not_drifted(&self, run: usize, (checker, step): (&RunChecker, &Step)) -> Option<String> {
         let target = step.action.target()?;
         let segment = self.ground_truth.segments.get(target.id.as_str())?;
         if segment.kind != SegmentKind::Filter {
-            let since = if witness.is_saved {
+            let since = if checker.is_saved {
                 0
             } else {
-                witness.changes_at_plan
+                checker.changes_at_plan
             };
-            let is_touched = self
+            let has_other_changes = self
                 .ground_truth
                 .was_changed_by_others(target.id.as_str(), since, run);
-            return (segment.name == target.remote_name.as_str() && !is_touched)
-                .then(|| "nobody else changed it".to_owned());
+            return (segment.name == target.remote_name.as_str() && !has_other_changes)
+                .then(|| "no other author changed it".to_owned());
         }
         let payload: Payload = Payload {
             included_filters: segment.definition["included_filters"].clone(),
             excluded_filters: Some(segment.definition["excluded_filters"].clone()),
         };
         let is_as_planned = segment.name == target.remote_name.as_str()
-            && Some(exact_digest(&payload, &witness.plan.references)) == target.digest;
-        is_as_planned.then(|| format!("it is as the plan saw it: {segment:?}"))
+            && Some(exact_digest(&payload, &checker.plan.references)) == target.digest;
+        is_as_planned.then(|| format!("it matches the plan: {segment:?}"))
     }
 
-    /// Why a step that is said to have been taken back was not.
-    fn reason_not_rolled_back(&self, run: usize, facts: &StepProgress) -> Option<String> {
-        let first = facts
+    /// Why a step that is reported as rolled back is not.
+    fn reason_not_rolled_back(&self, run: usize, progress: &StepProgress) -> Option<String> {
+        let first = progress
             .committed_changes
             .first()
             .and_then(|change| self.ground_truth.changes.get(*change));
@@ -575,29 +573,28 @@ impl SimulatedWorkspace {
             return None;
         }
         let (before, now) = (first.before.as_ref()?, &self.ground_truth.segments[&first.id]);
-        let is_back = before.name == now.name && before.meaning.has_same_members(&now.meaning);
-        (!is_back).then(|| format!("it was {before:?} and is {now:?}"))
+        let is_rolled_back = before.name == now.name && before.meaning.has_same_members(&now.meaning);
+        (!is_rolled_back).then(|| format!("it was {before:?} and is {now:?}"))
     }
 }
 
-/// What is said where a cohort was to be made and no list shows it.
+/// Part of the message for a cohort that MoEngage dropped.
 pub(crate) const COHORT_DROPPED_MESSAGE: &str = "lists no segment of that name";
 
-/// Whether a call is refused where there is a segment of the name already.
-fn creates_segment(call: &HttpRequest) -> bool {
-    call.method == "POST" && !call.path.ends_with("/cohortsync")
+/// Whether MoEngage refuses a request if its name is in use.
+fn creates_segment(request: &HttpRequest) -> bool {
+    request.method == "POST" && !request.path.ends_with("/cohortsync")
 }
 
-/// What would be told by mistake.
-fn inject_outcome_bug(record: &Recorder, entry: &StepReport) -> StepReport {
+fn inject_outcome_bug(recorder: &Recorder, entry: &StepReport) -> StepReport {
     let mut entry = entry.clone();
     let failed = || StepOutcome::Failed {
         message: "it failed".to_owned(),
     };
     entry.outcome = match entry.outcome {
-        StepOutcome::Unknown { .. } if record.has_bug(Bug::UnknownReportedAsFailed) => failed(),
-        StepOutcome::Applied { .. } if record.has_bug(Bug::AppliedReportedAsFailed) => failed(),
-        StepOutcome::Failed { .. } if record.has_bug(Bug::FailedReportedAsApplied) => {
+        StepOutcome::Unknown { .. } if recorder.has_bug(Bug::UnknownReportedAsFailed) => failed(),
+        StepOutcome::Applied { .. } if recorder.has_bug(Bug::AppliedReportedAsFailed) => failed(),
+        StepOutcome::Failed { .. } if recorder.has_bug(Bug::FailedReportedAsApplied) => {
             StepOutcome::applied(SegmentId::new("none"), Vec::new())
         }
         outcome => outcome,
@@ -605,7 +602,6 @@ fn inject_outcome_bug(record: &Recorder, entry: &StepReport) -> StepReport {
     entry
 }
 
-/// Told of steps by a run.
 pub(crate) fn step_event_listener(
     workspace: &Arc<Mutex<SimulatedWorkspace>>,
     run: usize,

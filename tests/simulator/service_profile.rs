@@ -1,4 +1,4 @@
-//! How the service of a seed behaves where nothing is documented, what its limits are, and what the workspace allows.
+//! The undocumented API behavior, the rate limits and the policy of a seed.
 
 use super::random::Random;
 use segctl::model::{EndpointClass, NamePattern, Policy, PublishLocation};
@@ -9,17 +9,16 @@ use segctl::sandbox::{
 };
 use std::collections::BTreeMap;
 
-/// The rules of one seed.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceProfile {
     pub(crate) settings: SandboxSettings,
     pub(crate) policy: Policy,
     pub(crate) limits: RateLimits,
-    /// Milliseconds that the service's clock is ahead.
+    /// How far the service's clock is ahead, in milliseconds.
     pub(crate) service_clock_offset: i64,
-    /// Whether files declare cohorts and file segments, too.
+    /// Whether the configuration also declares cohorts and file segments.
     pub(crate) has_member_lists: bool,
-    /// Whether runs ask to hear what becomes of lists.
+    /// Whether runs receive callbacks.
     pub(crate) receives_callbacks: bool,
 }
 
@@ -34,7 +33,7 @@ impl ServiceProfile {
         ];
         let (mut rate_limits, mut limits) = draw_limits(random);
         if let sandbox::RateLimitMode::Custom(table) = &mut rate_limits {
-            // A stream of its own, so that other seeds are what they are without lists.
+            // A separate stream, so that lists do not change the other draws.
             draw_list_limits(&mut random.clone().fork(), (table, &mut limits));
         }
         let settings = SandboxSettings {
@@ -87,16 +86,16 @@ impl ServiceProfile {
         if random.percent(10) {
             policy
                 .managed_patterns
-                .push(NamePattern::parse("by hand*").unwrap());
+                .push(NamePattern::parse("manual *").unwrap());
         }
-        // A stream of its own likewise.
-        let hears = has_lists && random.clone().fork().percent(60);
+        // A separate stream, for the same reason.
+        let receives_callbacks = has_lists && random.clone().fork().percent(60);
         Self {
             settings,
             policy,
             limits,
             has_member_lists: has_lists,
-            receives_callbacks: hears,
+            receives_callbacks,
             service_clock_offset: if random.percent(10) {
                 random.between(-3_600_000, 3_600_000)
             } else {
@@ -107,25 +106,24 @@ impl ServiceProfile {
 }
 
 impl ServiceProfile {
-    /// Whether the workspace's own rules are why there is a conflict or a refusal.
-    pub(crate) fn explains(&self, why: &str) -> bool {
+    /// Whether the seed's profile causes a conflict or guard violation, given as its `Debug` text.
+    pub(crate) fn explains(&self, conflict: &str) -> bool {
         let is_tight = self.settings.active_limit < 1000;
         let is_guarded = self.policy.guards.archive < 100;
-        let is_kept = self.settings.archived_definitions_conflict;
-        // A segment that was removed from the files may be found again, by its definition, as one of another name; its
-        // former name cannot be declared again then.
-        let are_names_kept = !self.settings.rename_frees_old_name;
-        is_kept && why.starts_with("DefinitionTaken")
-                || are_names_kept && why.starts_with("NameReserved")
-                // Former names that were given to other segments, whose files are gone, and that the first one still lists.
-                || why.starts_with("PreviousNameLive")
-                || why.starts_with("AmbiguousTarget")
-                || is_tight && why.starts_with("ActiveLimit")
-                || is_guarded && (why.starts_with("Archives") || why.starts_with("Updates"))
+        let has_archived_definitions = self.settings.archived_definitions_conflict;
+        // segctl may match a removed segment by its definition and rename it. Its old name cannot be declared then.
+        let are_names_reserved = !self.settings.rename_frees_old_name;
+        has_archived_definitions && conflict.starts_with("DefinitionTaken")
+                || are_names_reserved && conflict.starts_with("NameReserved")
+                // A previous name of a segment now belongs to another segment, which is no longer declared.
+                || conflict.starts_with("PreviousNameInUse")
+                || conflict.starts_with("AmbiguousTarget")
+                || is_tight && conflict.starts_with("ActiveLimit")
+                || is_guarded && (conflict.starts_with("Archives") || conflict.starts_with("Updates"))
     }
 }
 
-/// The documented limits, or much lower ones, as the service and the files have them.
+/// The documented limits, or much lower ones, for the service and for the client.
 fn draw_limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
     let mut limits = RateLimits::default();
     if random.percent(70) {
@@ -140,20 +138,20 @@ fn draw_limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
     ];
     let mut table = BTreeMap::new();
     let mut drawn = || [(random.below(8) + 2, 60), (random.below(60) + 20, 3600)];
-    // The service may count these two as one; then they have one limit.
+    // The service may count listings and creates in one window, so both have the same limits.
     let pooled = drawn();
-    for (class, of_client) in classes {
+    for (class, client_class) in classes {
         let is_pooled = matches!(class, RateLimitClass::List | RateLimitClass::Create);
         let windows = if is_pooled { pooled } else { drawn() };
-        let of_service = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
-        table.insert(class, of_service.to_vec());
-        let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
-        limits.set(of_client, of_files.to_vec());
+        let service_windows = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
+        table.insert(class, service_windows.to_vec());
+        let client_windows = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        limits.set(client_class, client_windows.to_vec());
     }
     (sandbox::RateLimitMode::Custom(table), limits)
 }
 
-/// The limits of calls about lists, mostly lower ones.
+/// Mostly lower limits for requests that change members or users.
 fn draw_list_limits(
     random: &mut Random,
     (table, limits): (
@@ -167,10 +165,10 @@ fn draw_list_limits(
         (RateLimitClass::File, EndpointClass::File, file),
         (RateLimitClass::Cohort, EndpointClass::Cohort, cohort),
     ];
-    for (class, of_client, windows) in classes {
-        let of_service = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
-        table.insert(class, of_service.to_vec());
-        let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
-        limits.set(of_client, of_files.to_vec());
+    for (class, client_class, windows) in classes {
+        let service_windows = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
+        table.insert(class, service_windows.to_vec());
+        let client_windows = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        limits.set(client_class, client_windows.to_vec());
     }
 }

@@ -1,4 +1,4 @@
-//! One seed: a workspace, files that change, runs that go wrong, and the recovery when nothing does any more.
+//! The simulation of one seed: a workspace, changing files, runs with faults, and a recovery without faults.
 
 use super::callbacks::{self, SimulatedReceiver};
 use super::disk::MachineDisk;
@@ -27,7 +27,6 @@ use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
 use std::sync::{Arc, Mutex};
 
-/// What came of a seed.
 pub(crate) struct SeedReport {
     pub(crate) violation: Option<Violation>,
     /// Equal for two runs of one seed.
@@ -36,20 +35,18 @@ pub(crate) struct SeedReport {
     pub(crate) counts: SeedCounts,
 }
 
-/// How much happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SeedCounts {
     pub(crate) runs: usize,
     pub(crate) crashes: usize,
     pub(crate) writes: usize,
-    /// Seeds that ended with a plan that must not be applied.
+    /// Seeds that ended with a blocked plan.
     pub(crate) blocked: usize,
 }
 
-/// Of so many seeds one declares cohorts and file segments, too.
+/// One seed in so many also declares cohorts and file segments.
 const LISTS_EVERY: u64 = 3;
 
-/// A simulation under way.
 pub(crate) struct Simulation {
     random: Random,
     recorder: Recorder,
@@ -58,32 +55,31 @@ pub(crate) struct Simulation {
     pub(crate) files: DeclaredFiles,
     dashboard: DashboardUsers,
     counts: SeedCounts,
-    /// Whether anybody did anything by hand after the first run.
+    /// Whether a dashboard user edited the workspace after the first run.
     pub(crate) has_manual_edits: Arc<Mutex<bool>>,
-    /// Whether the recovery sends whole lists where nothing is known of a segment that somebody else made.
+    /// Whether the recovery uploads whole lists where the members of an unmanaged segment are unknown.
     pub(crate) forces_upload: bool,
 }
 
-/// Runs a seed.
-pub(crate) fn simulate(seed: u64, is_traced: bool, planted: Option<Bug>) -> SeedReport {
-    let record = Recorder::new(is_traced, planted);
-    let mut scenario = Simulation::new(seed, &record);
-    scenario.create_initial_segments();
-    let rounds = scenario.random.below(3) + 1;
+pub(crate) fn simulate(seed: u64, is_traced: bool, bug: Option<Bug>) -> SeedReport {
+    let recorder = Recorder::new(is_traced, bug);
+    let mut simulation = Simulation::new(seed, &recorder);
+    simulation.create_initial_segments();
+    let rounds = simulation.random.below(3) + 1;
     for round in 0..rounds {
         if round > 0 {
-            scenario.pass_time();
-            scenario.edit_files();
+            simulation.pass_time();
+            simulation.edit_files();
         }
-        scenario.apply_until_completed();
-        if record.is_violated() {
+        simulation.apply_until_completed();
+        if recorder.is_violated() {
             break;
         }
     }
-    if !record.is_violated() {
-        scenario.recover();
+    if !recorder.is_violated() {
+        simulation.recover();
     }
-    scenario.counts.writes = scenario
+    simulation.counts.writes = simulation
         .machine
         .workspace
         .lock()
@@ -92,55 +88,55 @@ pub(crate) fn simulate(seed: u64, is_traced: bool, planted: Option<Bug>) -> Seed
         .changes
         .len();
     SeedReport {
-        violation: record.violation(),
-        fingerprint: record.fingerprint(),
-        lines: record.lines(),
-        counts: scenario.counts,
+        violation: recorder.violation(),
+        fingerprint: recorder.fingerprint(),
+        lines: recorder.lines(),
+        counts: simulation.counts,
     }
 }
 
 impl Simulation {
-    fn new(seed: u64, record: &Recorder) -> Self {
+    fn new(seed: u64, recorder: &Recorder) -> Self {
         let mut random = Random::new(seed);
-        let timeline = Timeline::new(record.clone());
-        let fresh = UnusedValues::default();
+        let timeline = Timeline::new(recorder.clone());
+        let unused_values = UnusedValues::default();
         let count = draw_segment_count(&mut random);
-        let rules = ServiceProfile::draw(&mut random, count, seed.is_multiple_of(LISTS_EVERY));
+        let profile = ServiceProfile::draw(&mut random, count, seed.is_multiple_of(LISTS_EVERY));
         let files = DeclaredFiles::new(
-            (random.fork(), fresh.clone()),
+            (random.fork(), unused_values.clone()),
             count,
-            (rules.settings.rename_frees_old_name, rules.has_member_lists),
+            (profile.settings.rename_frees_old_name, profile.has_member_lists),
         );
-        let mut workspace = SimulatedWorkspace::new(rules.settings.clone(), record.clone(), random.fork());
-        workspace.clock_offset = rules.service_clock_offset;
-        workspace.callbacks.has_faults = rules.receives_callbacks;
-        let platter = MachineDisk::new(random.fork());
+        let mut workspace = SimulatedWorkspace::new(profile.settings.clone(), recorder.clone(), random.fork());
+        workspace.clock_offset = profile.service_clock_offset;
+        workspace.callbacks.has_faults = profile.receives_callbacks;
+        let disk = MachineDisk::new(random.fork());
         workspace.receiver = Some(SimulatedReceiver {
-            disk: Arc::clone(&platter),
-            recorder: record.clone(),
+            disk: Arc::clone(&disk),
+            recorder: recorder.clone(),
         });
-        let shelf = workspace.published_files.clone();
+        let published_files = workspace.published_files.clone();
         let machine = Machine {
             timeline,
-            recorder: record.clone(),
+            recorder: recorder.clone(),
             workspace: Arc::new(Mutex::new(workspace)),
-            disk: Arc::clone(&platter),
+            disk: Arc::clone(&disk),
             possible_states: PossibleStates::new(),
-            lock: LockFile::new(&platter),
-            published_files: shelf,
-            limits: rules.limits.clone(),
+            lock: LockFile::new(&disk),
+            published_files,
+            limits: profile.limits.clone(),
             clock_offset: ClockOffset::default(),
             lifetimes: Arc::default(),
         };
-        record.log_event("world", seed, || {
-            format!("seed {seed}, {count} segments, {rules:?}")
+        recorder.log_event("world", seed, || {
+            format!("seed {seed}, {count} segments, {profile:?}")
         });
         Self {
-            dashboard: DashboardUsers::new(random.fork(), fresh),
+            dashboard: DashboardUsers::new(random.fork(), unused_values),
             random,
-            recorder: record.clone(),
+            recorder: recorder.clone(),
             machine,
-            profile: rules,
+            profile,
             files,
             counts: SeedCounts::default(),
             has_manual_edits: Arc::default(),
@@ -148,7 +144,7 @@ impl Simulation {
         }
     }
 
-    /// What was there before segctl.
+    /// Creates segments that exist before the first run.
     fn create_initial_segments(&mut self) {
         let now = self.machine.timeline.timestamp();
         let mut workspace = self.machine.workspace.lock().unwrap();
@@ -156,7 +152,7 @@ impl Simulation {
         for _ in 0..self.random.below(4) {
             self.dashboard.create_undeclared_segment(&mut workspace, now);
         }
-        let mut told = 0;
+        let mut uploads = 0;
         let names: Vec<String> = self.files.items().iter().map(|item| item.name.clone()).collect();
         for _ in 0..self.random.below(3) {
             let name = self.random.pick(&names).cloned();
@@ -169,8 +165,8 @@ impl Simulation {
                 continue;
             };
             match self.random.below(100) {
-                0..20 => told += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list)),
-                // What has filters can never be what is declared.
+                0..20 => uploads += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list)),
+                // A filter segment cannot become the declared list.
                 20..25 => drop(
                     self.dashboard
                         .create_segment(&mut workspace, now, name.as_deref()),
@@ -179,7 +175,7 @@ impl Simulation {
             }
         }
         drop(workspace);
-        for _ in 0..told {
+        for _ in 0..uploads {
             upload_queue::schedule_read((&self.machine.workspace, &self.machine.timeline), false);
         }
     }
@@ -200,18 +196,18 @@ impl Simulation {
         self.record_expiry();
     }
 
-    /// What time archived is known before anybody says anything of it.
+    /// Records which segments expired, before any check relies on them.
     fn record_expiry(&self) {
         let now = self.machine.timeline.timestamp();
         self.machine.workspace.lock().unwrap().check_ground_truth(now);
     }
 
-    /// Sets the machine's clock, so that what it took down is of other times.
+    /// Sets the machine's clock, so that earlier times in its files are wrong.
     fn draw_clock_change(&mut self) -> impl FnOnce() + Send + use<> {
         let ahead = self.random.between(-7_200_000, 7_200_000);
-        let (machine, record) = (self.machine.clone(), self.recorder.clone());
+        let (machine, recorder) = (self.machine.clone(), self.recorder.clone());
         move || {
-            record.log_event("world", ahead.unsigned_abs(), || {
+            recorder.log_event("world", ahead.unsigned_abs(), || {
                 format!("the machine's clock is set to be {ahead} ms ahead")
             });
             machine.clock_offset.set(ahead);
@@ -225,7 +221,6 @@ impl Simulation {
         }
     }
 
-    /// Has the clock be set while runs are under way, now and then.
     fn schedule_clock_change(&mut self) {
         if self.random.percent(5) {
             let moment = self.machine.timeline.now() + self.random.between(0, 30_000);
@@ -242,7 +237,7 @@ impl Simulation {
         }
     }
 
-    /// Applies, again after each crash.
+    /// Applies, and retries after each crash.
     fn apply_until_completed(&mut self) {
         let mut saved = None;
         for _ in 0..4 {
@@ -259,40 +254,40 @@ impl Simulation {
                 let faults = publisher::draw_publish_faults(&mut self.random);
                 self.machine.published_files.set_faults(faults);
             }
-            let ends_at = self.draw_crash_point();
-            let stop = self.draw_cancellation();
+            let crashes_at = self.draw_crash_point();
+            let cancel = self.draw_cancellation();
             self.schedule_clock_change();
             let task = match saved.take() {
                 Some(text) => Task::ApplyFile(text),
                 None if self.random.percent(20) => Task::Plan,
                 None => Task::Apply,
             };
-            let order = RunSpec {
+            let spec = RunSpec {
                 task,
-                crashes_at: ends_at,
-                cancel: stop,
+                crashes_at,
+                cancel,
                 paused_during: self.draw_pause(),
                 after_plan: self.draw_dashboard_edits(),
                 ..self.draw_run()
             };
-            let mut orders = vec![order];
+            let mut specs = vec![spec];
             self.schedule_force_unlock();
             if self.random.percent(15) {
-                // A second pipeline, on the same ledger at the same time.
-                orders.push(self.draw_run());
+                // A second pipeline uses the same state at the same time.
+                specs.push(self.draw_run());
             }
-            let number = orders[0].number;
-            let applied = match &orders[0].task {
+            let number = specs[0].number;
+            let applied = match &specs[0].task {
                 Task::ApplyFile(text) => Some(text.clone()),
                 Task::Apply | Task::Plan => None,
             };
-            let ends = self.run(orders);
+            let exits = self.run(specs);
             if let Some(text) = applied {
                 self.require_applied_once(text, number);
             }
-            if let Some(Some(RunExit::Planned(text))) = ends.first() {
+            if let Some(Some(RunExit::Planned(text))) = exits.first() {
                 saved = Some(text.clone());
-            } else if ends.iter().all(Option::is_some) {
+            } else if exits.iter().all(Option::is_some) {
                 return;
             }
             if self.recorder.is_violated() {
@@ -303,20 +298,20 @@ impl Simulation {
         }
     }
 
-    /// A saved plan of which anything was done is never done again.
+    /// A saved plan that wrote anything is never applied again.
     fn require_applied_once(&mut self, text: String, number: usize) {
         if self.recorder.is_violated() || !self.has_written(number) {
             return;
         }
-        let order = RunSpec {
+        let spec = RunSpec {
             task: Task::ApplyFile(text),
             ..self.draw_run()
         };
-        let again = order.number;
-        self.run(vec![order]);
+        let again = spec.number;
+        self.run(vec![spec]);
         self.recorder
             .require(!self.has_written(again), "a saved plan is applied once", || {
-                format!("run {number} applied it, and run {again} did so again")
+                format!("run {number} applied it, and run {again} applied it again")
             });
     }
 
@@ -326,8 +321,8 @@ impl Simulation {
         changes.any(|change| change.author == Author::Run(run))
     }
 
-    /// Once nothing goes wrong any more, two runs are enough, the second of which writes nothing unless the first came
-    /// upon segments that no list had shown: only then it is known what definitions they hold.
+    /// Without faults, two runs are enough, and the second one writes nothing.
+    /// Segments that no listing shows need one more run: the first one only learns their definitions.
     fn recover(&mut self) {
         let mut workspace = self.machine.workspace.lock().unwrap();
         workspace.faults.clear();
@@ -335,7 +330,7 @@ impl Simulation {
         drop(workspace);
         self.machine.disk.lock().unwrap().set_faults(Vec::new());
         self.machine.published_files.set_faults(Vec::new());
-        // What was sent before has arrived by then, and what was to happen has.
+        // By then every delayed request has arrived, and every scheduled event has happened.
         self.machine
             .timeline
             .advance_by(if self.profile.has_member_lists {
@@ -344,7 +339,6 @@ impl Simulation {
                 120_000
             });
         if self.profile.receives_callbacks {
-            // What could not be read is heard of by then.
             self.finish_uploads();
         }
         let now = self.machine.timeline.now();
@@ -356,32 +350,32 @@ impl Simulation {
             .counted_requests
             .has_untracked_requests(now)
         {
-            // What no run knows of counts toward no window any more, and no lock is of the future.
+            // By then untracked requests are outside every window, and no lock has a time in the future.
             self.machine.timeline.advance_by(90_000_000);
         }
         self.record_expiry();
         self.recorder
-            .log_event("world", 0, || "nothing goes wrong any more".to_owned());
+            .log_event("world", 0, || "recovery without faults starts".to_owned());
         let last = 1 + usize::from(self.has_hidden_segment());
         let began_at = self.machine.workspace.lock().unwrap().ground_truth.changes.len();
         for attempt in 0.. {
-            let mut order = RunSpec {
+            let mut spec = RunSpec {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
                 overrides: self.overrides(),
                 ..self.draw_run()
             };
-            // Whoever waits for what was lost long ago waits in vain.
-            if let Some(callbacks) = &mut order.callbacks {
+            // A lost callback never arrives, so waiting for it only costs time.
+            if let Some(callbacks) = &mut spec.callbacks {
                 callbacks.timeout = None;
             }
-            let number = order.number;
+            let number = spec.number;
             let changes_before = self.machine.workspace.lock().unwrap().ground_truth.changes.len();
-            let end = self.run(vec![order]).pop().flatten();
+            let exit = self.run(vec![spec]).pop().flatten();
             if self.recorder.is_violated() {
                 return;
             }
-            match end {
+            match exit {
                 Some(RunExit::Applied { steps: 0, .. }) => {
                     let is_idle = !self.has_written(number);
                     self.recorder
@@ -392,10 +386,10 @@ impl Simulation {
                     self.require_lists_unpublished();
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.profile.settings.list_includes_archived;
-                    let platter = &self.machine.disk;
+                    let disk = &self.machine.disk;
                     require_as_declared(
                         &self.files,
-                        (&workspace, platter),
+                        (&workspace, disk),
                         (shows_archived, changes_before),
                     );
                     return;
@@ -405,24 +399,25 @@ impl Simulation {
                     self.counts.blocked += 1;
                     return;
                 }
-                Some(RunExit::Blocked(why)) => {
+                Some(RunExit::Blocked(conflicts)) => {
                     let has_cause =
-                        *self.has_manual_edits.lock().unwrap() || self.are_conflicts_expected(&why);
+                        *self.has_manual_edits.lock().unwrap() || self.are_conflicts_expected(&conflicts);
                     self.counts.blocked += 1;
                     return self
                         .recorder
-                        .require(has_cause, "no conflict without a cause", || format!("{why:?}"));
+                        .require(has_cause, "no conflict without a cause", || format!("{conflicts:?}"));
                 }
-                end => {
-                    return self.recorder.report_violation("two more runs are enough", || {
-                        format!("run {attempt} ended with {end:?}")
-                    });
+                exit => {
+                    return self
+                        .recorder
+                        .report_violation("two recovery runs are enough", || {
+                            format!("run {attempt} ended with {exit:?}")
+                        });
                 }
             }
         }
     }
 
-    /// What somebody who looks after the workspace allows.
     fn overrides(&self) -> Overrides {
         Overrides {
             allow_empty: true,
@@ -432,16 +427,16 @@ impl Simulation {
         }
     }
 
-    /// Lets the service read all that it was told of, and say what came of it.
+    /// Waits until the service has read every queued list and delivered every callback.
     fn finish_uploads(&self) {
         loop {
             let workspace = self.machine.workspace.lock().unwrap();
-            let ends_at = workspace
+            let finished_at = workspace
                 .upload_queue
                 .last_read_at
                 .max(workspace.callbacks.last_callback_at);
             drop(workspace);
-            let left = ends_at - self.machine.timeline.now();
+            let left = finished_at - self.machine.timeline.now();
             if left < 0 {
                 return;
             }
@@ -450,7 +445,7 @@ impl Simulation {
         }
     }
 
-    /// How a run hears what becomes of lists, where it does; every other one waits for it.
+    /// Every other run with callbacks waits for them.
     fn draw_callbacks(&mut self) -> Option<CallbackOptions> {
         if !self.profile.receives_callbacks {
             return None;
@@ -466,7 +461,7 @@ impl Simulation {
         })
     }
 
-    /// One where time put anything away since so many changes: a run that has to wait for hours is followed by one more.
+    /// One more run is needed if a segment expired since change `since`: a run may wait for hours.
     fn extra_runs_for_expiry(&self, since: usize) -> usize {
         self.record_expiry();
         let workspace = self.machine.workspace.lock().unwrap();
@@ -474,46 +469,45 @@ impl Simulation {
         usize::from(changes.any(|change| change.author == Author::Expiry))
     }
 
-    /// A list stays published for a day at most, if anything runs then; looked at in some seeds only, for a run takes time.
+    /// A list stays published for at most a day if segctl runs after that. Only some seeds check it, as a run takes time.
     fn require_lists_unpublished(&mut self) {
-        let is_looked_at = self.profile.has_member_lists
+        let is_checked = self.profile.has_member_lists
             && self.random.percent(20)
             && self.machine.published_files.has_segctl_files();
-        if !is_looked_at || self.recorder.is_violated() {
+        if !is_checked || self.recorder.is_violated() {
             return;
         }
-        // As far as clocks that were set may be off.
+        // A day, and the largest error of the machine's clock.
         self.machine.timeline.advance_by(30 * 3_600_000);
-        let order = RunSpec {
+        let spec = RunSpec {
             lock_timeout: SignedDuration::from_mins(10),
             overrides: self.overrides(),
             ..self.draw_run()
         };
-        let ends = self.run(vec![order]);
-        // Where time put something away by then, lists are published again, or nothing may be done.
-        let is_idle = matches!(ends.as_slice(), [Some(RunExit::Applied { steps: 0, .. })]);
+        let exits = self.run(vec![spec]);
+        // If a segment expired by then, the run publishes lists again, or is blocked.
+        let is_idle = matches!(exits.as_slice(), [Some(RunExit::Applied { steps: 0, .. })]);
         self.recorder.require(
             !is_idle || !self.machine.published_files.has_segctl_files(),
-            "nothing is left published for ever",
-            || "a day later".to_owned(),
+            "published files are removed in the end",
+            || "files are still published a day later".to_owned(),
         );
     }
 
-    /// Whether a declared segment is one that no list shows and no run knows of.
+    /// Whether a declared segment is archived, not listed and not managed.
     fn has_hidden_segment(&self) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
         let mut items = self.files.items().iter().filter(|item| item.is_declared);
         !self.profile.settings.list_includes_archived
             && items.any(|item| {
-                let live = workspace.ground_truth.by_name(&item.name);
-                live.is_some_and(|(id, live)| live.is_archived && !self.is_managed(id))
+                let remote = workspace.ground_truth.by_name(&item.name);
+                remote.is_some_and(|(id, segment)| segment.is_archived && !self.is_managed(id))
             })
     }
 
-    /// Whether the ledger knows of a segment.
     pub(crate) fn is_managed(&self, id: &str) -> bool {
-        let ledger = invariants::load_state(&self.machine.disk, &self.recorder);
-        ledger.is_some_and(|ledger| ledger.managed_entry(&SegmentId::new(id)).is_some())
+        let state = invariants::load_state(&self.machine.disk, &self.recorder);
+        state.is_some_and(|state| state.managed_entry(&SegmentId::new(id)).is_some())
     }
 
     fn draw_run(&mut self) -> RunSpec {
@@ -538,31 +532,30 @@ impl Simulation {
         }
     }
 
-    /// The point at which a run is ended, mostly early enough that small worlds come to it.
+    /// Mostly early enough that runs over few segments reach it.
     fn draw_crash_point(&mut self) -> Option<u64> {
         let bits = if self.random.percent(90) { 10 } else { 15 };
         self.random.percent(40).then(|| self.random.skewed(bits) + 1)
     }
 
-    /// Somebody who wants the run to stop, now and then.
     fn draw_cancellation(&mut self) -> (CancelHandle, CancelToken) {
         if !self.random.percent(6) {
             return CancelHandle::new();
         }
-        let (stopper, signal) = CancelHandle::new();
-        let raising = stopper.clone();
+        let (cancel_handle, signal) = CancelHandle::new();
+        let scheduled_handle = cancel_handle.clone();
         let after = self.random.between(0, 60_000);
-        let record = self.recorder.clone();
+        let recorder = self.recorder.clone();
         self.machine
             .timeline
             .schedule(self.machine.timeline.now() + after, move || {
-                record.log_event("world", 17, || "somebody wants the run to stop".to_owned());
-                raising.cancel();
+                recorder.log_event("world", 17, || "a user cancels the run".to_owned());
+                scheduled_handle.cancel();
             });
-        (stopper, signal)
+        (cancel_handle, signal)
     }
 
-    /// Now and then a process stands still, mostly for longer than a lease.
+    /// Pauses a process now and then, mostly for longer than its lock lasts.
     fn draw_pause(&mut self) -> Option<(i64, i64)> {
         if !self.random.percent(6) {
             return None;
@@ -571,7 +564,7 @@ impl Simulation {
         Some((from, from + self.random.between(1_000, 400_000)))
     }
 
-    /// Somebody takes the lock away, now and then, whoever has it by then.
+    /// Now and then a user removes the lock, whichever process holds it.
     fn schedule_force_unlock(&mut self) {
         if !self.random.percent(6) {
             return;
@@ -584,7 +577,7 @@ impl Simulation {
         });
     }
 
-    /// What the dashboard's users do right after the plan was shown, and while it is applied.
+    /// Dashboard edits right after the plan, and while it is applied.
     fn draw_dashboard_edits(&mut self) -> Box<dyn FnOnce() + Send + Sync> {
         if !self.random.percent(25) {
             return Box::new(|| ());
@@ -593,7 +586,7 @@ impl Simulation {
         let later: Vec<i64> = (0..self.random.below(2))
             .map(|_| self.random.between(0, 20_000))
             .collect();
-        let (machine, dashboard, meddled) = (
+        let (machine, dashboard, has_manual_edits) = (
             self.machine.clone(),
             self.dashboard.clone(),
             Arc::clone(&self.has_manual_edits),
@@ -602,7 +595,7 @@ impl Simulation {
             let act = {
                 let machine = machine.clone();
                 move || {
-                    *meddled.lock().unwrap() = true;
+                    *has_manual_edits.lock().unwrap() = true;
                     let now = machine.timeline.timestamp();
                     dashboard.edit_random_segment(&mut machine.workspace.lock().unwrap(), now);
                 }
@@ -616,26 +609,26 @@ impl Simulation {
         })
     }
 
-    /// Runs processes to their ends; none where one was ended.
-    fn run(&mut self, orders: Vec<RunSpec>) -> Vec<Option<RunExit>> {
-        let start = |order: RunSpec| {
-            let (number, ends_at) = (order.number, order.crashes_at);
+    /// Runs processes until they exit; `None` for each that crashed.
+    fn run(&mut self, specs: Vec<RunSpec>) -> Vec<Option<RunExit>> {
+        let start = |spec: RunSpec| {
+            let (number, crashes_at) = (spec.number, spec.crashes_at);
             self.recorder.log_event("world", number as u64, || {
-                format!("run {number} begins; to be ended at {ends_at:?}")
+                format!("run {number} starts; it crashes at {crashes_at:?}")
             });
-            process(&self.machine, order)
+            process(&self.machine, spec)
         };
-        let numbers: Vec<usize> = orders.iter().map(|order| order.number).collect();
-        let processes: Vec<_> = orders.into_iter().map(start).collect();
+        let numbers: Vec<usize> = specs.iter().map(|spec| spec.number).collect();
+        let processes: Vec<_> = specs.into_iter().map(start).collect();
         let mut random = self.random.fork();
-        let ends = executor::run(&self.machine.timeline, &self.recorder, processes, &mut random);
+        let exits = executor::run(&self.machine.timeline, &self.recorder, processes, &mut random);
         self.recorder
-            .log_event("world", ends.len() as u64, || format!("ends: {ends:?}"));
+            .log_event("world", exits.len() as u64, || format!("exits: {exits:?}"));
         if self.recorder.is_violated() {
-            return ends;
+            return exits;
         }
-        if ends.iter().any(Option::is_none) {
-            self.crash(ends.len() == 1);
+        if exits.iter().any(Option::is_none) {
+            self.crash(exits.len() == 1);
         }
         self.machine.disk.lock().unwrap().set_faults(Vec::new());
         let now = self.machine.timeline.timestamp();
@@ -643,16 +636,16 @@ impl Simulation {
         workspace.check_ground_truth(now);
         require_no_key_in_files(&self.machine.disk.lock().unwrap(), &self.recorder);
         require_state_correct(&workspace, &self.machine.disk);
-        for (number, end) in numbers.into_iter().zip(&ends) {
-            if let Some(end) = end {
-                require_exit_status_correct(&workspace, number, end);
+        for (number, exit) in numbers.into_iter().zip(&exits) {
+            if let Some(exit) = exit {
+                require_exit_status_correct(&workspace, number, exit);
             }
         }
         drop(workspace);
-        ends
+        exits
     }
 
-    /// A process was ended: killed, or, where it was the only one, with its machine.
+    /// A process was killed. If it was the only one, its machine may have lost power instead.
     fn crash(&mut self, was_alone: bool) {
         self.counts.crashes += 1;
         let loses_power = was_alone && self.random.percent(50);
@@ -670,7 +663,7 @@ impl Simulation {
     }
 }
 
-/// How many segments: mostly few, since small worlds show most bugs and a large one takes as long as hundreds of them.
+/// Mostly few segments: they show most bugs, and one large workspace takes as long as hundreds of small ones.
 fn draw_segment_count(random: &mut Random) -> usize {
     match random.below(1000) {
         0..=749 => random.below(6) + 1,

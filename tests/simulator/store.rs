@@ -1,5 +1,5 @@
-//! A ledger's promises, held against what it reads: what was taken down is there, and what was about to be is there
-//! whole, as far as its lines go, or not at all.
+//! A state store that checks what it loads: finished writes are in the state, and interrupted ones are complete or
+//! absent, entry by entry.
 
 use super::disk::SimulatedFileSystem;
 use super::injected_bugs::Bug;
@@ -8,20 +8,19 @@ use jiff::Timestamp;
 use segctl::member_list::compressed_list::ListWriter;
 use segctl::model::{ListDigest, RequestRecord, UploadId, UploadResult};
 use segctl::state::{
-    Cache, DirectoryStore, IntendedWrite, Intent, JournalEntry as Taken, Lock, LockChange, State, StateEntry,
+    Cache, DirectoryStore, IntendedWrite, Intent, JournalEntry, Lock, LockChange, State, StateEntry,
     StateStore, StoreError,
 };
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What the disk may hold.
+/// The states that the disk may contain.
 #[derive(Clone)]
 pub(crate) struct PossibleStates(Arc<Mutex<PossibleStatesInner>>);
 
 struct PossibleStatesInner {
     states: Vec<State>,
-    /// Writes that have not ended.
     writes_in_progress: usize,
 }
 
@@ -33,52 +32,51 @@ impl PossibleStates {
         })))
     }
 
-    /// Whether a write is taken down, whatever the disk holds of what it may hold.
-    pub(crate) fn all_have_intent(&self, is_of_call: impl Fn(&Intent) -> bool) -> bool {
-        self.all_satisfy(|ledger| ledger.intents().any(&is_of_call))
+    /// Whether every possible state contains an intent for a request.
+    pub(crate) fn all_have_intent(&self, is_for_request: impl Fn(&Intent) -> bool) -> bool {
+        self.all_satisfy(|state| state.intents().any(&is_for_request))
     }
 
-    /// Whether a ledger says something, whatever the disk holds of what it may hold.
-    pub(crate) fn all_satisfy(&self, is_said: impl Fn(&State) -> bool) -> bool {
-        self.0.lock().unwrap().states.iter().all(is_said)
+    /// Whether a condition holds in every possible state.
+    pub(crate) fn all_satisfy(&self, condition: impl Fn(&State) -> bool) -> bool {
+        self.0.lock().unwrap().states.iter().all(condition)
     }
 }
 
-/// A store whose promises are kept in mind.
 pub(crate) struct CheckedStore {
     pub(crate) inner: DirectoryStore<SimulatedFileSystem>,
     pub(crate) possible_states: PossibleStates,
     pub(crate) recorder: Recorder,
-    /// Called when calls of this run are lost to others, or theirs to this one.
+    /// Called when this run could not share its requests with other runs.
     pub(crate) on_request_log_failure: Box<dyn Fn() + Send + Sync>,
-    /// Whether this run's ledger is on the disk, so that it is only added to from then on.
+    /// Whether this run has saved its state. Later writes append to it.
     pub(crate) has_saved_state: AtomicBool,
 }
 
-/// A write that has not been answered yet: where it never is, the disk may hold it or not.
+/// A write in progress. If it is interrupted, the disk may contain it or not.
 struct PendingWrite<'a> {
     possible_states: &'a PossibleStates,
     state: &'a State,
-    records: &'a [Taken],
-    is_done: bool,
+    entries: &'a [JournalEntry],
+    is_finished: bool,
 }
 
 impl Drop for PendingWrite<'_> {
     fn drop(&mut self) {
         let mut possible = self.possible_states.0.lock().unwrap();
         possible.writes_in_progress -= 1;
-        if self.is_done {
+        if self.is_finished {
             return;
         }
-        let mut ledgers = vec![self.state.clone()];
-        for mut known in possible.states.clone() {
-            for change in self.records {
-                known.apply_journal_entry(change.clone());
-                ledgers.push(known.clone());
+        let mut states = vec![self.state.clone()];
+        for mut state in possible.states.clone() {
+            for entry in self.entries {
+                state.apply_journal_entry(entry.clone());
+                states.push(state.clone());
             }
         }
-        ledgers.retain(|ledger| !possible.states.contains(ledger));
-        possible.states.extend(ledgers);
+        states.retain(|state| !possible.states.contains(state));
+        possible.states.extend(states);
     }
 }
 
@@ -87,91 +85,90 @@ impl CheckedStore {
         if let Err(StoreError::Corrupt { .. }) = &result {
             let text = result.as_ref().err().map(ToString::to_string);
             self.recorder
-                .report_violation("files are old or new, never torn", || text.unwrap_or_default());
+                .report_violation("no file is corrupt", || text.unwrap_or_default());
         }
         result
     }
 }
 
 impl CheckedStore {
-    /// What a run takes down as a bug would have it.
-    fn inject_write_bug(&self, ledger: &State, records: &[Taken]) -> (State, Vec<Taken>) {
-        let (mut ledger, mut records) = (ledger.clone(), records.to_vec());
+    fn inject_write_bug(&self, state: &State, entries: &[JournalEntry]) -> (State, Vec<JournalEntry>) {
+        let (mut state, mut entries) = (state.clone(), entries.to_vec());
         if self.recorder.has_bug(Bug::IntentsDropped) {
-            records.retain(|record| !matches!(record, Taken::Intent(_)));
-            let steps: Vec<_> = ledger.intents().map(|intent| intent.step.clone()).collect();
+            entries.retain(|entry| !matches!(entry, JournalEntry::Intent(_)));
+            let steps: Vec<_> = state.intents().map(|intent| intent.step.clone()).collect();
             steps
                 .into_iter()
-                .for_each(|step| ledger.apply_journal_entry(Taken::Resolved(step)));
+                .for_each(|step| state.apply_journal_entry(JournalEntry::Resolved(step)));
         }
         if self.recorder.has_bug(Bug::StateBeforeResponse) {
-            let early: Vec<StateEntry> = records
+            let early: Vec<StateEntry> = entries
                 .iter()
-                .filter_map(|record| premature_entry(&ledger, record))
+                .filter_map(|entry| premature_entry(&state, entry))
                 .collect();
             for entry in early {
-                ledger.record(entry.clone());
-                records.push(Taken::StateEntry(entry));
+                state.record(entry.clone());
+                entries.push(JournalEntry::StateEntry(entry));
             }
         }
         if self.recorder.has_bug(Bug::BatchesCountedBeforeSend) {
-            records.iter_mut().for_each(count_batch_early);
+            entries.iter_mut().for_each(count_batch_early);
         }
         if self.recorder.has_bug(Bug::UnmanagedTreatedAsManaged) {
-            let ours = |entry: &StateEntry| StateEntry {
+            let managed = |entry: &StateEntry| StateEntry {
                 history_only: false,
                 ..entry.clone()
             };
-            for record in &mut records {
-                if let Taken::StateEntry(entry) = record {
-                    *entry = ours(entry);
+            for journal_entry in &mut entries {
+                if let JournalEntry::StateEntry(entry) = journal_entry {
+                    *entry = managed(entry);
                 }
             }
-            let kept: Vec<StateEntry> = ledger.all_entries().map(ours).collect();
-            kept.into_iter().for_each(|entry| ledger.record(entry));
+            let managed_entries: Vec<StateEntry> = state.all_entries().map(managed).collect();
+            managed_entries.into_iter().for_each(|entry| state.record(entry));
         }
-        (ledger, records)
+        (state, entries)
     }
 }
 
-/// A ledger that does not say which calls may still arrive.
-fn without_ambiguous_writes(ledger: &State) -> State {
-    let mut forgetful = ledger.clone();
-    for entry in ledger.all_entries() {
+/// The state without the times of ambiguous requests.
+fn without_ambiguous_writes(state: &State) -> State {
+    let mut changed = state.clone();
+    for entry in state.all_entries() {
         let mut entry = entry.clone();
         entry
             .cohort_state
             .iter_mut()
-            .for_each(|sent| sent.ambiguous_since = None);
+            .for_each(|cohort_state| cohort_state.ambiguous_since = None);
         entry
             .upload_state
             .iter_mut()
-            .for_each(|uploaded| uploaded.ambiguous_since = None);
-        forgetful.record(entry);
+            .for_each(|upload_state| upload_state.ambiguous_since = None);
+        changed.record(entry);
     }
-    for intent in ledger.intents() {
+    for intent in state.intents() {
         let mut intent = intent.clone();
-        if let IntendedWrite::CreateCohort { cohort_state: sent } = &mut intent.write {
-            sent.ambiguous_since = None;
-            forgetful.apply_journal_entry(Taken::Intent(intent));
+        if let IntendedWrite::CreateCohort { cohort_state } = &mut intent.write {
+            cohort_state.ambiguous_since = None;
+            changed.apply_journal_entry(JournalEntry::Intent(intent));
         }
     }
-    forgetful
+    changed
 }
 
-/// Says of a list that is being sent that all whom it adds were.
-fn count_batch_early(record: &mut Taken) {
-    if let Taken::StateEntry(entry) = record
-        && let Some(sent) = &mut entry.cohort_state
-        && let Some(under_way) = &mut sent.partial
+/// Counts all members of a partially sent list as sent.
+fn count_batch_early(journal_entry: &mut JournalEntry) {
+    if let JournalEntry::StateEntry(entry) = journal_entry
+        && let Some(cohort_state) = &mut entry.cohort_state
+        && let Some(partial) = &mut cohort_state.partial
     {
-        under_way.added = under_way.list.count;
+        partial.added = partial.list.count;
     }
 }
 
-/// The entry of an update that was only announced.
-fn premature_entry(ledger: &State, record: &Taken) -> Option<StateEntry> {
-    let Taken::Intent(intent) = record else {
+/// The entry of an update that was only intended.
+fn premature_entry(state: &State, journal_entry: &JournalEntry) -> Option<StateEntry> {
+    let JournalEntry::Intent(intent) = journal_entry else {
         return None;
     };
     let IntendedWrite::Update {
@@ -183,7 +180,7 @@ fn premature_entry(ledger: &State, record: &Taken) -> Option<StateEntry> {
     Some(StateEntry {
         history_only: false,
         definition: Some(definition.clone()),
-        ..ledger
+        ..state
             .any_entry(id)
             .cloned()
             .unwrap_or_else(|| StateEntry::new(id.clone(), name.clone(), intent.at))
@@ -192,28 +189,28 @@ fn premature_entry(ledger: &State, record: &Taken) -> Option<StateEntry> {
 
 impl StateStore for CheckedStore {
     async fn load(&self) -> Result<State, StoreError> {
-        let ledger = self.require_not_corrupt(self.inner.load().await)?;
+        let state = self.require_not_corrupt(self.inner.load().await)?;
         let possible = self.possible_states.0.lock().unwrap();
-        let is_possible = possible.writes_in_progress > 0 || possible.states.contains(&ledger);
+        let is_possible = possible.writes_in_progress > 0 || possible.states.contains(&state);
         self.recorder
-            .require(is_possible, "what was taken down is remembered", || {
-                format!("the ledger is {ledger:#?}\nand could be {:#?}", possible.states)
+            .require(is_possible, "finished writes are in the state", || {
+                format!("the state is {state:#?}\nand could be {:#?}", possible.states)
             });
         drop(possible);
         if self.recorder.has_bug(Bug::PendingRequestsForgotten) {
-            return Ok(without_ambiguous_writes(&ledger));
+            return Ok(without_ambiguous_writes(&state));
         }
-        Ok(ledger)
+        Ok(state)
     }
 
-    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
-        let (ledger, _) = self.inject_write_bug(ledger, &[]);
-        self.write_and_track(&ledger, &[], true).await
+    async fn save(&self, state: &State) -> Result<(), StoreError> {
+        let (state, _) = self.inject_write_bug(state, &[]);
+        self.write_and_track(&state, &[], true).await
     }
 
-    async fn append(&self, ledger: &State, records: &[Taken]) -> Result<(), StoreError> {
-        let (ledger, records) = self.inject_write_bug(ledger, records);
-        match self.write_and_track(&ledger, &records, false).await {
+    async fn append(&self, state: &State, entries: &[JournalEntry]) -> Result<(), StoreError> {
+        let (state, entries) = self.inject_write_bug(state, entries);
+        match self.write_and_track(&state, &entries, false).await {
             Err(StoreError::LockLost { .. }) if self.recorder.has_bug(Bug::LockLossIgnored) => Ok(()),
             added => added,
         }
@@ -228,8 +225,8 @@ impl StateStore for CheckedStore {
 
     async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
         if self.recorder.has_bug(Bug::WrongListStored) {
-            let nobody = ListWriter::to(Vec::new()).finish().unwrap_or_default();
-            return self.inner.save_member_list(digest, &nobody).await;
+            let empty_list = ListWriter::to(Vec::new()).finish().unwrap_or_default();
+            return self.inner.save_member_list(digest, &empty_list).await;
         }
         self.inner.save_member_list(digest, bytes).await
     }
@@ -247,9 +244,9 @@ impl StateStore for CheckedStore {
     }
 
     async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
-        let said = self.require_not_corrupt(self.inner.load_callback(upload).await)?;
+        let result = self.require_not_corrupt(self.inner.load_callback(upload).await)?;
         let is_missed = self.recorder.has_bug(Bug::UploadFailuresIgnored);
-        Ok(said.filter(|said| !is_missed || matches!(said, UploadResult::Processed(_))))
+        Ok(result.filter(|result| !is_missed || matches!(result, UploadResult::Processed(_))))
     }
 
     async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
@@ -260,8 +257,8 @@ impl StateStore for CheckedStore {
         self.require_not_corrupt(self.inner.load_cache().await)
     }
 
-    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
-        self.inner.save_cache(snapshot).await
+    async fn save_cache(&self, cache: &Cache) -> Result<(), StoreError> {
+        self.inner.save_cache(cache).await
     }
 
     async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
@@ -286,47 +283,47 @@ impl StateStore for CheckedStore {
 }
 
 impl CheckedStore {
-    fn inject_history_bug(&self, records: &[Taken]) -> Vec<Taken> {
-        let mut records = records.to_vec();
+    fn inject_history_bug(&self, entries: &[JournalEntry]) -> Vec<JournalEntry> {
+        let mut entries = entries.to_vec();
         if self.recorder.has_bug(Bug::RevisionsDropped) {
-            for record in &mut records {
-                if let Taken::StateEntry(entry) = record {
+            for journal_entry in &mut entries {
+                if let JournalEntry::StateEntry(entry) = journal_entry {
                     entry.revisions.clear();
                 }
             }
         }
-        records
+        entries
     }
 
     async fn write_and_track(
         &self,
-        ledger: &State,
-        records: &[Taken],
+        state: &State,
+        entries: &[JournalEntry],
         is_whole: bool,
     ) -> Result<(), StoreError> {
-        let is_added = !is_whole && self.has_saved_state.swap(false, Ordering::Relaxed);
+        let appends = !is_whole && self.has_saved_state.swap(false, Ordering::Relaxed);
         self.possible_states.0.lock().unwrap().writes_in_progress += 1;
-        let mut under_way = PendingWrite {
+        let mut write = PendingWrite {
             possible_states: &self.possible_states,
-            state: ledger,
-            records: if is_added { records } else { &[] },
-            is_done: false,
+            state,
+            entries: if appends { entries } else { &[] },
+            is_finished: false,
         };
         if is_whole {
-            self.inner.save(ledger).await?;
-        } else if !(is_added && self.recorder.has_bug(Bug::JournalNotWritten)) {
+            self.inner.save(state).await?;
+        } else if !(appends && self.recorder.has_bug(Bug::JournalNotWritten)) {
             self.inner
-                .append(ledger, &self.inject_history_bug(records))
+                .append(state, &self.inject_history_bug(entries))
                 .await?;
         }
-        under_way.is_done = true;
+        write.is_finished = true;
         self.has_saved_state.store(true, Ordering::Relaxed);
         let mut possible = self.possible_states.0.lock().unwrap();
         match possible.states.as_mut_slice() {
-            [known] if is_added => records
+            [state] if appends => entries
                 .iter()
-                .for_each(|change| known.apply_journal_entry(change.clone())),
-            _ => possible.states = vec![ledger.clone()],
+                .for_each(|entry| state.apply_journal_entry(entry.clone())),
+            _ => possible.states = vec![state.clone()],
         }
         drop(possible);
         Ok(())

@@ -1,4 +1,4 @@
-//! What people want, and how they change their minds: the files between runs, and the dashboard at any time.
+//! The users of the workspace: they edit the configuration between runs, and the dashboard at any time.
 
 use super::declared_list::{DeclaredList, ListFormat};
 use super::ground_truth::Author;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Numbers and names that nothing has yet.
+/// Generates unused numbers and names.
 #[derive(Clone, Default)]
 pub(crate) struct UnusedValues(Arc<AtomicI64>);
 
@@ -29,14 +29,14 @@ impl UnusedValues {
     }
 }
 
-/// The files.
+/// The configuration.
 pub(crate) struct DeclaredFiles {
     random: Random,
     unused: UnusedValues,
     items: Vec<DeclaredItem>,
-    /// Whether a name that was given up can be taken again.
+    /// Whether a rename frees the old name.
     frees_names: bool,
-    /// Whether they declare cohorts and file segments, too.
+    /// Whether the configuration also declares cohorts and file segments.
     has_member_lists: bool,
 }
 
@@ -48,13 +48,12 @@ pub(crate) struct DeclaredItem {
     pub(crate) is_declared: bool,
     pub(crate) is_archived: bool,
     pub(crate) desired: DesiredFilters,
-    /// It refers to items of lower levels only.
+    /// The item only refers to items of lower levels.
     reference_level: usize,
-    /// Who is to be in it, where that is no matter of filters.
+    /// For a cohort or a file segment.
     pub(crate) list: Option<DeclaredList>,
 }
 
-/// Who is to be in a segment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DesiredFilters {
     amount: i64,
@@ -63,24 +62,22 @@ pub(crate) struct DesiredFilters {
     refers_to: BTreeSet<usize>,
 }
 
-/// Levels that refer to each other. The service takes 6 and counts one more for each that refers and has a group inside;
-/// a passing form takes one more.
+/// MoEngage accepts 6 levels. A nested group adds one, and a temporary change adds one.
 const REFERENCE_LEVELS: usize = 4;
 
-/// The levels below this one may have a group inside: 5 at the most.
+/// Only items below this level may have a nested group.
 const NESTED_LEVELS: usize = 2;
 
 impl DeclaredFiles {
-    /// Files with so many segments.
     pub(crate) fn new(
-        (mut random, fresh): (Random, UnusedValues),
+        (mut random, unused): (Random, UnusedValues),
         count: usize,
         (frees_names, has_lists): (bool, bool),
     ) -> Self {
         let items = Vec::new();
         let mut files = Self {
             random: random.fork(),
-            unused: fresh,
+            unused,
             items,
             frees_names,
             has_member_lists: has_lists,
@@ -91,18 +88,17 @@ impl DeclaredFiles {
         files
     }
 
-    /// The segments as the configuration hands them over.
     pub(crate) fn declared(&self) -> Vec<DeclaredSegment> {
         let declared = self.items.iter().filter(|item| item.is_declared);
         declared.map(|item| self.to_declared_segment(item)).collect()
     }
 
-    /// What is declared, and what was.
+    /// The declared items and the removed ones.
     pub(crate) fn items(&self) -> &[DeclaredItem] {
         &self.items
     }
 
-    /// The numbers that tell an item's definition apart.
+    /// The amounts of an item's definition, which identify it.
     pub(crate) fn amounts(&self, item: &DeclaredItem) -> BTreeSet<i64> {
         [item.desired.amount]
             .into_iter()
@@ -110,7 +106,7 @@ impl DeclaredFiles {
             .collect()
     }
 
-    /// The names that an item refers to.
+    /// The names of the segments that an item refers to.
     pub(crate) fn references(&self, item: &DeclaredItem) -> BTreeSet<String> {
         item.desired
             .refers_to
@@ -119,12 +115,12 @@ impl DeclaredFiles {
             .collect()
     }
 
-    /// Whether segments refer to each other in circles, as files that are edited at random may have it.
+    /// Whether items refer to each other in a cycle, which random edits can produce.
     pub(crate) fn has_reference_cycle(&self) -> bool {
-        let leads_back = |first: usize| {
+        let is_in_cycle = |first: usize| {
             let (mut seen, mut next) = (BTreeSet::new(), vec![first]);
-            while let Some(place) = next.pop() {
-                for other in &self.items[place].desired.refers_to {
+            while let Some(index) = next.pop() {
+                for other in &self.items[index].desired.refers_to {
                     if *other == first {
                         return true;
                     }
@@ -135,54 +131,53 @@ impl DeclaredFiles {
             }
             false
         };
-        (0..self.items.len()).any(leads_back)
+        (0..self.items.len()).any(is_in_cycle)
     }
 
-    /// Changes the files in some ways.
+    /// Makes random edits, and returns their descriptions.
     pub(crate) fn edit(&mut self, count: usize) -> Vec<String> {
         (0..count).filter_map(|_| self.edit_once()).collect()
     }
 
     fn edit_once(&mut self) -> Option<String> {
-        let place = self.draw_declared()?;
-        let name = self.items[place].name.clone();
-        let is_list = self.items[place].list.is_some();
+        let index = self.draw_declared()?;
+        let name = self.items[index].name.clone();
+        let is_list = self.items[index].list.is_some();
         if is_list && self.random.percent(70) {
-            return self.edit_list(place);
+            return self.edit_list(index);
         }
         match self.random.below(20) {
             0..=3 => {
-                let place = self.create();
-                Some(format!("`{}` is declared", self.items[place].name))
+                let index = self.create();
+                Some(format!("`{}` is declared", self.items[index].name))
             }
-            // These are about filters, and about names.
+            // Only filter segments have definitions and can be renamed.
             4..=14 if is_list => None,
             4..=7 => {
-                self.items[place].desired.amount = self.unused.number();
+                self.items[index].desired.amount = self.unused.number();
                 Some(format!("`{name}` gets another definition"))
             }
-            8..=9 => self.change_reference(place),
+            8..=9 => self.change_reference(index),
             10 => {
-                let may_nest = self.items[place].reference_level < NESTED_LEVELS;
-                self.items[place].desired.is_nested ^= may_nest;
-                self.items[place].desired.excluded = self.random.percent(50).then(|| self.unused.number());
+                let may_nest = self.items[index].reference_level < NESTED_LEVELS;
+                self.items[index].desired.is_nested ^= may_nest;
+                self.items[index].desired.excluded = self.random.percent(50).then(|| self.unused.number());
                 Some(format!("`{name}` gets another form"))
             }
-            11..=12 => self.rename(place),
-            13..=14 => self.swap(place),
-            15..=16 => self.archive(place),
-            17 => self.remove(place),
+            11..=12 => self.rename(index),
+            13..=14 => self.swap(index),
+            15..=16 => self.archive(index),
+            17 => self.remove(index),
             18 => self.restore(),
-            // The API renames no others.
+            // Only filter segments can be renamed.
             _ if is_list => None,
-            _ => self.rename_and_recreate(place),
+            _ => self.rename_and_recreate(index),
         }
     }
 
-    /// A declared item.
     fn draw_declared(&mut self) -> Option<usize> {
         let declared: Vec<usize> = (0..self.items.len())
-            .filter(|place| self.items[*place].is_declared)
+            .filter(|index| self.items[*index].is_declared)
             .collect();
         self.random.pick(&declared).copied()
     }
@@ -194,9 +189,8 @@ impl DeclaredFiles {
         self.create_filter()
     }
 
-    /// Declares a cohort or a file segment.
     fn create_list(&mut self) -> usize {
-        let spelling = match self.random.below(10) {
+        let format = match self.random.below(10) {
             0 => ListFormat::Inline { is_long: true },
             1..=3 => ListFormat::Inline { is_long: false },
             4 => ListFormat::MemberFile,
@@ -205,14 +199,14 @@ impl DeclaredFiles {
         let list = DeclaredList {
             people: People::from_bits(self.random.draw()),
             previous_people: Vec::new(),
-            format: spelling,
+            format,
             cohort_number: self.unused.number(),
         };
         self.items.push(DeclaredItem {
             name: self.unused.name("list"),
             previous_names: Vec::new(),
             is_declared: true,
-            is_archived: spelling == ListFormat::UserFile && self.random.percent(5),
+            is_archived: format == ListFormat::UserFile && self.random.percent(5),
             desired: DesiredFilters::default(),
             reference_level: 0,
             list: Some(list),
@@ -220,26 +214,25 @@ impl DeclaredFiles {
         self.items.len() - 1
     }
 
-    /// Changes who is to be in a list.
-    fn edit_list(&mut self, place: usize) -> Option<String> {
-        let some = People::from_bits(self.random.draw() & self.random.draw());
-        let turn = self.random.below(5);
-        let name = self.items[place].name.clone();
-        let list = self.items[place].list.as_mut()?;
+    fn edit_list(&mut self, index: usize) -> Option<String> {
+        let drawn = People::from_bits(self.random.draw() & self.random.draw());
+        let kind_of_edit = self.random.below(5);
+        let name = self.items[index].name.clone();
+        let list = self.items[index].list.as_mut()?;
         let before = list.people;
-        list.people = match turn {
-            0 => before.union(some),
-            1 => before.without(some),
-            2 => before.union(some).without(People::from_bits(self.random.draw())),
+        list.people = match kind_of_edit {
+            0 => before.union(drawn),
+            1 => before.without(drawn),
+            2 => before.union(drawn).without(People::from_bits(self.random.draw())),
             3 => self.random.pick(&list.previous_people).copied().unwrap_or(before),
-            _ => some,
+            _ => drawn,
         };
-        // Nobody is declared empty.
+        // A declared list has at least one person.
         if list.people == People::default() {
-            list.people = some;
+            list.people = drawn;
         }
         list.previous_people.push(before);
-        Some(format!("`{name}` has {:?} in place of {before:?}", list.people))
+        Some(format!("`{name}` has {:?} instead of {before:?}", list.people))
     }
 
     fn create_filter(&mut self) -> usize {
@@ -262,45 +255,45 @@ impl DeclaredFiles {
             reference_level: level,
             list: None,
         });
-        let place = self.items.len() - 1;
+        let index = self.items.len() - 1;
         if self.random.percent(30) {
-            self.change_reference(place);
+            self.change_reference(index);
         }
-        place
+        index
     }
 
-    /// Adds a reference, or takes one away.
-    fn change_reference(&mut self, place: usize) -> Option<String> {
-        let level = self.items[place].reference_level;
-        let name = self.items[place].name.clone();
+    /// Adds or removes a reference.
+    fn change_reference(&mut self, index: usize) -> Option<String> {
+        let level = self.items[index].reference_level;
+        let name = self.items[index].name.clone();
         if self.random.percent(30)
-            && let Some(first) = self.items[place].desired.refers_to.pop_first()
+            && let Some(first) = self.items[index].desired.refers_to.pop_first()
         {
-            return Some(format!("`{name}` refers to `{}` no more", self.items[first].name));
+            return Some(format!("`{name}` no longer refers to `{}`", self.items[first].name));
         }
-        let may_be =
+        let can_be_referenced =
             |item: &DeclaredItem| item.is_declared && !item.is_archived && item.reference_level < level;
         let lower: Vec<usize> = (0..self.items.len())
-            .filter(|other| may_be(&self.items[*other]))
+            .filter(|other| can_be_referenced(&self.items[*other]))
             .collect();
         let other = self.random.pick(&lower).copied()?;
-        // The service takes ten, near and far.
-        if self.items[place].desired.refers_to.len() < 2 {
-            self.items[place].desired.refers_to.insert(other);
+        // MoEngage accepts 10 direct and indirect references.
+        if self.items[index].desired.refers_to.len() < 2 {
+            self.items[index].desired.refers_to.insert(other);
         }
         Some(format!("`{name}` refers to `{}`", self.items[other].name))
     }
 
-    fn rename(&mut self, place: usize) -> Option<String> {
+    fn rename(&mut self, index: usize) -> Option<String> {
         let name = self.unused.name("renamed");
-        let before = self.items[place].name.clone();
+        let before = self.items[index].name.clone();
         for item in &mut self.items {
-            // A segment has a name before; two that say so mean the same one.
+            // Only one segment may list a previous name.
             item.previous_names.retain(|name| *name != before);
         }
-        // A name that another segment has by now says nothing of this one.
+        // A previous name must not belong to another declared segment.
         let others: BTreeSet<String> = self.items.iter().map(|item| item.name.clone()).collect();
-        let item = &mut self.items[place];
+        let item = &mut self.items[index];
         item.previous_names.retain(|name| !others.contains(name));
         let before = std::mem::replace(&mut item.name, name);
         let text = format!("`{before}` is renamed to `{}`", item.name);
@@ -308,38 +301,37 @@ impl DeclaredFiles {
         Some(text)
     }
 
-    /// Two segments have each other's definitions from now on.
-    fn swap(&mut self, place: usize) -> Option<String> {
+    fn swap(&mut self, index: usize) -> Option<String> {
         let other = self.draw_declared()?;
-        if other == place || self.items[other].list.is_some() {
+        if other == index || self.items[other].list.is_some() {
             return None;
         }
         let amount = self.items[other].desired.amount;
-        self.items[other].desired.amount = std::mem::replace(&mut self.items[place].desired.amount, amount);
+        self.items[other].desired.amount = std::mem::replace(&mut self.items[index].desired.amount, amount);
         Some(format!(
             "`{}` and `{}` swap definitions",
-            self.items[place].name, self.items[other].name
+            self.items[index].name, self.items[other].name
         ))
     }
 
-    fn archive(&mut self, place: usize) -> Option<String> {
-        if self.items[place].kind() == SegmentKind::Cohort {
-            // The API cannot.
+    fn archive(&mut self, index: usize) -> Option<String> {
+        if self.items[index].kind() == SegmentKind::Cohort {
+            // The API archives no cohorts.
             return None;
         }
-        if self.items[place].is_archived {
-            self.items[place].is_archived = false;
-            return Some(format!("`{}` is active", self.items[place].name));
+        if self.items[index].is_archived {
+            self.items[index].is_archived = false;
+            return Some(format!("`{}` is active", self.items[index].name));
         }
-        self.remove_references_to(place);
-        self.items[place].is_archived = true;
-        Some(format!("`{}` is archived", self.items[place].name))
+        self.remove_references_to(index);
+        self.items[index].is_archived = true;
+        Some(format!("`{}` is archived", self.items[index].name))
     }
 
-    fn remove(&mut self, place: usize) -> Option<String> {
-        self.remove_references_to(place);
-        self.items[place].is_declared = false;
-        Some(format!("`{}` is removed", self.items[place].name))
+    fn remove(&mut self, index: usize) -> Option<String> {
+        self.remove_references_to(index);
+        self.items[index].is_declared = false;
+        Some(format!("`{}` is removed", self.items[index].name))
     }
 
     fn restore(&mut self) -> Option<String> {
@@ -349,55 +341,54 @@ impl DeclaredFiles {
             .filter(|item| item.is_declared)
             .map(|item| item.name.clone())
             .collect();
-        let gone = |item: &DeclaredItem| !item.is_declared && !names.contains(&item.name);
-        let gone: Vec<usize> = (0..self.items.len())
-            .filter(|place| gone(&self.items[*place]))
+        let is_removed = |item: &DeclaredItem| !item.is_declared && !names.contains(&item.name);
+        let removed: Vec<usize> = (0..self.items.len())
+            .filter(|index| is_removed(&self.items[*index]))
             .collect();
-        let place = self.random.pick(&gone).copied()?;
-        self.items[place].is_declared = true;
-        self.items[place].is_archived = false;
+        let index = self.random.pick(&removed).copied()?;
+        self.items[index].is_declared = true;
+        self.items[index].is_archived = false;
         let declared: Vec<bool> = self
             .items
             .iter()
             .map(|item| item.is_declared && !item.is_archived)
             .collect();
-        self.items[place]
+        self.items[index]
             .desired
             .refers_to
             .retain(|other| declared[*other]);
-        Some(format!("`{}` is back", self.items[place].name))
+        Some(format!("`{}` is declared again", self.items[index].name))
     }
 
-    /// A segment gets another name, and a new one gets its name.
-    fn rename_and_recreate(&mut self, place: usize) -> Option<String> {
+    /// Renames a segment, and declares a new one with its old name.
+    fn rename_and_recreate(&mut self, index: usize) -> Option<String> {
         if !self.frees_names {
             return None;
         }
-        let name = self.items[place].name.clone();
-        self.rename(place);
+        let name = self.items[index].name.clone();
+        self.rename(index);
         let new = self.create_filter();
         self.items[new].name.clone_from(&name);
         Some(format!(
-            "`{name}` is moved on to `{}`, and made anew",
-            self.items[place].name
+            "`{name}` is renamed to `{}`, and a new segment has its name",
+            self.items[index].name
         ))
     }
 
-    /// Nobody refers to an item any more.
-    fn remove_references_to(&mut self, place: usize) {
+    fn remove_references_to(&mut self, index: usize) {
         for item in &mut self.items {
-            item.desired.refers_to.remove(&place);
+            item.desired.refers_to.remove(&index);
         }
     }
 
     fn to_declared_segment(&self, item: &DeclaredItem) -> DeclaredSegment {
-        let wish = &item.desired;
-        let mut filters = vec![spend_above(wish.amount)];
-        for other in &wish.refers_to {
+        let desired = &item.desired;
+        let mut filters = vec![spend_above(desired.amount)];
+        for other in &desired.refers_to {
             let name = SegmentName::new(self.items[*other].name.as_str());
             filters.push(Filter::Reference(Reference::Name(name)));
         }
-        if wish.is_nested {
+        if desired.is_nested {
             filters = vec![Filter::Nested(group(filters))];
         }
         DeclaredSegment {
@@ -418,7 +409,7 @@ impl DeclaredFiles {
                 Some(list) => list.contents(),
                 None => Contents::Filter(Definition {
                     included: group(filters),
-                    excluded: wish.excluded.map(|amount| group(vec![spend_above(amount)])),
+                    excluded: desired.excluded.map(|amount| group(vec![spend_above(amount)])),
                 }),
             },
             origin: Origin {
@@ -458,7 +449,6 @@ fn group(filters: Vec<Filter>) -> Group {
     }
 }
 
-/// People who use the dashboard.
 #[derive(Clone)]
 pub(crate) struct DashboardUsers {
     random: Arc<Mutex<Random>>,
@@ -466,34 +456,32 @@ pub(crate) struct DashboardUsers {
 }
 
 impl DashboardUsers {
-    pub(crate) fn new(random: Random, fresh: UnusedValues) -> Self {
+    pub(crate) fn new(random: Random, unused: UnusedValues) -> Self {
         Self {
             random: Arc::new(Mutex::new(random)),
-            unused: fresh,
+            unused,
         }
     }
 
-    /// Makes a segment; whether it is anybody's business is for the caller to say.
     pub(crate) fn create_segment(
         &self,
         workspace: &mut SimulatedWorkspace,
         now: Timestamp,
         name: Option<&str>,
     ) -> Option<String> {
-        let name = name.map_or_else(|| self.unused.name("by hand"), str::to_owned);
+        let name = name.map_or_else(|| self.unused.name("manual"), str::to_owned);
         let filters = filters(self.unused.number());
         workspace.edit_in_dashboard(now, &json!({"name": name, "included_filters": filters}))
     }
 
-    /// Makes a segment that no file declares.
     pub(crate) fn create_undeclared_segment(&self, workspace: &mut SimulatedWorkspace, now: Timestamp) {
-        let made = self.create_segment(workspace, now, None);
+        let created = self.create_segment(workspace, now, None);
         if !workspace.manages_external_segments {
-            workspace.unmanaged.extend(made);
+            workspace.unmanaged.extend(created);
         }
     }
 
-    /// Makes a cohort or a file segment that files declare, with other people in it; whether the service has to read a list.
+    /// Creates a declared cohort or file segment with other people, and returns whether the service has to read a list.
     pub(crate) fn create_list_segment(
         &self,
         workspace: &mut SimulatedWorkspace,
@@ -503,26 +491,25 @@ impl DashboardUsers {
         let people = People::from_bits(self.random.lock().unwrap().draw());
         let address = workspace.published_files.put_external_file(people);
         let (path, body) = list.external_create_request(name, people, &address);
-        let call = workspace::sandbox_call("POST", path, body.to_string().into_bytes());
-        let arrival = ArrivingRequest {
+        let request = workspace::sandbox_call("POST", path, body.to_string().into_bytes());
+        let arriving = ArrivingRequest {
             author: Author::Dashboard,
             sent_at: now.as_millisecond(),
-            request: &call,
+            request: &request,
             missing_writes: 0,
             is_known_to_run: false,
         };
-        let reply = workspace.handle_request(now, arrival);
-        let made = workspace
+        let reply = workspace.handle_request(now, arriving);
+        let created = workspace
             .ground_truth
             .by_name(name)
             .map(|(id, segment)| (id.to_owned(), segment.clone()));
-        if let Some((id, segment)) = made.filter(|(_, segment)| segment.kind != SegmentKind::Filter) {
+        if let Some((id, segment)) = created.filter(|(_, segment)| segment.kind != SegmentKind::Filter) {
             workspace.external_people.insert(id, segment.people);
         }
         reply.status == 202
     }
 
-    /// Does something to a segment, whoever made it.
     pub(crate) fn edit_random_segment(&self, workspace: &mut SimulatedWorkspace, now: Timestamp) {
         let mut random = self.random.lock().unwrap();
         let ids: Vec<String> = workspace.ground_truth.segments.keys().cloned().collect();

@@ -1,9 +1,9 @@
-//! The workspace at the service: the sandbox without sockets, what is really in it, and who may write to what.
+//! The simulated workspace: the sandbox without sockets, its ground truth, and the checks of incoming requests.
 
 use super::callbacks::{self, SimulatedCallbacks, SimulatedReceiver};
 use super::counted_requests::CountedRequests;
 use super::faults::NetworkFault;
-use super::ground_truth::{ActualSegment, Author, EffectTiming, GroundTruth};
+use super::ground_truth::{ActualSegment, Author, EffectTiming, GROUND_TRUTH_INVARIANT, GroundTruth};
 use super::list_checks::is_list_request;
 use super::people::{self, People};
 use super::publisher::PublishedFiles;
@@ -20,55 +20,48 @@ use segctl::sandbox::{
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The service and everything that watches it.
 pub(crate) struct SimulatedWorkspace {
     service: Service,
     pub(crate) ground_truth: GroundTruth,
-    /// Segments that are nobody's business.
+    /// Segments that no run may write.
     pub(crate) unmanaged: BTreeSet<String>,
-    /// Whether what is made by hand is put away where no file declares it.
+    /// Whether a pattern manages segments that dashboard users create, so that runs archive them.
     pub(crate) manages_external_segments: bool,
-    /// What each run said that it does, and what it did.
     pub(crate) run_checkers: BTreeMap<usize, RunChecker>,
-    /// What goes wrong with the calls to come.
+    /// The faults of coming requests.
     pub(crate) faults: Vec<NetworkFault>,
     pub(crate) random: Random,
     pub(crate) recorder: Recorder,
-    /// Milliseconds that the service's clock is ahead.
+    /// How far the service's clock is ahead, in milliseconds.
     pub(crate) clock_offset: i64,
-    /// The calls that count toward limits.
     pub(crate) counted_requests: CountedRequests,
-    /// The names of creates of which a run does not know whether they were made, and that it has not looked for since.
+    /// Run and name of creates with an unknown outcome that the run has not checked since.
     pub(crate) unverified_creates: BTreeSet<(usize, String)>,
-    /// Runs that were shown a list which lacks the latest writes.
+    /// Runs that got a listing without the latest writes.
     runs_with_stale_list: BTreeSet<usize>,
-    /// The first list that anybody heard, for a bug that takes it for ever.
+    /// For a bug that always returns the first listing.
     pub(crate) first_listing: Option<HttpResponse>,
-    /// The lists that it was told to read.
     pub(crate) upload_queue: UploadQueue,
-    /// Where it reads them.
     pub(crate) published_files: PublishedFiles,
-    /// What it says of them.
     pub(crate) callbacks: SimulatedCallbacks,
-    /// Who hears that.
     pub(crate) receiver: Option<SimulatedReceiver>,
-    /// When runs began, by their numbers.
+    /// By the number of the run.
     pub(crate) run_started_at: BTreeMap<usize, i64>,
-    /// Cohorts and file segments that somebody else made under declared names, and who was in them.
+    /// The people in cohorts and file segments with declared names that were created outside segctl.
     pub(crate) external_people: BTreeMap<String, People>,
-    /// Segments whose lists a call changed that arrived after a later run had changed them, since clocks that were set
-    /// said that none could arrive any more.
+    /// Segments with a late list request that arrived after a later run's request.
+    /// That run could not wait for it correctly, because a clock had been set.
     pub(crate) overtaken: BTreeSet<String>,
-    /// File segments that a call made which was delivered twice: what was heard is that the name is taken.
+    /// File segments whose create request arrived twice: the run only got a name conflict.
     pub(crate) delivered_twice: BTreeSet<String>,
-    /// Whether a name that was given up can be taken again.
+    /// Whether a rename frees the old name.
     pub(crate) frees_names: bool,
-    /// Whether lists of segments show those that are put away.
+    /// Whether listings include archived segments.
     pub(crate) shows_archived: bool,
 }
 
 impl SimulatedWorkspace {
-    pub(crate) fn new(settings: SandboxSettings, record: Recorder, random: Random) -> Self {
+    pub(crate) fn new(settings: SandboxSettings, recorder: Recorder, random: Random) -> Self {
         let credentials = SandboxCredentials {
             workspace_id: "w".to_owned(),
             api_key: API_KEY.to_owned(),
@@ -93,7 +86,7 @@ impl SimulatedWorkspace {
             run_checkers: BTreeMap::new(),
             faults: Vec::new(),
             random,
-            recorder: record,
+            recorder,
             clock_offset: 0,
             unverified_creates: BTreeSet::new(),
             runs_with_stale_list: BTreeSet::new(),
@@ -106,15 +99,14 @@ impl SimulatedWorkspace {
             .unwrap()
     }
 
-    /// Has a call do what it does.
-    pub(crate) fn handle_request(&mut self, now: Timestamp, arrival: ArrivingRequest<'_>) -> HttpResponse {
+    pub(crate) fn handle_request(&mut self, now: Timestamp, arriving: ArrivingRequest<'_>) -> HttpResponse {
         let ArrivingRequest {
             author,
-            request: call,
+            request,
             ..
-        } = arrival;
+        } = arriving;
         self.ground_truth.now = now.as_millisecond();
-        let missing = arrival.missing_writes.min(self.ground_truth.recent_write_count());
+        let missing = arriving.missing_writes.min(self.ground_truth.recent_write_count());
         if missing > 0 {
             if let Author::Run(run) = author {
                 self.runs_with_stale_list.insert(run);
@@ -130,66 +122,66 @@ impl SimulatedWorkspace {
             self.service.set_faults(vec![fault]);
         }
         let time = self.service_time(now);
-        let reply = self.service.handle(time, call);
+        let reply = self.service.handle(time, request);
         if missing > 0 {
             self.service.set_faults(Vec::new());
         }
-        self.count_request(&arrival, &reply);
+        self.count_request(&arriving, &reply);
         if !(200..300).contains(&reply.status) {
             return reply;
         }
-        if call.method != "GET" {
-            self.record_write((&arrival, now), &reply);
-        } else if let (Author::Run(run), Some(id)) = (author, call.path.strip_prefix("/v3/custom-segments/"))
+        if request.method != "GET" {
+            self.record_write((&arriving, now), &reply);
+        } else if let (Author::Run(run), Some(id)) = (author, request.path.strip_prefix("/v3/custom-segments/"))
         {
             self.ground_truth.record_read(run, id);
         }
         reply
     }
 
-    /// Counts a call, or finds that the run should not have made it.
-    fn count_request(&mut self, arrival: &ArrivingRequest<'_>, reply: &HttpResponse) {
+    /// Counts a request, or checks that the run could not know that it exceeds a limit.
+    fn count_request(&mut self, arriving: &ArrivingRequest<'_>, reply: &HttpResponse) {
         let ArrivingRequest {
             author,
-            request: call,
+            request,
             ..
-        } = arrival;
+        } = arriving;
         let (Author::Run(run) | Author::LateRequest(run)) = *author else {
             return;
         };
         let counted = (run, self.ground_truth.now);
-        let says = |place: &str| reply.body.pointer(place).is_some();
-        let is_full = says("/error/actual_count") || says("/actual_count");
+        let has_field = |pointer: &str| reply.body.pointer(pointer).is_some();
+        let is_full = has_field("/error/actual_count") || has_field("/actual_count");
         if reply.status != 429 || is_full {
-            let is_known = arrival.is_known_to_run && matches!(author, Author::Run(_));
+            let is_known = arriving.is_known_to_run && matches!(author, Author::Run(_));
             return self
                 .counted_requests
-                .count(rate_limit_class(call), counted, is_known);
+                .count(rate_limit_class(request), counted, is_known);
         }
-        let is_exceeded = arrival.is_known_to_run
+        let is_exceeded = arriving.is_known_to_run
             && self
                 .counted_requests
-                .is_limit_exceeded_by(rate_limit_class(call), counted);
+                .is_limit_exceeded_by(rate_limit_class(request), counted);
         self.recorder
             .require(!is_exceeded, "no rate limit is exceeded", || {
-                format!("{} {}: {}", call.method, call.path, reply.body)
+                format!("{} {}: {}", request.method, request.path, reply.body)
             });
     }
 
-    /// Takes down what a write that was committed did.
-    fn record_write(&mut self, (arrival, now): (&ArrivingRequest<'_>, Timestamp), reply: &HttpResponse) {
+    /// Records a committed write in the ground truth.
+    fn record_write(&mut self, (arriving, now): (&ArrivingRequest<'_>, Timestamp), reply: &HttpResponse) {
         let ArrivingRequest {
             author,
-            request: call,
+            request,
             sent_at,
             ..
-        } = *arrival;
-        let body: Value = serde_json::from_slice(&call.body).unwrap();
-        let path = call.path.as_str();
-        if is_list_request(call) {
+        } = *arriving;
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let path = request.path.as_str();
+        if is_list_request(request) {
             let before = self.ground_truth.changes.len();
-            if is_upload_request(call) {
-                self.record_upload(author, (call, &body), reply);
+            if is_upload_request(request) {
+                self.record_upload(author, (request, &body), reply);
             } else {
                 self.record_sync(author, now, &body);
             }
@@ -212,7 +204,7 @@ impl SimulatedWorkspace {
                 ..self.ground_truth.segments[&id].clone()
             };
             if matches!(author, Author::LateRequest(_)) {
-                // Whatever was answered since, this came after it.
+                // A late request has no response.
                 self.ground_truth.ambiguous_lifecycle_changes.insert(id.clone());
             }
             self.ground_truth.record_change(author, &id, after);
@@ -224,12 +216,12 @@ impl SimulatedWorkspace {
         self.ground_truth.record_change(author, id, segment);
     }
 
-    /// Whether a segment came of a call that was delivered twice, and refused the second time.
+    /// Whether the request that created a segment arrived twice, and was refused the second time.
     pub(crate) fn was_delivered_twice(&self, id: &str) -> bool {
         self.delivered_twice.contains(id)
     }
 
-    /// A call about a list that was given up must not undo what a later run did: a run waits until none can arrive any more.
+    /// A late list request must not undo a later run: a run waits until no earlier request can arrive any more.
     fn require_not_overtaken(&mut self, before: usize, sent_at: i64) {
         let Some(change) = self.ground_truth.changes.get(before) else {
             return;
@@ -247,13 +239,13 @@ impl SimulatedWorkspace {
             self.overtaken.insert(id);
         } else {
             self.recorder
-                .require(!is_overtaken, "no list is changed by a call from before", || {
-                    format!("a call of run {late} changed {id} after another run had")
+                .require(!is_overtaken, "no late request undoes a later run", || {
+                    format!("a late request of run {late} changed {id} after another run had")
                 });
         }
     }
 
-    /// Takes down whom a call put into a cohort or took out, or that it made one.
+    /// Records a member sync, which may create the cohort.
     fn record_sync(&mut self, author: Author, now: Timestamp, body: &Value) {
         let (key, name) = (
             cohort_key_of(body),
@@ -271,7 +263,7 @@ impl SimulatedWorkspace {
                 .ground_truth
                 .record_change(author, &id, ActualSegment { people, ..before });
         }
-        // Taken, and dropped without a word.
+        // The service accepts the members and silently drops them.
         if self.ground_truth.by_name(name).is_some()
             || !self.frees_names && self.ground_truth.was_name_used(name)
         {
@@ -282,19 +274,17 @@ impl SimulatedWorkspace {
         let Some((id, _)) = segments.find(|(_, segment)| segment["name"] == name) else {
             return self
                 .recorder
-                .report_violation("the simulator knows what is there", || {
-                    format!("there is no cohort `{name}`")
-                });
+                .report_violation(GROUND_TRUTH_INVARIANT, || format!("there is no cohort `{name}`"));
         };
-        let made = ActualSegment {
+        let created = ActualSegment {
             people: if is_add { people } else { People::default() },
             ..ActualSegment::without_filters(name, Some(key))
         };
-        self.ground_truth.record_change(author, id, made);
+        self.ground_truth.record_change(author, id, created);
     }
 
-    /// Takes down that the service was told of a list, and that it made the segment where there was none.
-    fn record_upload(&mut self, author: Author, (call, body): (&HttpRequest, &Value), reply: &HttpResponse) {
+    /// Records an upload, which may create the file segment.
+    fn record_upload(&mut self, author: Author, (request, body): (&HttpRequest, &Value), reply: &HttpResponse) {
         let id = reply.body["cs_id"].as_str().unwrap();
         let known = self.ground_truth.segments.get(id).cloned();
         let effect = if known.is_some() {
@@ -306,24 +296,25 @@ impl SimulatedWorkspace {
         let after = known.unwrap_or_else(|| ActualSegment::without_filters(name, None));
         self.ground_truth
             .record_change_with_effect((author, effect), id, after);
-        // A few lists the service cannot read, where anybody asks to hear of it.
-        let fails = callbacks::upload_id_of(body).is_some_and(|upload| {
+        // Some lists with a callback address cannot be read.
+        let is_unreadable = callbacks::upload_id_of(body).is_some_and(|upload| {
             let fails = self.callbacks.has_faults && self.random.percent(8);
             let file = body["file_url"].as_str().unwrap_or_default();
             let change = self.ground_truth.changes.len().saturating_sub(1);
             self.callbacks
                 .expect_callback(&upload, (id, file), (fails, change), &self.recorder)
         });
-        self.upload_queue.enqueue(id, (call, body), fails);
+        self.upload_queue.enqueue(id, (request, body), is_unreadable);
     }
 
-    /// Has the service do what it was told of first.
+    /// The service finishes its oldest job, and returns the body of the callback.
     pub(crate) fn finish_next_job(&mut self, now: Timestamp, file: Result<Vec<u8>, String>) -> Option<Value> {
         let (job, time) = (self.service.next_job()?, self.service_time(now));
         self.service.finish_job(time, &job, file)
     }
 
-    /// What a run put away must not be missing in what a run stored. A list that lacks a segment says that it is away.
+    /// A run must not archive a segment that another segment of a run refers to.
+    /// A run with a stale listing may take the referring segment for archived.
     fn require_unreferenced(&self, author: &Author, id: &str) {
         if !matches!(author, Author::Run(run) if !self.runs_with_stale_list.contains(run)) {
             return;
@@ -333,20 +324,20 @@ impl SimulatedWorkspace {
             let last = changes.find(|change| change.id == referring);
             last.is_some_and(|change| matches!(change.author, Author::Run(_)))
         };
-        let left = self.ground_truth.segments.iter().find(|(other, segment)| {
+        let referring = self.ground_truth.segments.iter().find(|(other, segment)| {
             !segment.is_archived && segment.meaning.refers_to.contains(id) && by_run(other)
         });
         self.recorder
-            .require(left.is_none(), "nothing is archived that is referred to", || {
-                format!("{id} was archived, and {left:?} refers to it")
+            .require(referring.is_none(), "no referenced segment is archived", || {
+                format!("{id} was archived, and {referring:?} refers to it")
             });
     }
 
-    /// Does what a dashboard user does; `None` where the service does not take it.
+    /// Edits a segment as a dashboard user; `None` if the service refuses it.
     pub(crate) fn edit_in_dashboard(&mut self, now: Timestamp, edit: &Value) -> Option<String> {
         self.ground_truth.now = now.as_millisecond();
-        let (status, answer) = self.sandbox_request(now, "POST", "segments", edit);
-        let data = (status == 200).then(|| answer["data"].clone())?;
+        let (status, response) = self.sandbox_request(now, "POST", "segments", edit);
+        let data = (status == 200).then(|| response["data"].clone())?;
         let id = data["id"].as_str()?.to_owned();
         let name = data["name"].as_str()?;
         let was_archived = self
@@ -357,7 +348,7 @@ impl SimulatedWorkspace {
         let segment = ActualSegment {
             is_archived: edit["archived"].as_bool().unwrap_or(was_archived),
             ..match self.ground_truth.segments.get(&id) {
-                // The dashboard shows no members either.
+                // The dashboard does not change members.
                 Some(before) if before.kind != SegmentKind::Filter => ActualSegment {
                     name: name.to_owned(),
                     ..before.clone()
@@ -373,67 +364,63 @@ impl SimulatedWorkspace {
         Some(id)
     }
 
-    /// What the service would answer, without anybody being told of the call.
-    pub(crate) fn peek(&mut self, now: Timestamp, call: &HttpRequest) -> HttpResponse {
+    /// The response to a request that is neither recorded nor checked.
+    pub(crate) fn peek(&mut self, now: Timestamp, request: &HttpRequest) -> HttpResponse {
         let time = self.service_time(now);
-        self.service.handle(time, call)
+        self.service.handle(time, request)
     }
 
-    /// Compares what is known with what the service has.
     pub(crate) fn check_ground_truth(&mut self, now: Timestamp) {
         let (_, state) = self.sandbox_request(now, "GET", "state", &Value::Null);
-        let record = self.recorder.clone();
-        self.ground_truth.check_against_service(&state, &record);
+        let recorder = self.recorder.clone();
+        self.ground_truth.check_against_service(&state, &recorder);
     }
 
     fn sandbox_request(&mut self, now: Timestamp, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let call = sandbox_call(
+        let request = sandbox_call(
             method,
             &format!("/_sandbox/{path}"),
             body.to_string().into_bytes(),
         );
-        let reply = self.service.handle(self.service_time(now), &call);
+        let reply = self.service.handle(self.service_time(now), &request);
         assert_eq!(
             reply.delivery,
             Delivery::Complete,
-            "faults are for calls of the API"
+            "faults only apply to API requests"
         );
         (reply.status, reply.body)
     }
 }
 
-/// A call that arrives at the service.
 #[derive(Clone, Copy)]
 pub(crate) struct ArrivingRequest<'a> {
     pub(crate) author: Author,
-    /// When it was sent, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub(crate) sent_at: i64,
     pub(crate) request: &'a HttpRequest,
-    /// How many of the last writes are left out of a list.
+    /// How many of the last writes a listing lacks.
     pub(crate) missing_writes: usize,
-    /// Whether the run knows that it arrives.
+    /// Whether the run knows when it arrives.
     pub(crate) is_known_to_run: bool,
 }
 
-/// The calls that one is counted with.
-fn rate_limit_class(call: &HttpRequest) -> RateLimitClass {
-    match (call.method.as_str(), call.path.as_str()) {
+fn rate_limit_class(request: &HttpRequest) -> RateLimitClass {
+    match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/v3/custom-segments") => RateLimitClass::List,
         ("GET", _) => RateLimitClass::Get,
         (_, path) if path.ends_with("/cohortsync") => RateLimitClass::Cohort,
-        _ if is_upload_request(call) => RateLimitClass::File,
+        _ if is_upload_request(request) => RateLimitClass::File,
         ("POST", _) => RateLimitClass::Create,
         (_, path) if path.starts_with("/v2/") => RateLimitClass::Lifecycle,
         _ => RateLimitClass::Update,
     }
 }
 
-/// Whether a call has the service read a list.
-pub(crate) fn is_upload_request(call: &HttpRequest) -> bool {
-    call.path.contains("/file-segment")
+/// Whether a request uploads a list.
+pub(crate) fn is_upload_request(request: &HttpRequest) -> bool {
+    request.path.contains("/file-segment")
 }
 
-/// What a sync of members knows its cohort by.
 pub(crate) fn cohort_key_of(body: &Value) -> CohortKey {
     CohortKey {
         partner: body["partner"].as_str().unwrap_or_default().to_owned(),
@@ -444,7 +431,7 @@ pub(crate) fn cohort_key_of(body: &Value) -> CohortKey {
     }
 }
 
-/// A call with all that the service asks of one.
+/// A request with the headers that the sandbox requires.
 pub(crate) fn sandbox_call(method: &str, path: &str, body: Vec<u8>) -> HttpRequest {
     let headers = [
         ("authorization", format!("Basic {ENCODED_KEY}")),
@@ -461,7 +448,7 @@ pub(crate) fn sandbox_call(method: &str, path: &str, body: Vec<u8>) -> HttpReque
     }
 }
 
-/// What the service says of a call, as text for the trace.
+/// A short text of a response for the trace.
 pub(crate) fn summarize(reply: &HttpResponse) -> String {
     let message = [
         reply.body.pointer("/error/message"),

@@ -124,7 +124,10 @@ impl TestClient {
     fn request_line(&self, index: usize) -> String {
         let request = self.request(index);
         let (method, version, path) = (request.method, request.api_version, request.path);
-        format!("{method:?} {version:?} {path} {}", request.body.unwrap_or_default())
+        format!(
+            "{method:?} {version:?} {path} {}",
+            request.body.unwrap_or_default()
+        )
     }
 }
 

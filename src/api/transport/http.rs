@@ -162,9 +162,7 @@ pub enum SetupError {
         reason: &'static str,
     },
     /// The machine's TLS or proxy configuration does not work.
-    Client {
-        source: reqwest::Error,
-    },
+    Client { source: reqwest::Error },
 }
 
 impl fmt::Display for SetupError {

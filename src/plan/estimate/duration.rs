@@ -1,28 +1,20 @@
-//! Durations as `--max-duration` writes them and as messages print them: `90s`, `30m`, `2h15m`, `1d`.
+//! Durations in the notation of `--max-duration` and of messages: `90s`, `30m`, `2h15m`, `1d`.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use std::fmt;
 
-/// Why a text is no duration to hold a plan to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DurationError {
-    /// Not a number with a unit, or one of no fixed length such as a month.
+    /// Also units of no fixed length, such as a month.
     Malformed {
-        /// What was written.
         text: String,
     },
-    /// Less than a second.
     TooShort {
-        /// What was written.
         text: String,
     },
 }
 
-/// Reads a duration of at least a second, such as `30m`; a day has 24 hours.
-///
-/// # Errors
-///
-/// When the text is no such thing.
+/// The minimum is one second; a day has 24 hours.
 pub fn parse(text: &str) -> Result<SignedDuration, DurationError> {
     let malformed = || DurationError::Malformed {
         text: text.to_owned(),
@@ -38,7 +30,7 @@ pub fn parse(text: &str) -> Result<SignedDuration, DurationError> {
     Ok(duration)
 }
 
-/// The duration in the notation that [`parse`] reads; a part of a second counts as a whole one.
+/// In the notation that [`parse`] reads, rounded up to seconds.
 #[must_use]
 pub fn format_duration(duration: SignedDuration) -> String {
     let mut rest = round_up_seconds(duration, 1).max(0);
@@ -53,7 +45,7 @@ pub fn format_duration(duration: SignedDuration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// As [`words`], in whole minutes from a minute on: an estimate is not known to the second.
+/// Rounded up to minutes from one minute on.
 #[must_use]
 pub fn format_estimate(duration: SignedDuration) -> String {
     let seconds = round_up_seconds(duration, 1);
@@ -65,7 +57,7 @@ pub fn format_estimate(duration: SignedDuration) -> String {
     format_duration(SignedDuration::from_secs(rounded))
 }
 
-/// The duration in seconds, rounded up to a multiple of `unit` seconds.
+/// Rounded up to a multiple of `unit` seconds.
 #[must_use]
 pub fn round_up_seconds(duration: SignedDuration, unit: i64) -> i64 {
     let seconds = duration
@@ -84,11 +76,11 @@ impl fmt::Display for DurationError {
         match self {
             Self::Malformed { text } => write!(
                 formatter,
-                "`{text}` is not a duration: write a number and a unit, such as `90s`, `30m`, `2h` or `1d`"
+                "`{text}` is not a valid duration: use a number and a unit, such as `90s`, `30m`, `2h` or `1d`"
             ),
             Self::TooShort { text } => write!(
                 formatter,
-                "the duration `{text}` is too short: write at least `1s`, such as `30m`"
+                "the duration `{text}` is too short: the minimum is `1s`"
             ),
         }
     }

@@ -1,35 +1,31 @@
-//! The refusal of a plan that takes longer than it may.
+//! The error for a plan that takes longer than `--max-duration`.
 
 use super::{Bottleneck, WindowUsage, describe_classes, duration};
 use crate::model::Keyword;
 use jiff::SignedDuration;
 use std::fmt;
 
-/// A plan takes longer than `--max-duration`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaxDurationExceeded {
-    /// How long it is likely to take.
     pub estimated: SignedDuration,
-    /// How long it may take.
     pub max_duration: SignedDuration,
-    /// Why it takes so long.
     pub bottleneck: Bottleneck,
 }
 
 impl MaxDurationExceeded {
-    /// What to do about it, the simplest first.
+    /// The simplest first.
     #[must_use]
     pub fn help(&self) -> Vec<String> {
         let mut help = vec![format!(
-            "let it take longer: --max-duration {} would do",
+            "to allow this duration: --max-duration {}",
             duration::format_estimate(self.estimated)
         )];
         match &self.bottleneck {
             Bottleneck::Window(window) => help.push(raise_limit_hint(window)),
-            Bottleneck::Throttled(closed) => help.push(format!("run again after {:.0}", closed.until)),
+            Bottleneck::Throttled(throttled) => help.push(format!("run again after {:.0}", throttled.until)),
             Bottleneck::Requests(_) => {}
         }
-        help.push("split the change: --target applies a part of it".to_owned());
+        help.push("to apply a part of the plan: --target".to_owned());
         help
     }
 }
@@ -38,47 +34,45 @@ impl fmt::Display for MaxDurationExceeded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "the plan takes about {}, and --max-duration allows {}: ",
+            "the estimated duration of {} exceeds --max-duration {}: ",
             duration::format_estimate(self.estimated),
             duration::format_duration(self.max_duration)
         )?;
         match &self.bottleneck {
-            Bottleneck::Window(use_of) => write!(
+            Bottleneck::Window(usage) => write!(
                 formatter,
-                "it needs {}, of which the limit {} leaves {} now",
-                describe_requests(use_of.required, use_of),
-                use_of.window,
-                use_of.remaining
+                "the plan needs {}; the rate limit is {}, {} left",
+                describe_requests(usage),
+                usage.window,
+                usage.remaining
             ),
-            Bottleneck::Throttled(closed) => write!(
+            Bottleneck::Throttled(throttled) => write!(
                 formatter,
-                "the service takes no {} before {:.0}",
-                describe_classes(&[closed.class]),
-                closed.until
+                "MoEngage accepts no {} before {:.0}",
+                describe_classes(&[throttled.class]),
+                throttled.until
             ),
-            Bottleneck::Requests(count) => write!(formatter, "it makes {count} calls"),
+            Bottleneck::Requests(count) => write!(formatter, "the plan needs {count} requests"),
         }
     }
 }
 
 impl std::error::Error for MaxDurationExceeded {}
 
-fn describe_requests(count: usize, window: &WindowUsage) -> String {
-    match window.classes.as_slice() {
-        [_] if count > 1 => format!("{count} {}", describe_classes(&window.classes)),
-        [class] => format!("one call ({})", class.as_str()),
-        _ => format!("{count} calls ({})", describe_classes(&window.classes)),
+fn describe_requests(usage: &WindowUsage) -> String {
+    let (count, classes) = (usage.required, describe_classes(&usage.classes));
+    match usage.classes.as_slice() {
+        [_] if count > 1 => format!("{count} {classes}"),
+        [class] => format!("1 request ({})", class.as_str()),
+        _ => format!("{count} requests ({classes})"),
     }
 }
 
-fn raise_limit_hint(window: &WindowUsage) -> String {
-    let keys: Vec<_> = window
-        .classes
-        .iter()
-        .map(|class| format!("`{}`", class.as_str()))
-        .collect();
+fn raise_limit_hint(usage: &WindowUsage) -> String {
+    let classes = usage.classes.iter();
+    let keys: Vec<_> = classes.map(|class| format!("`{}`", class.as_str())).collect();
     format!(
-        "if MoEngage raised the limits of the workspace, say so under `rate_limits` in segctl.yaml: {}",
+        "if MoEngage raised the limits of the workspace: update `rate_limits` in segctl.yaml: {}",
         keys.join(" and ")
     )
 }

@@ -7,7 +7,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-/// Windows for single classes in place of the documented ones; all others have none.
+/// The other classes have no windows.
 fn limits(of: &[(EndpointClass, &[&str])]) -> RateLimits {
     let mut limits = RateLimits::default();
     for class in EndpointClass::ALL {
@@ -21,45 +21,45 @@ fn limits(of: &[(EndpointClass, &[&str])]) -> RateLimits {
 }
 
 fn rate_limiter(limits: RateLimits, history: &[(EndpointClass, i64)]) -> RateLimiter {
-    let mut pacing = RateLimiter::new(limits);
+    let mut rate_limiter = RateLimiter::new(limits);
     for (class, second) in history {
-        pacing.record_counted(*class, at(*second));
+        rate_limiter.record_counted(*class, at(*second));
     }
-    pacing
+    rate_limiter
 }
 
 fn repeated(class: EndpointClass, count: usize) -> Vec<EndpointClass> {
     vec![class; count]
 }
 
-/// A window's text, used, left and needed.
+/// Window, used, remaining, required.
 type ExpectedUsage<'a> = (&'a str, usize, usize, usize);
 
-fn window_usage_rows(quota: &Estimate) -> Vec<(String, usize, usize, usize)> {
-    let uses = quota.tightest_windows.iter();
+fn window_usage_rows(estimated: &Estimate) -> Vec<(String, usize, usize, usize)> {
+    let uses = estimated.tightest_windows.iter();
     uses.map(|of| (of.window.to_string(), of.used, of.remaining, of.required))
         .collect()
 }
 
-fn half_seconds(quota: &Estimate) -> i128 {
-    quota.duration().as_millis() / 500
+fn half_seconds(estimated: &Estimate) -> i128 {
+    estimated.duration().as_millis() / 500
 }
 
 #[test]
 fn no_requests_take_no_time() {
-    let quota = estimate(&[], rate_limiter(RateLimits::default(), &[(Create, -5)]), at(0));
+    let estimated = estimate(&[], rate_limiter(RateLimits::default(), &[(Create, -5)]), at(0));
     assert_eq!(
-        (quota.total, quota.finishes_at, quota.wait_time),
+        (estimated.total, estimated.finishes_at, estimated.wait_time),
         (0, at(0), SignedDuration::ZERO)
     );
-    assert!(quota.requests.is_empty() && quota.tightest_windows.is_empty());
-    assert_eq!(quota.check_max_duration(SignedDuration::from_secs(1)), Ok(()));
+    assert!(estimated.requests.is_empty() && estimated.tightest_windows.is_empty());
+    assert_eq!(estimated.check_max_duration(SignedDuration::from_secs(1)), Ok(()));
 }
 
 #[test]
 fn waits_follow_from_windows_and_earlier_requests() {
     let ten = &["2/10s"][..];
-    // History of gets, number of gets, and how many half seconds they take.
+    // Times of earlier gets, number of gets, duration in half seconds.
     let table: [(&str, &[i64], usize, i128); 7] = [
         ("nothing before", &[], 1, 1),
         ("an exact fit", &[], 2, 2),
@@ -81,14 +81,14 @@ fn waits_follow_from_windows_and_earlier_requests() {
     ];
     for (what, history, count, expected) in table {
         let history: Vec<_> = history.iter().map(|second| (Get, *second)).collect();
-        let quota = estimate(
+        let estimated = estimate(
             &repeated(Get, count),
             rate_limiter(limits(&[(Get, ten)]), &history),
             at(0),
         );
-        assert_eq!(half_seconds(&quota), expected, "{what}");
+        assert_eq!(half_seconds(&estimated), expected, "{what}");
         let busy = ASSUMED_LATENCY * i32::try_from(count).unwrap();
-        assert_eq!(quota.wait_time + busy, quota.duration(), "{what}");
+        assert_eq!(estimated.wait_time + busy, estimated.duration(), "{what}");
     }
 }
 
@@ -105,21 +105,21 @@ fn tightest_windows_are_listed_longest_wait_first() {
         ),
     ];
     for (what, creates, expected) in table {
-        let calls = [repeated(List, 1), repeated(Create, creates)].concat();
-        let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
+        let requests = [repeated(List, 1), repeated(Create, creates)].concat();
+        let estimated = estimate(&requests, rate_limiter(RateLimits::default(), &[]), at(0));
         let expected: Vec<_> = expected
             .iter()
             .map(|(text, a, b, c)| ((*text).to_owned(), *a, *b, *c))
             .collect();
-        assert_eq!(window_usage_rows(&quota), expected, "{what}");
+        assert_eq!(window_usage_rows(&estimated), expected, "{what}");
         assert!(
-            quota
+            estimated
                 .tightest_windows
                 .iter()
                 .all(|window| window.classes == [List, Create]),
             "{what}"
         );
-        assert_eq!(quota.wait_time.is_positive(), creates >= 50, "{what}");
+        assert_eq!(estimated.wait_time.is_positive(), creates >= 50, "{what}");
     }
 }
 
@@ -127,46 +127,46 @@ fn tightest_windows_are_listed_longest_wait_first() {
 fn list_and_create_share_a_window_until_known_to_be_separate() {
     let limits = limits(&[(List, &["2/min"]), (Create, &["2/min"])]);
     let together = rate_limiter(limits, &[(List, -30)]);
-    let calls = [List, Create];
-    let pooled = estimate(&calls, together.clone(), at(0));
-    assert_eq!(pooled.duration(), SignedDuration::from_millis(30_500));
-    assert_eq!(window_usage_rows(&pooled), [("2/min".to_owned(), 1, 1, 2)]);
+    let requests = [List, Create];
+    let shared = estimate(&requests, together.clone(), at(0));
+    assert_eq!(shared.duration(), SignedDuration::from_millis(30_500));
+    assert_eq!(window_usage_rows(&shared), [("2/min".to_owned(), 1, 1, 2)]);
     assert_eq!(
-        describe_classes(&pooled.tightest_windows[0].classes),
+        describe_classes(&shared.tightest_windows[0].classes),
         "list and create together"
     );
 
-    let mut apart = together;
-    apart.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
-    let apart = estimate(&calls, apart, at(0));
-    assert_eq!(apart.duration(), SignedDuration::from_secs(1));
-    assert_eq!(window_usage_rows(&apart), [("2/min".to_owned(), 1, 1, 1)]);
-    assert_eq!(describe_classes(&apart.tightest_windows[0].classes), "lists");
+    let mut separate = together;
+    separate.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
+    let separate = estimate(&requests, separate, at(0));
+    assert_eq!(separate.duration(), SignedDuration::from_secs(1));
+    assert_eq!(window_usage_rows(&separate), [("2/min".to_owned(), 1, 1, 1)]);
+    assert_eq!(describe_classes(&separate.tightest_windows[0].classes), "lists");
 }
 
 #[test]
 fn throttled_classes_are_waited_for() {
-    let mut closed = rate_limiter(RateLimits::default(), &[]);
-    closed.block_until(Create, at(600));
-    closed.block_until(Update, at(60));
-    let quota = estimate(&[Get, Update, Create, Lifecycle], closed, at(0));
-    assert_eq!(quota.finishes_at, at(601));
-    let waits: Vec<_> = quota
+    let mut limiter = rate_limiter(RateLimits::default(), &[]);
+    limiter.block_until(Create, at(600));
+    limiter.block_until(Update, at(60));
+    let estimated = estimate(&[Get, Update, Create, Lifecycle], limiter, at(0));
+    assert_eq!(estimated.finishes_at, at(601));
+    let waits: Vec<_> = estimated
         .throttled_classes
         .iter()
         .map(|of| (of.class, of.until, of.wait_time.as_millis()))
         .collect();
     assert_eq!(waits, [(Create, at(600), 539_500), (Update, at(60), 59_500)]);
     assert!(matches!(
-        quota.bottleneck(),
+        estimated.bottleneck(),
         Bottleneck::Throttled(ThrottledClass { class: Create, .. })
     ));
-    let refusal = quota
+    let exceeded = estimated
         .check_max_duration(SignedDuration::from_mins(5))
         .unwrap_err();
     assert_eq!(
-        refusal.to_string(),
-        "the plan takes about 11m, and --max-duration allows 5m: the service takes no creates before \
+        exceeded.to_string(),
+        "the estimated duration of 11m exceeds --max-duration 5m: MoEngage accepts no creates before \
          2027-01-15T08:10:00Z"
     );
 }
@@ -174,22 +174,31 @@ fn throttled_classes_are_waited_for() {
 #[test]
 fn a_plan_over_max_duration_names_the_tightest_window() {
     let history: Vec<_> = (0..139).map(|number| (Create, -1800 - number)).collect();
-    let calls = [repeated(List, 1), [Get, Create].repeat(75)].concat();
-    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &history), at(0));
-    // The 61 that are left are gone within two minutes; the next is free when the oldest of before is an hour old.
-    assert!(quota.duration() > SignedDuration::from_mins(27), "{quota:?}");
-    assert!(quota.duration() < SignedDuration::from_mins(32), "{quota:?}");
-    assert_eq!(quota.check_max_duration(SignedDuration::from_mins(32)), Ok(()));
-    let refusal = quota
+    let requests = [repeated(List, 1), [Get, Create].repeat(75)].concat();
+    let estimated = estimate(&requests, rate_limiter(RateLimits::default(), &history), at(0));
+    // 61 requests fit at first; the next one fits when the oldest earlier one leaves the window of an hour.
+    assert!(
+        estimated.duration() > SignedDuration::from_mins(27),
+        "{estimated:?}"
+    );
+    assert!(
+        estimated.duration() < SignedDuration::from_mins(32),
+        "{estimated:?}"
+    );
+    assert_eq!(
+        estimated.check_max_duration(SignedDuration::from_mins(32)),
+        Ok(())
+    );
+    let exceeded = estimated
         .check_max_duration(SignedDuration::from_mins(10))
         .unwrap_err();
-    let text = refusal.to_string();
+    let text = exceeded.to_string();
     assert!(
-        text.contains("allows 10m: it needs 76 calls (list and create together)"),
+        text.contains("exceeds --max-duration 10m: the plan needs 76 requests (list and create together)"),
         "{text}"
     );
-    assert!(text.contains("the limit 200/h leaves 61 now"), "{text}");
-    let help = refusal.help().join("\n");
+    assert!(text.contains("the rate limit is 200/h, 61 left"), "{text}");
+    let help = exceeded.help().join("\n");
     for word in [
         "--max-duration 2",
         "`rate_limits` in segctl.yaml: `list` and `create`",
@@ -201,46 +210,49 @@ fn a_plan_over_max_duration_names_the_tightest_window() {
 
 #[test]
 fn the_suggested_max_duration_is_sufficient() {
-    let calls = repeated(Create, 333);
-    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
-    let refusal = quota
+    let requests = repeated(Create, 333);
+    let estimated = estimate(&requests, rate_limiter(RateLimits::default(), &[]), at(0));
+    let exceeded = estimated
         .check_max_duration(SignedDuration::from_secs(1))
         .unwrap_err();
-    let named = duration::parse(&duration::format_estimate(refusal.estimated)).unwrap();
-    assert_eq!(quota.check_max_duration(named), Ok(()));
+    let named = duration::parse(&duration::format_estimate(exceeded.estimated)).unwrap();
+    assert_eq!(estimated.check_max_duration(named), Ok(()));
 }
 
 #[test]
 fn many_requests_without_rate_limits_take_time() {
-    let quota = estimate(&repeated(Update, 7200), rate_limiter(limits(&[]), &[]), at(0));
+    let estimated = estimate(&repeated(Update, 7200), rate_limiter(limits(&[]), &[]), at(0));
     assert_eq!(
-        (quota.wait_time, quota.duration()),
+        (estimated.wait_time, estimated.duration()),
         (SignedDuration::ZERO, SignedDuration::from_hours(1))
     );
-    let refusal = quota
+    let exceeded = estimated
         .check_max_duration(SignedDuration::from_mins(30))
         .unwrap_err();
-    let text = "the plan takes about 1h, and --max-duration allows 30m: it makes 7200 calls";
-    assert_eq!(refusal.to_string(), text);
+    let text = "the estimated duration of 1h exceeds --max-duration 30m: the plan needs 7200 requests";
+    assert_eq!(exceeded.to_string(), text);
 }
 
 #[test]
 fn ten_thousand_creates_take_ten_days_of_virtual_time() {
-    let calls = [Get, Create].repeat(10_000);
-    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
-    assert_eq!((quota.total, quota.requests[&Create]), (20_000, 10_000));
-    let days = quota.duration().as_hours() / 24;
+    let requests = [Get, Create].repeat(10_000);
+    let estimated = estimate(&requests, rate_limiter(RateLimits::default(), &[]), at(0));
+    assert_eq!((estimated.total, estimated.requests[&Create]), (20_000, 10_000));
+    let days = estimated.duration().as_hours() / 24;
     assert_eq!(days, 9);
-    assert_eq!(quota.tightest_windows[0].window.to_string(), "1000/day");
+    assert_eq!(estimated.tightest_windows[0].window.to_string(), "1000/day");
 }
 
 #[test]
 fn a_single_request_is_described_in_the_singular() {
     let history: Vec<_> = (0..100).map(|_| (Get, -30)).collect();
-    let quota = estimate(&[Get], rate_limiter(RateLimits::default(), &history), at(0));
-    let text = quota
+    let estimated = estimate(&[Get], rate_limiter(RateLimits::default(), &history), at(0));
+    let text = estimated
         .check_max_duration(SignedDuration::from_secs(1))
         .unwrap_err()
         .to_string();
-    assert!(text.contains("it needs one call (get), of which"), "{text}");
+    assert!(
+        text.contains("the plan needs 1 request (get); the rate limit is"),
+        "{text}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a step does, to which live segment, and why.
+//! What a step does, to which remote segment, and why.
 
 use super::desired::DesiredDefinition;
 use crate::definition::{Digest, FieldChange};
@@ -9,157 +9,118 @@ use crate::state::{CohortState, UploadState};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds of write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Make the segment.
     Create(DesiredDefinition),
-    /// Change its definition, its name, or both.
     Update(UpdateAction),
-    /// Put it away.
     Archive(Target),
-    /// Take it out again.
     Unarchive(Target),
-    /// Send members to a cohort.
     SyncCohort(CohortSync),
-    /// Have the service read a list of users.
     UploadUserList(UserListUpload),
 }
 
-/// A list of users that the service is told of, in one call.
+/// One request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserListUpload {
-    /// The live segment; `None` where the step makes it.
+    /// `None` for a create.
     pub target: Option<Target>,
-    /// What is declared.
     pub upload: FileSegment,
-    /// Whom it is to have.
     pub list: UserListFingerprint,
-    /// What the ledger knew of its users.
     pub recorded: Option<UploadState>,
-    /// Which call; `None` where the step makes the segment.
+    /// `None` for a create.
     pub change: Option<UserChange>,
-    /// How many are added, where that is known.
     pub added: Option<u64>,
-    /// How many are removed, where that is known.
     pub removed: Option<u64>,
 }
 
-/// Changes of a cohort's members, in as many calls as it takes; the first makes it where there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CohortSync {
-    /// The live segment; `None` where the step makes it.
+    /// `None` for a create.
     pub target: Option<Target>,
-    /// What is declared.
     pub cohort: Cohort,
-    /// Whom it is to have.
     pub list: ListSummary,
-    /// What the ledger said of its members.
     pub recorded: Option<CohortState>,
-    /// What of that could be read.
+    /// `recorded`, if its member list could be read.
     pub base: Option<CohortState>,
-    /// How many are added.
     pub added: u64,
-    /// How many are removed.
     pub removed: u64,
-    /// How many calls it takes.
+    /// The first request creates the cohort if `target` is `None`.
     pub requests: usize,
 }
 
-/// A change of a live segment; one call, whether it renames, redefines or both.
+/// One request, whether it changes the name, the definition or both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAction {
-    /// What the plan saw of it, or what an earlier step leaves.
+    /// Of a final step: the result of its temporary step.
     pub target: Target,
-    /// The name it should have then.
     pub name: SegmentName,
-    /// The definition it should have then.
     pub desired: DesiredDefinition,
-    /// What changes, field by field.
     pub changes: Vec<ChangeWithCause>,
-    /// Why it is not yet what the files say; `None` for a change that is final.
+    /// `None` for a final step.
     pub temporary_change: Option<TemporaryChange>,
 }
 
-/// What a passing step gives up, so that another segment can take it. It never changes who is in the segment beyond
-/// what the files say.
+/// What a temporary step frees for another segment. The members are those of the current or the desired definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TemporaryChange {
-    /// The name: the segment has a temporary one until its final step.
     Name,
-    /// The definition: it stands wrapped in one more group until the final step.
     Definition,
-    /// Both.
     Both,
 }
 
-/// A field that changes, and where the difference comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWithCause {
-    /// The field.
     pub change: FieldChange,
-    /// Who changed it; `None` where the ledger does not know what was last applied.
+    /// `None` if the state does not show it.
     pub cause: Option<Cause>,
 }
 
-/// Who made the difference between a file and the workspace.
+/// Which side changed since the last apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The file says something else than what was last applied.
     Configuration,
-    /// The workspace does.
     Workspace,
-    /// Both do.
     Both,
 }
 
-/// A live segment as the plan saw it, to be compared again right before the write.
+/// The remote segment at the time of the plan; `apply` compares it again right before the write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Its id.
     pub id: SegmentId,
-    /// Its name at the service.
     pub remote_name: SegmentName,
-    /// Why it is taken for the declared segment.
     pub matched_by: MatchReason,
-    /// Whether it was in use.
     pub lifecycle: Lifecycle,
-    /// The exact digest of its definition; `None` where the service shows none.
+    /// `None` for cohorts and file segments.
     pub digest: Option<Digest>,
 }
 
-/// Why a live segment is taken for a declared one, or for one of ours.
+/// Why a remote segment matches a declared one, or why it is managed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchReason {
-    /// The file says its id.
     Id,
-    /// The ledger says that the declared name was applied to its id.
     State,
-    /// It has the declared name.
     Name,
-    /// It has the temporary name that a passing step of the declared segment gave it.
+    /// The temporary name of an interrupted rename.
     TemporaryName,
-    /// It has one of the names that the segment had before.
     PreviousName,
-    /// It is owned, no file declares it, and it has the very definition: its file was renamed.
+    /// The definition of a managed segment that is not declared: its declaration was renamed.
     Definition,
-    /// No file declares it, and it was applied or adopted before: the name that the ledger has for it.
+    /// Managed and not declared, with its name in the state.
     RemovedFromConfiguration(SegmentName),
-    /// No file declares it, the ledger does not know it, and this pattern in `owns` names it.
+    /// Not declared; only this pattern in `manages` matches it.
     Pattern(String),
 }
 
 impl Action {
-    /// The word for the action in text and JSON.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -172,16 +133,14 @@ impl Action {
         }
     }
 
-    /// The definition that the action stores, if it stores one.
     #[must_use]
     pub fn desired(&self) -> Option<&DesiredDefinition> {
         match self {
-            Self::Create(wanted) | Self::Update(UpdateAction { desired: wanted, .. }) => Some(wanted),
+            Self::Create(desired) | Self::Update(UpdateAction { desired, .. }) => Some(desired),
             Self::Archive(_) | Self::Unarchive(_) | Self::SyncCohort(_) | Self::UploadUserList(_) => None,
         }
     }
 
-    /// The live segment that the action changes, if there is one already.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
         match self {
@@ -189,12 +148,12 @@ impl Action {
             Self::Update(UpdateAction { target, .. }) | Self::Archive(target) | Self::Unarchive(target) => {
                 Some(target)
             }
-            Self::SyncCohort(sending) => sending.target.as_ref(),
-            Self::UploadUserList(uploading) => uploading.target.as_ref(),
+            Self::SyncCohort(sync) => sync.target.as_ref(),
+            Self::UploadUserList(upload) => upload.target.as_ref(),
         }
     }
 
-    /// Whether one more segment is in use afterwards, as far as is known.
+    /// As far as the lifecycle is known.
     #[must_use]
     pub fn adds_active_segment(&self) -> bool {
         match self {
@@ -205,34 +164,28 @@ impl Action {
         }
     }
 
-    /// Whether one segment less is in use afterwards, as far as is known.
+    /// As far as the lifecycle is known.
     #[must_use]
     pub fn removes_active_segment(&self) -> bool {
         matches!(self, Self::Archive(target) if target.lifecycle == Lifecycle::Active)
     }
 
-    /// Whether a final step has to follow.
+    /// `Some` if a final step follows.
     #[must_use]
     pub fn temporary_change(&self) -> Option<TemporaryChange> {
         match self {
-            Self::Update(change) => change.temporary_change,
-            Self::Create(_)
-            | Self::Archive(_)
-            | Self::Unarchive(_)
-            | Self::SyncCohort(_)
-            | Self::UploadUserList(_) => None,
+            Self::Update(update) => update.temporary_change,
+            _ => None,
         }
     }
 }
 
 impl UpdateAction {
-    /// Whether the segment gets another name.
     #[must_use]
     pub fn renames(&self) -> bool {
         self.name != self.target.remote_name
     }
 
-    /// Whether the segment gets another definition.
     #[must_use]
     pub fn changes_definition(&self) -> bool {
         self.target.digest.as_ref() != Some(&self.desired.digests.exact)
@@ -240,7 +193,6 @@ impl UpdateAction {
 }
 
 impl TemporaryChange {
-    /// The words for what is given up.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -251,20 +203,8 @@ impl TemporaryChange {
     }
 }
 
-impl Cause {
-    /// The word for the cause in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Configuration => "files",
-            Self::Workspace => "workspace",
-            Self::Both => "both",
-        }
-    }
-}
-
 impl MatchReason {
-    /// The pattern in `owns` that names the segment, where that alone makes it ours.
+    /// The pattern that alone makes the segment managed.
     #[must_use]
     pub fn pattern(&self) -> Option<&str> {
         match self {
@@ -274,21 +214,20 @@ impl MatchReason {
     }
 }
 
-/// The words for the reason in text and JSON.
 impl fmt::Display for MatchReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Id => "id in the file",
-            Self::State => "applied before under this name",
-            Self::Name => "same name",
-            Self::TemporaryName => "temporary name of an unfinished rename",
-            Self::PreviousName => "previous name",
-            Self::Definition => "same definition as an owned segment without a file",
-            Self::RemovedFromConfiguration(_) => "applied before, and no file declares it",
+            Self::Id => "matched by id",
+            Self::State => "matched by state",
+            Self::Name => "matched by name",
+            Self::TemporaryName => "matched by temporary name",
+            Self::PreviousName => "matched by previous name",
+            Self::Definition => "matched by definition: renamed",
+            Self::RemovedFromConfiguration(_) => "removed from configuration",
             Self::Pattern(pattern) => {
                 return write!(
                     formatter,
-                    "`{pattern}` in `owns` names it, and no file declares it"
+                    "not in configuration, matches `{pattern}` in `manages`"
                 );
             }
         })

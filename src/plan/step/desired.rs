@@ -1,4 +1,4 @@
-//! Definitions to be stored, and what their references mean.
+//! Desired definitions and the meaning of their references.
 
 use crate::definition::references::ReferenceSummary;
 use crate::definition::{Digest, Digests, Identities, canonical};
@@ -7,56 +7,61 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A definition to be stored. Its normal form is as large as itself and asked for only by who shows it, so that it is
-/// not kept.
+/// Without the canonical form, which is as large as the definition and seldom needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredDefinition {
-    /// The definition, with references by name where the files have them so.
+    /// References are by name where the configuration has names.
     #[serde(rename = "definition")]
     payload: Payload,
-    /// Its digests, as the plan knew what its references mean.
+    /// With the references as resolved at the time of the plan.
     pub digests: Digests,
 }
 
-/// Ids by name, and what references mean, as far as known; grows while steps are applied.
+/// Grows while steps are applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResolvedReferences {
-    /// Ids of live segments, declared ones under their declared names.
+    /// Of remote segments; a declared one has its declared name.
     pub ids_by_name: BTreeMap<SegmentName, SegmentId>,
-    /// What references mean.
     pub identities: Identities,
 }
 
+impl ResolvedReferences {
+    /// `None` if the segment does not exist yet.
+    pub(in crate::plan) fn id_of<'r>(&'r self, reference: &'r Reference) -> Option<&'r SegmentId> {
+        match reference {
+            Reference::Id { id, .. } => Some(id),
+            Reference::Name(name) => self.ids_by_name.get(name),
+        }
+    }
+}
+
 impl DesiredDefinition {
-    /// A definition to be stored, compared under `identities`.
     #[must_use]
     pub fn new(payload: Payload, identities: &Identities) -> Self {
         let digests = Digests::of(&payload, identities);
         Self { payload, digests }
     }
 
-    /// A definition to be stored, of which the exact normal form is known already.
+    /// Saves the computation of the canonical form.
     #[must_use]
-    pub fn from_canonical(payload: Payload, form: &Value) -> Self {
-        let digests = Digests::of_exact(form);
+    pub fn from_canonical(payload: Payload, canonical: &Value) -> Self {
+        let digests = Digests::of_exact(canonical);
         Self { payload, digests }
     }
 
-    /// The exact normal form.
     #[must_use]
-    pub fn canonical(&self, known: &ResolvedReferences) -> Value {
-        canonical::exact(&self.payload, &known.identities)
+    pub fn canonical(&self, references: &ResolvedReferences) -> Value {
+        canonical::exact(&self.payload, &references.identities)
     }
 
-    /// The definition with references as they stand in it.
     #[must_use]
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// The same audience in another form: `included_filters` stands in one more group.
+    /// The same members in another form: `included_filters` in one more group.
     #[must_use]
     pub fn wrapped(&self, identities: &Identities) -> Self {
         let mut inner = self.payload.included_filters.clone();
@@ -70,54 +75,46 @@ impl DesiredDefinition {
         Self::new(payload, identities)
     }
 
-    /// Whether `stored` is this definition, as far as form can tell.
     #[must_use]
-    pub fn is_identical_to(&self, stored: &Payload, known: &ResolvedReferences) -> bool {
-        exact_digest(stored, known) == self.digests.exact
+    pub fn is_identical_to(&self, remote: &Payload, references: &ResolvedReferences) -> bool {
+        exact_digest(remote, references) == self.digests.exact
     }
 
-    /// Whether `stored` is this definition, or the same filters in other groups or another order.
+    /// Whether `remote` has the same filters, in any order and in any additional groups.
     #[must_use]
-    pub fn is_equivalent_to(&self, stored: &Payload, known: &ResolvedReferences) -> bool {
-        let bare = |payload: &Payload| Digests::of(&unwrapped(payload), &known.identities).unordered;
-        bare(&self.payload) == bare(stored)
+    pub fn is_equivalent_to(&self, remote: &Payload, references: &ResolvedReferences) -> bool {
+        let bare = |payload: &Payload| Digests::of(&unwrapped(payload), &references.identities).unordered;
+        bare(&self.payload) == bare(remote)
     }
 
-    /// The live segments that it refers to, as far as they have ids yet.
+    /// Without segments that do not exist yet.
     #[must_use]
-    pub fn referenced_ids(&self, known: &ResolvedReferences) -> BTreeSet<SegmentId> {
-        let references = ReferenceSummary::from_payload(&self.payload)
+    pub fn referenced_ids(&self, references: &ResolvedReferences) -> BTreeSet<SegmentId> {
+        let summary = ReferenceSummary::from_payload(&self.payload);
+        let ids = summary
             .references
-            .into_keys();
-        let ids = references.filter_map(|reference| match reference {
-            Reference::Id { id, .. } => Some(id),
-            Reference::Name(name) => known.ids_by_name.get(&name).cloned(),
-        });
-        ids.collect()
+            .keys()
+            .filter_map(|reference| references.id_of(reference));
+        ids.cloned().collect()
     }
 
-    /// The definition with the ids of all references filled in.
-    ///
-    /// # Errors
-    ///
-    /// The name of a reference that has no id yet: the step that gives it one was not applied.
-    pub fn resolved(&self, known: &ResolvedReferences) -> Result<Payload, SegmentName> {
+    /// Sets the ids of all references. The error is a name without id: the step that creates the segment was not applied.
+    pub fn resolved(&self, references: &ResolvedReferences) -> Result<Payload, SegmentName> {
         let mut payload = self.payload.clone();
-        fill_ids(&mut payload.included_filters, known)?;
+        fill_ids(&mut payload.included_filters, references)?;
         if let Some(excluded) = &mut payload.excluded_filters {
-            fill_ids(excluded, known)?;
+            fill_ids(excluded, references)?;
         }
         Ok(payload)
     }
 }
 
-/// The exact digest of a stored definition.
 #[must_use]
-pub fn exact_digest(stored: &Payload, known: &ResolvedReferences) -> Digest {
-    Digest::exact(stored, &known.identities)
+pub fn exact_digest(remote: &Payload, references: &ResolvedReferences) -> Digest {
+    Digest::exact(remote, &references.identities)
 }
 
-/// A definition without the groups around it that hold nothing but a group.
+/// Without groups that contain only one group.
 fn unwrapped(payload: &Payload) -> Payload {
     Payload {
         included_filters: innermost(&payload.included_filters),
@@ -133,21 +130,21 @@ fn innermost(group: &Value) -> Value {
     }
 }
 
-fn fill_ids(group: &mut Value, known: &ResolvedReferences) -> Result<(), SegmentName> {
+fn fill_ids(group: &mut Value, references: &ResolvedReferences) -> Result<(), SegmentName> {
     let Some(filters) = group.get_mut("filters").and_then(Value::as_array_mut) else {
         return Ok(());
     };
     for filter in filters {
         match filter.get("filter_type").and_then(Value::as_str) {
-            Some("nested_filters") => fill_ids(filter, known)?,
-            Some("custom_segments") => fill_id(filter, known)?,
+            Some("nested_filters") => fill_ids(filter, references)?,
+            Some("custom_segments") => fill_id(filter, references)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn fill_id(reference: &mut Value, known: &ResolvedReferences) -> Result<(), SegmentName> {
+fn fill_id(reference: &mut Value, references: &ResolvedReferences) -> Result<(), SegmentName> {
     let Value::Object(fields) = reference else {
         return Ok(());
     };
@@ -157,7 +154,7 @@ fn fill_id(reference: &mut Value, known: &ResolvedReferences) -> Result<(), Segm
     let Some(name) = fields.get("name").and_then(Value::as_str).map(SegmentName::new) else {
         return Ok(());
     };
-    match known.ids_by_name.get(&name) {
+    match references.ids_by_name.get(&name) {
         Some(id) => {
             fields.insert("id".to_owned(), id.as_str().into());
             Ok(())

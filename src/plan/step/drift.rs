@@ -1,59 +1,48 @@
-//! What changed in the workspace since it was last applied.
+//! Changes in the workspace since the last apply.
 
 use crate::definition::FieldChange;
 use crate::model::{Origin, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What somebody, or the service, did to a segment that segctl applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
-    /// The name it was last applied under.
+    /// The name at the last apply.
     pub segment: SegmentName,
-    /// Its id.
     pub id: SegmentId,
-    /// When it was applied.
     pub applied_at: Timestamp,
-    /// Where it is declared, if it is.
     pub origin: Option<Origin>,
-    /// Fields of its definition, from what was applied to what is there.
+    /// From the applied definition to the remote one.
     pub changes: Vec<FieldChange>,
-    /// The name it was given.
     pub renamed_to: Option<SegmentName>,
-    /// What became of its lifecycle.
     pub lifecycle: Option<LifecycleDrift>,
 }
 
-/// What became of a lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleDrift {
-    /// Put away by hand: it was applied too recently for the service to have done it.
+    /// Too soon after the last apply for MoEngage to have archived it.
     Archived,
-    /// Put away, most likely by the service, which archives what nothing ran for 60 days.
+    /// Most likely by MoEngage, which archives segments that were not used for 60 days.
     AutoArchived,
-    /// Taken out by hand.
     Unarchived,
-    /// The service does not know its id any more.
     Missing,
 }
 
 impl LifecycleDrift {
-    /// The words for it in text and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Archived => "archived in the workspace",
-            Self::AutoArchived => "auto-archived: the service archives what nothing ran for 60 days",
-            Self::Unarchived => "unarchived in the workspace",
-            Self::Missing => "gone: the service does not know its id any more",
+            Self::Archived => "archived outside segctl",
+            Self::AutoArchived => "archived by MoEngage: it archives segments that were not used for 60 days",
+            Self::Unarchived => "unarchived outside segctl",
+            Self::Missing => "missing: its id does not exist in MoEngage any more",
         }
     }
 }
 
 impl Drift {
-    /// Whether there is any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.renamed_to.is_none() && self.lifecycle.is_none()

@@ -40,7 +40,7 @@ fn a_changed_field_is_one_update_with_its_path() {
     assert_eq!(changes, ["included_filters › and › [1] spend: value 1 -> 2"]);
 }
 
-/// A workspace whose list shows archived segments, with room for so many in use.
+/// Of a workspace whose listing shows archived segments.
 fn policy_with_archived_in_list(active_limit: usize) -> Policy {
     let mut policy = Policy::default();
     policy.api_behavior.list_shows_archived = true;
@@ -50,31 +50,34 @@ fn policy_with_archived_in_list(active_limit: usize) -> Policy {
 
 #[test]
 fn undeclared_segments_of_unknown_lifecycle_are_guarded_as_active() {
-    let live = || archived_remote(remote_spender("a1", "A", 1.0));
-    let known = |lifecycle_unknown| {
+    let existing = || archived_remote(remote_spender("a1", "A", 1.0));
+    let recorded = |lifecycle_unknown| {
         state(vec![StateEntry {
             lifecycle_unknown,
             ..entry("a1", "A")
         }])
     };
-    let refers = [declared("B", vec![member_of("A")])];
+    let referencing = [declared("B", vec![member_of("A")])];
     for (is_unknown, count) in [(false, 0), (true, 1)] {
         let plan = plan_with_policy(
             &[],
-            vec![live()],
-            &known(is_unknown),
+            vec![existing()],
+            &recorded(is_unknown),
             &policy_with_archived_in_list(9),
         );
         assert_eq!(plan.guard_violations.len(), count, "{:?}", plan.guard_violations);
         let plan = plan_with_policy(
-            &refers,
-            vec![live()],
-            &known(is_unknown),
+            &referencing,
+            vec![existing()],
+            &recorded(is_unknown),
             &policy_with_archived_in_list(9),
         );
-        let is_told = |conflict: &Conflict| matches!(conflict, Conflict::OrphanReferenced { .. });
+        let is_reported = |conflict: &Conflict| matches!(conflict, Conflict::OrphanReferenced { .. });
         assert_eq!(
-            plan.conflicts.iter().filter(|conflict| is_told(conflict)).count(),
+            plan.conflicts
+                .iter()
+                .filter(|conflict| is_reported(conflict))
+                .count(),
             count
         );
     }
@@ -85,7 +88,7 @@ fn segments_of_unknown_lifecycle_get_a_lifecycle_step_and_a_warning() {
     let file = || vec![declared("A", vec![spends_more_than(1.0)])];
     let archived_file = || vec![declared_archived(declared("A", vec![spends_more_than(1.0)]))];
     let found = || remote_spender("a1", "A", 1.0);
-    // Whether it is ours, and what is done.
+    // Configuration, remote segment, whether it is managed, expected step.
     let table = [
         (file(), found(), true, Some("unarchive A <>")),
         (file(), archived_remote(found()), true, Some("unarchive A <>")),
@@ -106,23 +109,23 @@ fn segments_of_unknown_lifecycle_get_a_lifecycle_step_and_a_warning() {
         (Vec::new(), archived_remote(found()), true, Some("archive A <>")),
         (Vec::new(), found(), false, None),
     ];
-    for (files, live, is_ours, step) in table {
-        let known = StateEntry {
+    for (files, existing, is_managed, step) in table {
+        let recorded = StateEntry {
             lifecycle_unknown: true,
-            history_only: !is_ours,
+            history_only: !is_managed,
             ..entry("a1", "A")
         };
         let plan = plan_with_policy(
             &files,
-            vec![live],
-            &state(vec![known]),
+            vec![existing],
+            &state(vec![recorded]),
             &policy_with_archived_in_list(1),
         );
         assert_eq!(steps(&plan), step.into_iter().collect::<Vec<_>>());
-        // It is one segment, wherever it is.
+        // The segment counts once toward the limit, whatever its lifecycle.
         assert_eq!(plan.conflicts, []);
-        let is_told = matches!(plan.warnings.as_slice(), [Warning::LifecycleUnknown { segments }]
-            if segments.iter().map(|live| live.id.as_str()).eq(["a1"]));
-        assert_eq!(is_told, step.is_some(), "{:?}", plan.warnings);
+        let is_reported = matches!(plan.warnings.as_slice(), [Warning::LifecycleUnknown { segments }]
+            if segments.iter().map(|existing| existing.id.as_str()).eq(["a1"]));
+        assert_eq!(is_reported, step.is_some(), "{:?}", plan.warnings);
     }
 }

@@ -24,31 +24,31 @@ fn match_reasons(plan: &Plan) -> Vec<(&str, bool, MatchReason)> {
 
 #[test]
 fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
-    let there = || {
+    let existing = || {
         vec![
-            remote_spender("a1", "OW ours", 1.0),
-            remote_spender("x1", "OW by hand", 2.0),
-            remote_spender("x2", "By hand", 3.0),
+            remote_spender("a1", "OW managed", 1.0),
+            remote_spender("x1", "OW manual", 2.0),
+            remote_spender("x2", "Manual", 3.0),
         ]
     };
-    let known = state(vec![entry("a1", "OW ours")]);
+    let recorded = state(vec![entry("a1", "OW managed")]);
     let plan = plan_with_policy(
         &[],
-        there(),
-        &known,
-        &policy_managing(&["No *", "OW *", "*hand"], Adoption::Allow),
+        existing(),
+        &recorded,
+        &policy_managing(&["No *", "OW *", "*anual"], Adoption::Allow),
     );
     let pattern = |text: &str| MatchReason::Pattern(text.to_owned());
     assert_eq!(
         match_reasons(&plan),
         [
             (
-                "OW ours",
+                "OW managed",
                 false,
-                MatchReason::RemovedFromConfiguration(SegmentName::new("OW ours"))
+                MatchReason::RemovedFromConfiguration(SegmentName::new("OW managed"))
             ),
-            ("OW by hand", true, pattern("OW *")),
-            ("By hand", true, pattern("*hand")),
+            ("OW manual", true, pattern("OW *")),
+            ("Manual", true, pattern("*anual")),
         ]
     );
     assert_eq!(
@@ -59,7 +59,7 @@ fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
         ),
         (3, 2, 0)
     );
-    let told: Vec<_> = plan
+    let reported: Vec<_> = plan
         .warnings
         .iter()
         .map(|warning| match warning {
@@ -67,41 +67,41 @@ fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(told, [("*hand", 1), ("OW *", 1)]);
+    assert_eq!(reported, [("*anual", 1), ("OW *", 1)]);
     assert_eq!(plan.conflicts, []);
 }
 
 #[test]
 fn refused_adoption_forbids_archiving_unmanaged_segments() {
-    let there = vec![
-        remote_spender("a1", "OW ours", 1.0),
-        remote_spender("x1", "OW by hand", 2.0),
+    let existing = vec![
+        remote_spender("a1", "OW managed", 1.0),
+        remote_spender("x1", "OW manual", 2.0),
     ];
-    let known = state(vec![entry("a1", "OW ours")]);
+    let recorded = state(vec![entry("a1", "OW managed")]);
     let policy = policy_managing(&["OW *"], Adoption::Refuse);
-    let plan = plan_with_policy(&[], there.clone(), &known, &policy);
+    let plan = plan_with_policy(&[], existing.clone(), &recorded, &policy);
     let [Conflict::ArchiveRefused { target, pattern }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
     };
     assert_eq!((target.id.as_str(), pattern.as_str()), ("x1", "OW *"));
-    // The way out: a file that says the id.
+    // A declared id resolves the conflict.
     let file = DeclaredSegment {
         id: Some(SegmentId::new("x1")),
-        ..declared("OW by hand", vec![spends_more_than(2.0)])
+        ..declared("OW manual", vec![spends_more_than(2.0)])
     };
-    let plan = plan_with_policy(&[file], there, &known, &policy);
+    let plan = plan_with_policy(&[file], existing, &recorded, &policy);
     assert_eq!(
         (plan.conflicts.len(), steps(&plan)),
-        (0, vec!["archive OW ours <>".to_owned()])
+        (0, vec!["archive OW managed <>".to_owned()])
     );
 }
 
 #[test]
 fn one_create_and_one_archive_may_be_a_rename() {
-    let known = state(vec![entry("a1", "A"), entry("b1", "B")]);
-    let there = vec![remote_spender("a1", "A", 1.0), remote_spender("b1", "B", 2.0)];
+    let recorded = state(vec![entry("a1", "A"), entry("b1", "B")]);
+    let existing = vec![remote_spender("a1", "A", 1.0), remote_spender("b1", "B", 2.0)];
     let hints = |files: &[DeclaredSegment]| {
-        let plan = plan_with_state(files, there.clone(), &known);
+        let plan = plan_with_state(files, existing.clone(), &recorded);
         let hints = plan.warnings.into_iter().filter_map(|warning| match warning {
             Warning::LikelyRename { segment, target } => Some((segment.name, target.id)),
             _ => None,
@@ -114,7 +114,7 @@ fn one_create_and_one_archive_may_be_a_rename() {
         hints(&[new.clone(), kept.clone()]),
         [(SegmentName::new("New"), SegmentId::new("a1"))]
     );
-    // Two could be either.
+    // With two candidates the rename is ambiguous.
     assert_eq!(hints(std::slice::from_ref(&new)), []);
     assert_eq!(
         hints(&[
@@ -124,24 +124,24 @@ fn one_create_and_one_archive_may_be_a_rename() {
         ]),
         []
     );
-    // The way out.
+    // `previous_names` declares the rename.
     assert_eq!(hints(&[with_previous_names(new, &["A"]), kept]), []);
 }
 
 #[test]
 fn a_taken_definition_names_the_already_matched_segment() {
     let files = [declared("A", vec![spends_more_than(2.0)])];
-    let stranger = remote_spender("x1", "By hand", 2.0);
-    let targets = |live| {
-        let plan = plan_for(&files, live);
+    let unmanaged = remote_spender("x1", "Manual", 2.0);
+    let targets = |existing| {
+        let plan = plan_for(&files, existing);
         let [Conflict::DefinitionTaken { target, .. }] = plan.conflicts.as_slice() else {
             panic!("{:?}", plan.conflicts)
         };
         target.clone()
     };
-    assert_eq!(targets(vec![stranger.clone()]), None);
+    assert_eq!(targets(vec![unmanaged.clone()]), None);
     assert_eq!(
-        targets(vec![stranger, remote_spender("a1", "A", 1.0)]),
+        targets(vec![unmanaged, remote_spender("a1", "A", 1.0)]),
         Some(SegmentId::new("a1"))
     );
 }

@@ -5,19 +5,19 @@ fn a_definition_in_use_is_a_conflict_that_names_the_holder() {
     let files = [declared("A", vec![spends_more_than(1.0)])];
     let plan = plan_for(
         &files,
-        vec![remote("x1", "By hand", payload(vec![spends_more_than(1.0)]))],
+        vec![remote("x1", "Manual", payload(vec![spends_more_than(1.0)]))],
     );
     let [Conflict::DefinitionTaken { holder, .. }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
     };
-    assert_eq!((holder.name.as_str(), holder.id.as_str()), ("By hand", "x1"));
+    assert_eq!((holder.name.as_str(), holder.id.as_str()), ("Manual", "x1"));
 }
 
 #[test]
 fn the_same_filters_in_another_order_are_a_warning() {
     let files = [declared("A", vec![spends_more_than(1.0), spends_more_than(2.0)])];
     let other = payload(vec![spends_more_than(2.0), spends_more_than(1.0)]);
-    let plan = plan_for(&files, vec![remote("x1", "By hand", other)]);
+    let plan = plan_for(&files, vec![remote("x1", "Manual", other)]);
     assert_eq!(plan.conflicts, []);
     assert!(
         matches!(plan.warnings.as_slice(), [Warning::LikelyDuplicate { .. }]),
@@ -30,7 +30,7 @@ fn the_same_filters_in_another_order_are_a_warning() {
 fn kind_mismatches_and_unknown_references_are_conflicts() {
     let files = [
         declared("Upload", vec![spends_more_than(1.0)]),
-        declared("A", vec![member_of("Nobody")]),
+        declared("A", vec![member_of("Unknown")]),
     ];
     let upload = ObservedSegment {
         kind: RemoteKind::Other("FILE_V2".to_owned()),
@@ -50,67 +50,58 @@ fn kind_mismatches_and_unknown_references_are_conflicts() {
 
 #[test]
 fn reference_limits_count_remote_segments() {
-    // A chain of six live segments that nobody declared, and one more on top of it.
-    let chain = (1..=6).map(|level| {
-        let filters = if level == 1 {
+    // A chain of six unmanaged segments, and one declared segment on top of it.
+    let chain = (1..=6).map(|depth| {
+        let filters = if depth == 1 {
             vec![spends_more_than(1.0)]
         } else {
-            vec![reference_by_id(&format!("x{}", level - 1))]
+            vec![reference_by_id(&format!("x{}", depth - 1))]
         };
-        remote(
-            &format!("x{level}"),
-            &format!("By hand {level}"),
-            payload(filters),
-        )
+        remote(&format!("x{depth}"), &format!("Manual {depth}"), payload(filters))
     });
     let files = [
-        declared("A", vec![member_of("By hand 6")]),
-        declared("B", vec![member_of("By hand 5"), spends_more_than(9.0)]),
+        declared("A", vec![member_of("Manual 6")]),
+        declared("B", vec![member_of("Manual 5"), spends_more_than(9.0)]),
     ];
     let plan = plan_for(&files, chain.collect());
     let [
         Conflict::ReferenceLimit {
             segment,
-            limit:
-                step::ExceededLimit::Depth {
-                    depth: level,
-                    limit,
-                    path: way,
-                },
+            limit: step::ExceededLimit::Depth { depth, limit, path },
         },
     ] = plan.conflicts.as_slice()
     else {
         panic!("{:?}", plan.conflicts)
     };
-    assert_eq!((segment.name.as_str(), *level, *limit), ("A", 7, 6));
+    assert_eq!((segment.name.as_str(), *depth, *limit), ("A", 7, 6));
     let down = (1..=6).rev();
     assert!(
-        way.iter().eq(&down
-            .map(|level| SegmentName::new(format!("By hand {level}")))
+        path.iter().eq(&down
+            .map(|depth| SegmentName::new(format!("Manual {depth}")))
             .collect::<Vec<_>>())
     );
 }
 
 #[test]
 fn a_reference_cycle_through_a_remote_segment_is_found() {
-    let files = [declared("A", vec![member_of("By hand")])];
+    let files = [declared("A", vec![member_of("Manual")])];
     let plan = plan_for(
         &files,
         vec![
             remote("a1", "A", payload(vec![spends_more_than(1.0)])),
-            remote("x1", "By hand", payload(vec![reference_by_id("a1")])),
+            remote("x1", "Manual", payload(vec![reference_by_id("a1")])),
         ],
     );
     let [
         Conflict::ReferenceLimit {
-            limit: step::ExceededLimit::Cycle { path: way },
+            limit: step::ExceededLimit::Cycle { path },
             ..
         },
     ] = plan.conflicts.as_slice()
     else {
         panic!("{:?}", plan.conflicts);
     };
-    assert_eq!(*way, ["A", "By hand", "A"].map(SegmentName::new));
+    assert_eq!(*path, ["A", "Manual", "A"].map(SegmentName::new));
 }
 
 #[test]
@@ -132,21 +123,21 @@ fn a_file_segment_is_not_archived_as_a_filter_segment() {
 
 #[test]
 fn duplicate_definitions_are_found_after_references_are_resolved() {
-    // One says the name, the other the id of the same segment.
+    // One references the segment by name, the other by id.
     let files = [
-        declared("A", vec![member_of("By hand")]),
+        declared("A", vec![member_of("Manual")]),
         declared("B", vec![reference_by_id("x1")]),
     ];
-    let by_hand = remote_spender("x1", "By hand", 1.0);
-    let plan = plan_for(&files, vec![by_hand.clone()]);
+    let unmanaged = remote_spender("x1", "Manual", 1.0);
+    let plan = plan_for(&files, vec![unmanaged.clone()]);
     let [Conflict::DefinitionShared { segments }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
     };
     let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
     assert_eq!(names, ["A", "B"]);
-    // One of them is so already: then the other clashes with a live one, and is told once.
-    let there = remote("a1", "A", payload(vec![reference_by_id("x1")]));
-    let plan = plan_for(&files, vec![by_hand, there]);
+    // If one of them already has the definition, only the other one has a conflict.
+    let existing = remote("a1", "A", payload(vec![reference_by_id("x1")]));
+    let plan = plan_for(&files, vec![unmanaged, existing]);
     assert!(
         matches!(plan.conflicts.as_slice(), [Conflict::DefinitionTaken { .. }]),
         "{:?}",
@@ -158,31 +149,31 @@ fn duplicate_definitions_are_found_after_references_are_resolved() {
 fn names_of_missing_segments_are_not_reserved() {
     let mut renamed = entry("a1", "Old");
     renamed.rename(SegmentName::new("New"));
-    let known = state(vec![renamed]);
+    let recorded = state(vec![renamed]);
     let files = [
         declared("Old", vec![spends_more_than(1.0)]),
         declared("New", vec![spends_more_than(2.0)]),
     ];
-    let reserved = plan_with_state(&files, vec![remote_spender("a1", "New", 2.0)], &known);
+    let reserved = plan_with_state(&files, vec![remote_spender("a1", "New", 2.0)], &recorded);
     assert!(
         matches!(reserved.conflicts.as_slice(), [Conflict::NameReserved { .. }]),
         "{:?}",
         reserved.conflicts
     );
-    assert_eq!(plan_with_state(&files, vec![], &known).conflicts, []);
+    assert_eq!(plan_with_state(&files, vec![], &recorded).conflicts, []);
 }
 
 #[test]
 fn archiving_a_segment_that_unmanaged_ones_reference_warns() {
     let files = [declared_archived(declared("A", vec![spends_more_than(1.0)]))];
-    let stranger = remote("x1", "By hand", payload(vec![reference_by_id("a1")]));
+    let unmanaged = remote("x1", "Manual", payload(vec![reference_by_id("a1")]));
     let unread = ObservedSegment {
         definition: None,
         ..remote("x2", "Unread", payload(vec![]))
     };
     let plan = plan_for(
         &files,
-        vec![remote_spender("a1", "A", 1.0), stranger.clone(), unread],
+        vec![remote_spender("a1", "A", 1.0), unmanaged.clone(), unread],
     );
     let [
         Warning::StillReferenced {
@@ -195,9 +186,9 @@ fn archiving_a_segment_that_unmanaged_ones_reference_warns() {
         panic!("{:?}", plan.warnings)
     };
     assert_eq!((target.id.as_str(), by.len()), ("a1", 1));
-    let put_away = plan_for(
+    let archived = plan_for(
         &files,
-        vec![remote_spender("a1", "A", 1.0), archived_remote(stranger)],
+        vec![remote_spender("a1", "A", 1.0), archived_remote(unmanaged)],
     );
-    assert_eq!(put_away.warnings, []);
+    assert_eq!(archived.warnings, []);
 }

@@ -7,16 +7,16 @@ fn a_segment_archived_under_a_previous_name_has_no_drift() {
         declared_archived(declared("New", vec![spends_more_than(1.0)])),
         &["Old"],
     )];
-    // What apply takes down: the declared name, and the one that the segment keeps for ever.
-    let mut known = StateEntry {
+    // `apply` records the declared name and the name that the archived segment keeps.
+    let mut recorded = StateEntry {
         lifecycle: Lifecycle::Archived,
         ..entry("a1", "Old")
     };
-    known.rename(SegmentName::new("New"));
+    recorded.rename(SegmentName::new("New"));
     let plan = plan_with_state(
         &files,
         vec![archived_remote(remote_spender("a1", "Old", 1.0))],
-        &state(vec![known]),
+        &state(vec![recorded]),
     );
     assert_eq!((steps(&plan), plan.drift), (vec![], vec![]));
 }
@@ -43,7 +43,7 @@ fn a_temporary_name_is_not_drift() {
 #[test]
 fn a_re_created_segment_is_not_reported_as_missing() {
     let at = Timestamp::from_second(5).unwrap();
-    let known = state(vec![
+    let recorded = state(vec![
         entry("a1", "A"),
         StateEntry {
             applied_at: at,
@@ -52,7 +52,7 @@ fn a_re_created_segment_is_not_reported_as_missing() {
         entry("b1", "B"),
     ]);
     let files = [declared("A", vec![spends_more_than(1.0)])];
-    let plan = plan_with_state(&files, vec![remote_spender("a2", "A", 1.0)], &known);
+    let plan = plan_with_state(&files, vec![remote_spender("a2", "A", 1.0)], &recorded);
     let drifted: Vec<&str> = plan.drift.iter().map(|drift| drift.id.as_str()).collect();
     assert_eq!(drifted, ["b1"]);
 }

@@ -22,15 +22,15 @@ fn a_previous_name_makes_a_rename() {
 
 #[test]
 fn the_state_matches_a_manually_renamed_segment() {
-    let mut ledger = State::default();
-    ledger.record(StateEntry::new(
+    let mut state = State::default();
+    state.record(StateEntry::new(
         SegmentId::new("a1"),
         SegmentName::new("A"),
         Timestamp::UNIX_EPOCH,
     ));
     let files = [declared("A", vec![spends_more_than(1.0)])];
-    let by_hand = vec![remote("a1", "A (new)", payload(vec![spends_more_than(1.0)]))];
-    assert_eq!(steps(&plan_with_state(&files, by_hand, &ledger)), ["update A <>"]);
+    let renamed = vec![remote("a1", "A (new)", payload(vec![spends_more_than(1.0)]))];
+    assert_eq!(steps(&plan_with_state(&files, renamed, &state)), ["update A <>"]);
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn a_reference_by_id_equals_the_reference_by_name() {
 fn unmanaged_segments_are_counted_and_never_changed() {
     let plan = plan_for(
         &[],
-        vec![remote("x1", "By hand", payload(vec![spends_more_than(1.0)]))],
+        vec![remote("x1", "Manual", payload(vec![spends_more_than(1.0)]))],
     );
     assert_eq!((plan.steps.len(), plan.unmanaged.len()), (0, 1));
 }
 
 #[test]
 fn a_managed_segment_with_a_previous_name_is_not_archived_silently() {
-    let live = || {
+    let existing = || {
         vec![
             remote_spender("a1", "Foo", 1.0),
             remote_spender("b1", "Buyers", 2.0),
@@ -73,32 +73,32 @@ fn a_managed_segment_with_a_previous_name_is_not_archived_silently() {
     };
     let both = state(vec![entry("a1", "Foo"), entry("b1", "Buyers")]);
     for files in [vec![foo()], vec![by_id(foo())], vec![declared_archived(foo())]] {
-        let plan = plan_with_state(&files, live(), &both);
+        let plan = plan_with_state(&files, existing(), &both);
         let [Conflict::PreviousNameInUse { segment, other, .. }] = plan.conflicts.as_slice() else {
             panic!("{:?}", plan.conflicts)
         };
         assert_eq!((segment.name.as_str(), other.id.as_str()), ("Foo", "b1"));
         assert_eq!(steps(&plan), [""; 0]);
     }
-    let found = |files: &[DeclaredSegment], live: Vec<ObservedSegment>, ledger: &State| {
-        let plan = plan_with_state(files, live, ledger);
+    let found = |files: &[DeclaredSegment], existing: Vec<ObservedSegment>, state: &State| {
+        let plan = plan_with_state(files, existing, state);
         (steps(&plan), plan.conflicts.len())
     };
     let archives = vec!["archive Buyers <>".to_owned()];
-    // Another file declares it.
+    // The other segment is declared, too.
     let files = [foo(), declared("Buyers", vec![spends_more_than(2.0)])];
-    assert_eq!(found(&files, live(), &both), (vec![], 0));
-    // It is nobody's business, or put away already.
+    assert_eq!(found(&files, existing(), &both), (vec![], 0));
+    // The other segment is unmanaged, or already archived.
     let first = state(vec![entry("a1", "Foo")]);
-    assert_eq!(found(&[foo()], live(), &first), (vec![], 0));
+    assert_eq!(found(&[foo()], existing(), &first), (vec![], 0));
     let away = vec![
         remote_spender("a1", "Foo", 1.0),
         archived_remote(remote_spender("b1", "Buyers", 2.0)),
     ];
     assert_eq!(found(&[foo()], away, &both), (vec![], 0));
-    // `Foo` was `Buyers` before, as the file says; the other one took the name later.
+    // The state has `Buyers` as a former name of `Foo`; the other segment got the name later.
     let mut renamed = entry("a1", "Buyers");
     renamed.rename(SegmentName::new("Foo"));
     let later = state(vec![renamed, entry("b1", "Buyers")]);
-    assert_eq!(found(&[foo()], live(), &later), (archives, 0));
+    assert_eq!(found(&[foo()], existing(), &later), (archives, 0));
 }

@@ -32,16 +32,16 @@ fn archives_wait_for_the_last_reference() {
 #[test]
 fn an_archived_segment_is_unarchived_before_it_is_updated() {
     let files = [declared("A", vec![spends_more_than(2.0)])];
-    let put_away = ObservedSegment {
+    let archived = ObservedSegment {
         lifecycle: Lifecycle::Archived,
         ..remote("a1", "A", payload(vec![spends_more_than(1.0)]))
     };
     assert_eq!(
-        steps(&plan_for(&files, vec![put_away.clone()])),
+        steps(&plan_for(&files, vec![archived.clone()])),
         ["unarchive A <>", "update A <1>"]
     );
     let files = [declared_archived(declared("A", vec![spends_more_than(2.0)]))];
-    assert_eq!(steps(&plan_for(&files, vec![put_away])), [""; 0]);
+    assert_eq!(steps(&plan_for(&files, vec![archived])), [""; 0]);
     assert_eq!(steps(&plan_for(&files, vec![])), [""; 0]);
 }
 
@@ -56,11 +56,11 @@ fn near_the_active_limit_each_create_waits_for_one_archive() {
         declared_archived(declared("Old 1", vec![spends_more_than(1.0)])),
         declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
     ];
-    let live = (1..=3)
+    let existing = (1..=3)
         .map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
-    let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
+    let plan = plan_with_policy(&files, existing.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
-    // One fits at first.
+    // One slot is free.
     assert_eq!(
         steps(&plan),
         [
@@ -83,9 +83,9 @@ fn above_the_active_limit_the_first_archives_free_no_slot() {
         declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
         declared_archived(declared("Old 3", vec![spends_more_than(3.0)])),
     ];
-    let live = (1..=3)
+    let existing = (1..=3)
         .map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
-    let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
+    let plan = plan_with_policy(&files, existing.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(
         steps(&plan),
@@ -100,7 +100,7 @@ fn above_the_active_limit_the_first_archives_free_no_slot() {
 
 #[test]
 fn a_reference_is_dropped_before_an_unchanged_segment_would_close_a_cycle() {
-    // A referred-to segment that stays as it is hides the one that drops its reference.
+    // `B` does not change, and references `C`, which removes its reference to `A`.
     let files = [
         declared("A", vec![member_of("B")]),
         declared("B", vec![member_of("C")]),

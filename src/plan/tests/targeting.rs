@@ -11,20 +11,21 @@ fn patterns(names: &[&str]) -> Vec<NamePattern> {
 fn plan_selected(
     (targets, excludes): (&[&str], &[&str]),
     declared: &[DeclaredSegment],
-    live: Vec<ObservedSegment>,
+    existing: Vec<ObservedSegment>,
     policy: &Policy,
 ) -> Plan {
-    let known = state(
-        live.iter()
-            .map(|live| entry(live.id.as_str(), live.name.as_str()))
+    let recorded = state(
+        existing
+            .iter()
+            .map(|existing| entry(existing.id.as_str(), existing.name.as_str()))
             .collect(),
     );
     plan(&PlanInput {
         workspace: "test",
         endpoint: "MoEngage DC 01",
         declared,
-        observed: &observed(live),
-        state: &known,
+        observed: &observed(existing),
+        state: &recorded,
         compared_lists: &ComparedLists::default(),
         policy,
         overrides: Overrides::default(),
@@ -36,12 +37,12 @@ fn plan_selected(
     })
 }
 
-/// `A` is new, `B` refers to nothing, and `C` refers to `B`.
+/// `B` references an unknown segment, and `C` references `B`.
 #[test]
 fn conflicts_block_only_the_segments_they_concern() {
     let files = [
         declared("A", vec![spends_more_than(1.0)]),
-        declared("B", vec![member_of("Nobody")]),
+        declared("B", vec![member_of("Unknown")]),
         declared("C", vec![member_of("B")]),
     ];
     let cases: [(&[&str], &[&str], usize); 6] = [
@@ -69,15 +70,15 @@ fn candidates_of_an_ambiguous_segment_are_not_changed() {
         with_previous_names(declared("New", vec![spends_more_than(9.0)]), &["X", "Y"]),
         declared("A", vec![spends_more_than(1.0)]),
     ];
-    let live = vec![remote_spender("x1", "X", 2.0), remote_spender("y1", "Y", 3.0)];
-    let all = plan_selected((&[], &[]), &files, live.clone(), &Policy::default());
+    let existing = vec![remote_spender("x1", "X", 2.0), remote_spender("y1", "Y", 3.0)];
+    let all = plan_selected((&[], &[]), &files, existing.clone(), &Policy::default());
     assert!(
         matches!(all.conflicts.as_slice(), [Conflict::AmbiguousTarget { .. }]),
         "{:?}",
         all.conflicts
     );
     assert_eq!(steps(&all), ["create A <>"]);
-    let without = plan_selected((&[], &["New"]), &files, live, &Policy::default());
+    let without = plan_selected((&[], &["New"]), &files, existing, &Policy::default());
     assert_eq!(
         (without.conflicts.len(), steps(&without)),
         (0, vec!["create A <>".to_owned()])
@@ -93,7 +94,7 @@ fn the_active_limit_counts_only_selected_steps() {
         declared("B", vec![spends_more_than(2.0)]),
         declared("C", vec![spends_more_than(3.0)]),
     ];
-    // One is in use, so that there is room for one more.
+    // One segment is active, so one slot is free.
     let cases: [(&[&str], &[&str], usize); 4] = [
         (&[], &[], 1),
         (&["A"], &[], 0),
@@ -101,8 +102,8 @@ fn the_active_limit_counts_only_selected_steps() {
         (&["A", "B"], &[], 1),
     ];
     for (targets, excludes, expected) in cases {
-        let live = vec![remote_spender("c1", "C", 3.0)];
-        let plan = plan_selected((targets, excludes), &files, live, &policy);
+        let existing = vec![remote_spender("c1", "C", 3.0)];
+        let plan = plan_selected((targets, excludes), &files, existing, &policy);
         assert_eq!(
             plan.conflicts.len(),
             expected,
@@ -120,32 +121,32 @@ fn excluded_dependents_and_required_segments_are_named() {
         declared("Far", vec![member_of("Dep"), spends_more_than(3.0)]),
         declared("Alone", vec![spends_more_than(4.0)]),
     ];
-    let left_out = |selection: (&[&str], &[&str])| {
+    let excluded = |selection: (&[&str], &[&str])| {
         let plan = plan_selected(selection, &files, vec![], &Policy::default());
-        let left_out = plan.excluded;
-        let dependents = left_out.dependents.into_iter();
+        let excluded = plan.excluded;
+        let dependents = excluded.dependents.into_iter();
         let dependents: Vec<_> = dependents
             .map(|dependent| format!("{} on {}", dependent.segment, dependent.depends_on))
             .collect();
         (
-            left_out.steps,
-            left_out.by_target,
-            left_out.by_exclude,
+            excluded.steps,
+            excluded.by_target,
+            excluded.by_exclude,
             dependents.join(", "),
         )
     };
     assert_eq!(
-        left_out((&[], &["Base"])),
+        excluded((&[], &["Base"])),
         (3, false, true, "Dep on Base, Far on Dep".to_owned())
     );
-    assert_eq!(left_out((&["Alone"], &[])), (3, true, false, String::new()));
+    assert_eq!(excluded((&["Alone"], &[])), (3, true, false, String::new()));
     assert_eq!(
-        left_out((&["Far"], &["Base"])),
+        excluded((&["Far"], &["Base"])),
         (4, true, true, "Far on Dep".to_owned())
     );
-    assert_eq!(left_out((&["Dep"], &["Far"])), (2, true, true, String::new()));
+    assert_eq!(excluded((&["Dep"], &["Far"])), (2, true, true, String::new()));
     let plan = plan_selected((&["Far"], &[]), &files, vec![], &Policy::default());
-    let pulled_in: Vec<_> = plan
+    let required_by: Vec<_> = plan
         .steps
         .iter()
         .map(|step| {
@@ -155,7 +156,7 @@ fn excluded_dependents_and_required_segments_are_named() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    assert_eq!(pulled_in, [vec!["Dep"], vec!["Far"], vec![]]);
+    assert_eq!(required_by, [vec!["Dep"], vec!["Far"], vec![]]);
 }
 
 #[test]
@@ -163,15 +164,15 @@ fn an_archive_names_the_segment_it_frees_a_slot_for() {
     let mut policy = Policy::default();
     policy.api_behavior.active_limit = 1;
     let files = [declared("New", vec![spends_more_than(1.0)])];
-    let live = vec![remote_spender("a1", "Old", 2.0)];
-    let plan = plan_selected((&["New"], &[]), &files, live, &policy);
+    let existing = vec![remote_spender("a1", "Old", 2.0)];
+    let plan = plan_selected((&["New"], &[]), &files, existing, &policy);
     assert_eq!(steps(&plan), ["archive Old <>", "create New <1>"]);
     let old = plan.steps.first().unwrap();
     assert_eq!(old.frees_slot_for, Some(SegmentName::new("New")));
     assert_eq!(old.required_by, [SegmentName::new("New")]);
 }
 
-/// Both new segments want the room that one archive makes; in a part of the plan it is for the one that is in it.
+/// Without targets, the slot would be for `New 1`.
 #[test]
 fn freed_slots_are_assigned_among_the_selected_steps() {
     let mut policy = Policy::default();
@@ -182,8 +183,8 @@ fn freed_slots_are_assigned_among_the_selected_steps() {
         declared("New 2", vec![spends_more_than(12.0)]),
         declared_archived(declared("Old", vec![spends_more_than(1.0)])),
     ];
-    let live = vec![remote_spender("o1", "Old", 1.0)];
-    let plan = plan_selected((&["New 2", "Old"], &[]), &files, live, &policy);
+    let existing = vec![remote_spender("o1", "Old", 1.0)];
+    let plan = plan_selected((&["New 2", "Old"], &[]), &files, existing, &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["archive Old <>", "create New 2 <1>"]);
 }

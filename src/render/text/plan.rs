@@ -4,7 +4,8 @@ use super::estimate::estimate;
 use super::freshness::freshness;
 use super::plan_notes::plan_notes;
 use super::{
-    NOT_IN_CONFIGURATION, action_symbol, change, file_and_line, finding, lifecycle_drift, paint, quoted, workspace_line,
+    NOT_IN_CONFIGURATION, action_symbol, change, file_and_line, finding, lifecycle_drift, paint, quoted,
+    workspace_line,
 };
 use crate::model::escape_unprintable;
 use crate::plan::step::TemporaryChange;

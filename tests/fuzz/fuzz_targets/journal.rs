@@ -1,6 +1,6 @@
 #![no_main]
 
-#[allow(dead_code, reason = "each fuzzer uses one of them")]
+#[allow(dead_code, reason = "each fuzzer uses one target")]
 #[path = "../targets.rs"]
 mod targets;
 

@@ -1,40 +1,40 @@
-//! Forms and numbers that random damage seldom hits, with the verdict that schema and decoder both have to give.
+//! Boundary cases that random mutations seldom reach, with the expected result of the schema and the decoder.
 
 use super::SEGMENT;
 use crate::round_trip::decode;
 use segctl::model::{ExtractType, Keyword};
 use serde_json::{Value, json};
 
-/// Documents with the verdict on them.
+/// Documents, and whether each is valid.
 type BoundaryCases = Vec<(bool, Value)>;
 
-/// Documents with a number in them, and the range that it has to be in.
+/// The first and last valid number, and the document of a number.
 type RangeCase = (i64, i64, Box<dyn Fn(i64) -> Value>);
 
 /// Another attribute's value.
 const DYNAMIC_VALUE: &str = "{{MoeUserAttribute['plan']}}";
-/// The largest count of all.
+/// The largest count that the decoder accepts.
 const MAX_COUNT: i64 = 1_000_000_000;
 
 #[test]
 fn schema_and_decoder_agree_on_boundary_cases() {
     let cases = [windows(), dates(), conditions(), documents(), members()];
     for (valid, document) in cases.into_iter().flatten() {
-        require_verdict(&document, valid);
+        require_validity(&document, valid);
     }
 }
 
-/// One step inside and one step outside of either end.
+/// Checks both ends of each range, and the numbers just outside.
 #[test]
 fn schema_and_decoder_agree_on_every_range() {
     for (least, most, of) in count_ranges().into_iter().chain(date_part_ranges()) {
         for (number, valid) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-            require_verdict(&of(number), valid);
+            require_validity(&of(number), valid);
         }
     }
 }
 
-fn require_verdict(document: &Value, valid: bool) {
+fn require_validity(document: &Value, valid: bool) {
     let decoded = decode(&document.to_string());
     assert_eq!(decoded.is_ok(), valid, "decoder: {document:#}");
     assert_eq!(SEGMENT.is_valid(document), valid, "schema: {document:#}");
@@ -278,7 +278,6 @@ fn range(least: i64, most: i64, of: impl Fn(i64) -> Value + 'static) -> RangeCas
     (least, most, Box::new(of))
 }
 
-/// A document of one filter.
 fn with_filter(filter: &Value) -> Value {
     json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}})
 }
@@ -298,7 +297,7 @@ fn with_execution(kind: &str, count: i64) -> Value {
     with_event("execution", json!({"type": kind, "count": count}))
 }
 
-/// An aggregation compared with an earlier window.
+/// An aggregation compared with an earlier time range.
 fn with_base(base: Value) -> Value {
     let mut aggregation = json!({"attribute_name": "a", "aggregation_type": "sum", "operator": "is", "value": 1,
                                  "comparator": "change"});

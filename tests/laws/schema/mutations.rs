@@ -1,10 +1,10 @@
-//! Ways to break a document, or to leave it as good as it was.
+//! Random mutations of a document, which may leave it valid.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-/// Values at the edges of what some field takes.
+/// Values at the limits of some field.
 const BOUNDARY_VALUES: [&str; 34] = [
     "null",
     "true",
@@ -42,7 +42,7 @@ const BOUNDARY_VALUES: [&str; 34] = [
     "[\"{{MoeUserAttribute['plan']}}\"]",
 ];
 
-/// Words of the vocabulary, to stand where another is wanted.
+/// Keywords that replace other keywords.
 const KEYWORDS: [&str; 40] = [
     "and",
     "or",
@@ -86,46 +86,42 @@ const KEYWORDS: [&str; 40] = [
     "event_attributes",
 ];
 
-/// One way to break a document.
 #[derive(Clone, Debug)]
 pub(super) enum Mutation {
     Delete,
     Misspell,
     Negate,
-    /// Another value.
     Replace(Value),
-    /// A field that nobody knows.
     AddUnknownField,
-    /// A field of elsewhere in the document, put beside this one.
+    /// Copies a field from elsewhere in the document next to this one.
     CopyField(Index),
 }
 
-/// Any damage.
 pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
-    let edge =
+    let value =
         select(&BOUNDARY_VALUES[..]).prop_map(|text| Mutation::Replace(serde_json::from_str(text).unwrap()));
-    let word = select(&KEYWORDS[..]).prop_map(|word| Mutation::Replace(json!(word)));
+    let keyword = select(&KEYWORDS[..]).prop_map(|keyword| Mutation::Replace(json!(keyword)));
     prop_oneof![
         2 => Just(Mutation::Delete),
         1 => Just(Mutation::Misspell),
         1 => Just(Mutation::Negate),
         1 => Just(Mutation::AddUnknownField),
-        3 => edge,
-        2 => word,
+        3 => value,
+        2 => keyword,
         3 => any::<Index>().prop_map(Mutation::CopyField),
     ]
 }
 
-/// The document damaged at one of its fields or items.
-pub(super) fn mutated(document: &Value, choice: &Index, damage: &Mutation) -> Value {
+/// The document with a mutation at one of its fields or items.
+pub(super) fn mutated(document: &Value, choice: &Index, mutation: &Mutation) -> Value {
     let mut found = Vec::new();
     paths(document, "", &mut found);
-    let place = choice.get(&found);
-    let (parent, key) = place.rsplit_once('/').unwrap();
-    let mut damaged = document.clone();
-    match damage {
+    let path = choice.get(&found);
+    let (parent, key) = path.rsplit_once('/').unwrap();
+    let mut changed = document.clone();
+    match mutation {
         Mutation::Delete => {
-            if let Some(Value::Object(fields)) = damaged.pointer_mut(parent) {
+            if let Some(Value::Object(fields)) = changed.pointer_mut(parent) {
                 fields.remove(key);
             }
         }
@@ -133,20 +129,20 @@ pub(super) fn mutated(document: &Value, choice: &Index, damage: &Mutation) -> Va
             let source = source.get(&found);
             let value = document.pointer(source).unwrap().clone();
             let (_, key) = source.rsplit_once('/').unwrap();
-            if let Some(Value::Object(fields)) = damaged.pointer_mut(parent) {
+            if let Some(Value::Object(fields)) = changed.pointer_mut(parent) {
                 fields.insert(key.to_owned(), value);
             }
         }
-        _ => mutate_value(damaged.pointer_mut(place).unwrap(), damage),
+        _ => mutate_value(changed.pointer_mut(path).unwrap(), mutation),
     }
-    damaged
+    changed
 }
 
-fn mutate_value(value: &mut Value, damage: &Mutation) {
-    match (damage, &mut *value) {
+fn mutate_value(value: &mut Value, mutation: &Mutation) {
+    match (mutation, &mut *value) {
         (Mutation::Replace(other), _) => *value = other.clone(),
         (Mutation::AddUnknownField, Value::Object(fields)) => {
-            fields.insert("unheard_of".to_owned(), json!(1));
+            fields.insert("unknown_field".to_owned(), json!(1));
         }
         (Mutation::Misspell, Value::String(text)) => text.push('x'),
         (Mutation::Negate, Value::Bool(flag)) => *flag = !*flag,
@@ -154,7 +150,7 @@ fn mutate_value(value: &mut Value, damage: &Mutation) {
     }
 }
 
-/// Every field and item in a document, as JSON pointers; what is in `raw` is free, so nothing breaks it.
+/// JSON pointers of every field and item. `raw` may contain anything, so its fields are not included.
 fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {

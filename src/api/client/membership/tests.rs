@@ -42,7 +42,10 @@ pub(in super::super) async fn nth_write_error(test: &TestClient, write: usize) -
         1 => {
             let permit = acquire(test, Operation::ChangeUsers(name.clone(), UserChange::Add)).await;
             let change = (UserChange::Add, file);
-            client.change_users(permit, (&name, None), change).await.unwrap_err()
+            client
+                .change_users(permit, (&name, None), change)
+                .await
+                .unwrap_err()
         }
         _ => {
             let permit = acquire(test, Operation::SyncMembers(name.clone(), MemberChange::Add)).await;

@@ -168,7 +168,11 @@ async fn an_admission_that_another_run_preempted_is_undone() {
         .iter()
         .filter(|record| matches!(record, RequestRecord::Answered { .. }));
     assert_eq!(
-        (sent.count(), answered.count(), sent_requests.lock().unwrap().len()),
+        (
+            sent.count(),
+            answered.count(),
+            sent_requests.lock().unwrap().len()
+        ),
         (2, 2, 2)
     );
 }

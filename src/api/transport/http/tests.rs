@@ -87,13 +87,20 @@ async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_respo
             request.contains("authorization: Basic VzE6aHVudGVyMi1kYXRhLWtleQ==\r\n"),
             "{request}"
         );
-        assert!(request.contains("content-type: application/json\r\n"), "{request}");
+        assert!(
+            request.contains("content-type: application/json\r\n"),
+            "{request}"
+        );
         assert!(
             request.contains(concat!("user-agent: segctl/", env!("CARGO_PKG_VERSION"), "\r\n")),
             "{request}"
         );
         assert!(request.contains("moe-dbname: db\r\n"), "{request}");
-        assert_eq!(request.contains("moe-appkey: W1\r\n"), with_key_header, "{request}");
+        assert_eq!(
+            request.contains("moe-appkey: W1\r\n"),
+            with_key_header,
+            "{request}"
+        );
         assert!(request.ends_with("\r\n\r\n{\"x\":\"é\"}"), "{request}");
     }
 }
