@@ -207,7 +207,6 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
     );
     let policy = policy::policy(decoder, &mut fields, uses_data_center);
     let callbacks = optional(decoder, &mut fields, "callbacks", callbacks::callback_settings);
-    report_renamed_keys(decoder, &mut fields, node, &RENAMED_WORKSPACE_KEYS);
     decoder.finish(&fields);
     Some(WorkspaceSettings {
         connection: connection?,
@@ -217,32 +216,6 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
         policy: policy?,
         callbacks: callbacks?,
     })
-}
-
-/// Earlier names of keys, with the keys that replace them.
-const RENAMED_WORKSPACE_KEYS: [(&str, &str); 3] = [
-    ("ledger", "state"),
-    ("owns", "manages"),
-    ("service", "api_behavior"),
-];
-
-fn report_renamed_keys(
-    decoder: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    node: &Node,
-    renamed: &[(&'static str, &str)],
-) {
-    let Yaml::Map(entries) = &node.value else { return };
-    for (key, _) in entries {
-        let Some((old, new)) = renamed.iter().find(|(old, _)| *old == key.text) else {
-            continue;
-        };
-        // `finish` would report the key a second time.
-        fields.take(old);
-        let message = format!("the field `{old}` was renamed");
-        decoder.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "renamed");
-        decoder.add_help(format!("`{old}` is now `{new}`"));
-    }
 }
 
 fn required<'d, T>(

@@ -178,8 +178,8 @@ async fn an_archived_segment_of_another_kind_stays_archived_and_blocks_its_name(
     });
     let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
                         "file_url": "file:///nowhere", "expiry_time": 90});
-    workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
-    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.send_api_request("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let desired = declared(1.0, Lifecycle::Active);
     let report = workspace.apply(&workspace.plan(&desired).await).await;
     let StepOutcome::Failed { message } = first_outcome(&report) else {

@@ -171,8 +171,8 @@ async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
     let workspace = workspace();
     let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
                         "file_url": "file:///nowhere", "expiry_time": 90});
-    workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
-    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.send_api_request("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let desired = declared(1.0, Lifecycle::Active);
     let plan = workspace.plan(&desired).await;
     // All reads after the unarchive request fail.
@@ -190,7 +190,7 @@ async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
         .map(|segment| segment.name.as_str())
         .collect();
     assert_eq!(unrestored, ["A"]);
-    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&desired).await;
     assert_eq!(
         unrestored_segments(&state, (&observed, ApiBehavior::default())).count(),

@@ -354,7 +354,7 @@ async fn a_cohort_name_dropped_by_the_api_is_not_a_success() {
     workspace.edit_in_dashboard(
         &json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}),
     );
-    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let (_, report) = run(&workspace, vec![cohort(&[1].into())], false).await;
     let report = report.unwrap();
     let outcome = &report.steps.first().unwrap().outcome;
@@ -446,7 +446,7 @@ async fn lost_users_are_uploaded_again_after_an_interrupted_unarchive() {
             run_with_lists(folder, &workspace, vec![archived], false).await;
             workspace.advance(SignedDuration::from_hours(24 * 31));
             if is_unarchived_manually {
-                workspace.call_api_directly("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
+                workspace.send_api_request("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
             }
             workspace.fail_state_writes_after(writes);
             let (_, report) = run_with_lists(folder, &workspace, vec![active()], false).await;

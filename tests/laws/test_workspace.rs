@@ -76,7 +76,7 @@ impl TestWorkspace {
     }
 
     /// Sends an API request outside segctl.
-    pub(crate) fn call_api_directly(&self, method: &str, path: &str, body: &Value) {
+    pub(crate) fn send_api_request(&self, method: &str, path: &str, body: &Value) {
         let (status, body) = self.sandbox_request(method, path, body.to_string().into_bytes());
         assert!((200..300).contains(&status), "{body}");
     }

@@ -40,11 +40,11 @@ fn every_kind_of_finding_is_in_a_snapshot() {
     );
 }
 
-/// The values of `"kind"` in a JSON plan.
+/// The values of `"code"` in a JSON plan.
 fn kinds_in(text: &str) -> Vec<String> {
     let kinds = text
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("\"kind\": \""));
+        .filter_map(|line| line.trim().strip_prefix("\"code\": \""));
     kinds
         .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
         .collect()

@@ -73,16 +73,16 @@ impl CountedRequests {
     /// Whether the requests that a run knew of already filled a window of this class.
     pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
         let pool = self.pool(class);
-        let is_known = |request: &&CountedRequest| request.pool == pool && self.is_visible_to(run, request);
+        let is_visible = |request: &&CountedRequest| request.pool == pool && self.is_visible_to(run, request);
         let mut windows = self.windows.get(&class).into_iter().flatten();
         windows.any(|window| {
             let since = now - i64::from(window.seconds) * 1000;
-            let known = self
+            let visible = self
                 .counted
                 .iter()
-                .filter(is_known)
+                .filter(is_visible)
                 .filter(|request| request.at > since);
-            known.count() >= window.calls
+            visible.count() >= window.calls
         })
     }
 

@@ -4,7 +4,7 @@ use super::super::decode::codes;
 use super::super::decode::contents::http_url;
 use super::super::decode::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::super::yaml::{Node, ScalarValue, Yaml};
-use super::{INVALID_STORAGE_URL, optional, report_renamed_keys, required};
+use super::{INVALID_STORAGE_URL, optional, required};
 use crate::model::{ApiBehavior, Guards, NamePattern, ObjectStoreUrl, Policy, PublishLocation};
 
 /// `uses_data_center`: MoEngage itself cannot read a local folder, so `publish` needs a URL.
@@ -91,7 +91,6 @@ fn guards(decoder: &mut Decoder<'_>, node: &Node) -> Option<Guards> {
     let min_segments = optional(decoder, &mut fields, "min_segments", |decoder, node| {
         decoder.count(node, 0..=COUNT_LIMIT)
     });
-    report_renamed_keys(decoder, &mut fields, node, &[("above", "min_segments")]);
     decoder.finish(&fields);
     Some(Guards {
         archive: archive?.unwrap_or(defaults.archive),
@@ -147,7 +146,6 @@ fn api_behavior(decoder: &mut Decoder<'_>, node: &Node) -> Option<ApiBehavior> {
     };
     let active_limit = limit("active_limit");
     let daily_user_limit = limit("daily_user_limit");
-    report_renamed_keys(decoder, &mut fields, node, &[("users_a_day", "daily_user_limit")]);
     decoder.finish(&fields);
     Some(ApiBehavior {
         list_shows_archived: list_shows_archived?,

@@ -157,32 +157,6 @@ fn invalid_workspace_fields_are_reported_with_their_lines() {
 }
 
 #[test]
-fn a_renamed_key_is_rejected_with_its_new_name() {
-    let table = [
-        ("ledger: .segctl", "`ledger` is now `state`"),
-        ("owns: [A]", "`owns` is now `manages`"),
-        ("service: {}", "`service` is now `api_behavior`"),
-        (
-            "api_behavior: {users_a_day: 5}",
-            "`users_a_day` is now `daily_user_limit`",
-        ),
-        ("guards: {above: 20}", "`above` is now `min_segments`"),
-    ];
-    for (field, help) in table {
-        let text = format!("segments: a\nworkspaces:\n  dev:\n    sandbox: f\n    {field}\n");
-        let (settings, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
-        assert_eq!(settings, None);
-        let [diagnostic] = diagnostics.as_slice() else {
-            panic!("{diagnostics:?}")
-        };
-        assert_eq!(
-            (diagnostic.code, diagnostic.help.as_slice()),
-            (codes::UNKNOWN_FIELD, &[help.to_owned()][..])
-        );
-    }
-}
-
-#[test]
 fn a_percentage_without_a_percent_sign_gets_a_fix() {
     let text = "segments: a\nworkspaces: {dev: {sandbox: f, guards: {update: 0}}}\n";
     let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
