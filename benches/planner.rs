@@ -176,6 +176,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
             line: 1,
             column: 1,
         },
+        reference_origins: BTreeMap::new(),
     }
 }
 

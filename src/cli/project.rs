@@ -3,7 +3,7 @@
 use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use crate::config::lint::is_shown_by_default;
+use crate::config::lint::{UNKNOWN_REFERENCE_CODE, is_shown_by_default};
 use crate::config::settings::{
     ConnectionSettings, EndpointSetting, ProjectSettings, WorkspaceSettings, parse_settings,
 };
@@ -74,10 +74,11 @@ impl Project {
         Ok(())
     }
 
-    /// The errors, the warnings, and the notes that do not need `validate --notes`.
+    /// The errors, the warnings, and the notes that do not need `validate --notes`. A plan itself reports unknown
+    /// references, because only it knows the remote segments.
     pub(super) fn default_diagnostics(&self) -> Vec<Diagnostic> {
         let mut diagnostics = self.loaded.diagnostics.clone();
-        diagnostics.retain(is_shown_by_default);
+        diagnostics.retain(|found| is_shown_by_default(found) && found.code != UNKNOWN_REFERENCE_CODE);
         sort(&mut diagnostics);
         diagnostics
     }

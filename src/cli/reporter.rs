@@ -47,6 +47,8 @@ struct RunProgress {
     stop_reasons: Vec<String>,
     /// Whether the user rejected the plan.
     is_cancelled: bool,
+    /// The text of the plan ends with the reason.
+    is_blocked: bool,
 }
 
 impl RunReporter {
@@ -160,7 +162,9 @@ impl RunReporter {
 
     /// Records why no step can run. The findings of the plan have the details.
     pub(super) fn record_blocked(&self, message: &str) {
-        self.progress().stop_reasons = vec![message.to_owned()];
+        let mut progress = self.progress();
+        progress.stop_reasons = vec![message.to_owned()];
+        progress.is_blocked = true;
     }
 
     /// Reports why the run ended before its last step.
@@ -183,7 +187,7 @@ impl RunReporter {
     /// Prints the failure and the summary, and writes the run report. An exit code of success becomes an error if a
     /// requested output could not be written.
     pub(super) fn finish(self, result: Result<Option<FailureKind>, Failure>) -> ExitCode {
-        let is_failure_printed = result.is_err();
+        let is_reason_printed = result.is_err() || self.progress().is_blocked;
         let kind = result.unwrap_or_else(|failure| {
             self.report_failure(&failure);
             let mut progress = self.progress();
@@ -197,7 +201,7 @@ impl RunReporter {
         self.report_remaining(&run_report);
         let mut summary = self.summary(&run_report, code);
         if !self.output.json {
-            self.print_summary(&summary, is_failure_printed);
+            self.print_summary(&summary, is_reason_printed);
         }
         if self.output.stdout_failed() || self.events.is_incomplete() {
             code = error_if_success(code);
@@ -216,7 +220,7 @@ impl RunReporter {
     }
 
     /// Prints the last lines of the run, without what is on the terminal already.
-    fn print_summary(&self, summary: &RunSummaryDocument, is_failure_printed: bool) {
+    fn print_summary(&self, summary: &RunSummaryDocument, is_reason_printed: bool) {
         let counts = summary.counts;
         let no_step_ran = counts
             == OutcomeCountsDocument {
@@ -229,7 +233,7 @@ impl RunReporter {
             let mut summary = summary.clone();
             summary.stop_reasons.retain(|reason| {
                 let is_in_summary = no_step_ran && reason == NO_CHANGES;
-                !is_failure_printed && !is_in_summary
+                !is_reason_printed && !is_in_summary
             });
             self.output.print_result(&text::run_summary(&summary));
         }

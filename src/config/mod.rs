@@ -14,7 +14,6 @@ mod parallel;
 pub mod schema;
 pub mod settings;
 pub mod source;
-pub mod suggest;
 pub mod yaml;
 
 pub use declaration::{Declaration, PathElement};

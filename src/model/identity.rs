@@ -29,6 +29,12 @@ impl SegmentName {
         &self.0
     }
 
+    /// MoEngage's own segment of all users, which has an id of its own: `moe_all_users`.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.trim().eq_ignore_ascii_case("All Users")
+    }
+
     /// The segment's name while another segment still has the final one. It depends on the final name alone, so that
     /// the next run can continue an interrupted one.
     #[must_use]

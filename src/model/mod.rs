@@ -23,6 +23,7 @@ mod policy;
 mod segment;
 mod segment_kind;
 mod storage_url;
+mod suggest;
 mod upload_result;
 
 pub use attribute::{
@@ -58,4 +59,5 @@ pub use segment_kind::SegmentKind;
 pub use storage_url::{
     ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation, is_loopback_http,
 };
+pub use suggest::did_you_mean;
 pub use upload_result::{UploadCounts, UploadId, UploadResult};

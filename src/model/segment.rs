@@ -1,6 +1,7 @@
 //! Segments as declared in the configuration and as observed in MoEngage.
 
 use super::contents::Contents;
+use super::filter::Reference;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub struct DeclaredSegment {
     pub protect: bool,
     pub contents: Contents,
     pub origin: Origin,
+    /// The location of each reference, for messages.
+    pub reference_origins: BTreeMap<Reference, Origin>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,13 +2,15 @@
 
 use super::actions::ProposedStep;
 use super::cohorts::is_cohort;
-use super::matching::{Matching, declared_ref, management_reasons};
+use super::matching::{Matching, declared_ref, management_reasons, referencing_ref};
 use super::step::{Action, Conflict, RemoteRef, SegmentRef, Warning};
 use super::target::possibly_in;
 use super::uniqueness::UniquenessIndex;
 use super::{PlanInput, segment_ref};
 use crate::definition::Digest;
-use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName};
+use crate::model::{
+    DeclaredSegment, Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName, did_you_mean,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn find(
@@ -155,18 +157,30 @@ impl PlanContext<'_> {
     ) -> Vec<Conflict> {
         let ids_by_name = &self.matching.references.ids_by_name;
         let references = segment.contents.references().into_iter();
-        let unknown: BTreeSet<&SegmentName> = references
+        let unknown: BTreeMap<&SegmentName, &Reference> = references
             .filter_map(|reference| match reference {
-                Reference::Name(name) => Some(name),
+                Reference::Name(name) => Some((name, reference)),
                 Reference::Id { .. } => None,
             })
-            .filter(|name| !declared_names.contains(name) && !ids_by_name.contains_key(name))
+            .filter(|(name, _)| !declared_names.contains(name) && !ids_by_name.contains_key(name))
             .collect();
+        let renamed = |name| {
+            self.input
+                .declared
+                .iter()
+                .find(|declared| declared.previous_names.contains(name))
+                .map(|declared| declared.name.clone())
+        };
+        let similar = |name: &SegmentName| {
+            let known_names = declared_names.iter().copied().chain(ids_by_name.keys());
+            did_you_mean(name.as_str(), known_names.map(SegmentName::as_str)).map(SegmentName::new)
+        };
         unknown
             .into_iter()
-            .map(|reference| Conflict::UnknownReference {
-                segment: declared_ref(segment),
-                reference: reference.clone(),
+            .map(|(name, reference)| Conflict::UnknownReference {
+                segment: referencing_ref(segment, reference),
+                reference: name.clone(),
+                suggestion: renamed(name).or_else(|| similar(name)),
             })
             .collect()
     }
@@ -178,16 +192,17 @@ impl PlanContext<'_> {
         orphans: &BTreeMap<&SegmentId, &ObservedSegment>,
     ) -> Vec<Conflict> {
         let references = segment.contents.references().into_iter();
-        let ids: BTreeSet<_> = references
-            .filter_map(|reference| self.matching.references.id_of(reference))
+        let references_by_id: BTreeMap<&SegmentId, &Reference> = references
+            .filter_map(|reference| Some((self.matching.references.id_of(reference)?, reference)))
             .collect();
-        ids.into_iter()
-            .filter_map(|id| orphans.get(id).copied())
-            .filter(|remote| possibly_in(remote, Lifecycle::Active, self.input))
+        references_by_id
+            .into_iter()
+            .filter_map(|(id, reference)| Some((orphans.get(id).copied()?, reference)))
+            .filter(|(remote, _)| possibly_in(remote, Lifecycle::Active, self.input))
             // The plan archives no cohorts.
-            .filter(|remote| !is_cohort(remote, self.input))
-            .map(|remote| Conflict::OrphanReferenced {
-                segment: declared_ref(segment),
+            .filter(|(remote, _)| !is_cohort(remote, self.input))
+            .map(|(remote, reference)| Conflict::OrphanReferenced {
+                segment: referencing_ref(segment, reference),
                 target: self.matching.remote_ref(remote),
                 managed_by: management_reasons(remote, self.input),
             })

@@ -18,7 +18,8 @@ use super::segment_key::SegmentKey;
 use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
 use crate::definition::{Digest, Identities, encode};
 use crate::model::{
-    DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, RemoteKind, SegmentId, SegmentName,
+    DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, Reference, RemoteKind, SegmentId,
+    SegmentName,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -85,6 +86,15 @@ pub(super) fn declared_ref(segment: &DeclaredSegment) -> DeclaredRef {
     DeclaredRef {
         name: segment.name.clone(),
         origin: segment.origin.clone(),
+    }
+}
+
+/// The segment, located at one of its references.
+pub(super) fn referencing_ref(segment: &DeclaredSegment, reference: &Reference) -> DeclaredRef {
+    let origin = segment.reference_origins.get(reference);
+    DeclaredRef {
+        name: segment.name.clone(),
+        origin: origin.unwrap_or(&segment.origin).clone(),
     }
 }
 

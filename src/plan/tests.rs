@@ -58,6 +58,7 @@ fn declared(name: &str, filters: Vec<Filter>) -> DeclaredSegment {
             line: 1,
             column: 1,
         },
+        reference_origins: Default::default(),
     }
 }
 

@@ -290,7 +290,8 @@ impl CallbackServerProcess {
         let mut first = String::new();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut first).unwrap();
-        let (_, address) = first.trim().split_once("http://").unwrap();
+        let (_, rest) = first.split_once("http://").unwrap();
+        let (address, _) = rest.split_once(' ').unwrap();
         Self {
             address: address.to_owned(),
             lines: BufReader::new(child.stderr.take().unwrap()),

@@ -144,7 +144,7 @@ fn state_in_a_bucket_needs_the_object_store_feature() {
     );
     // The configuration itself is valid.
     assert_eq!(sandbox.repository.run(&["validate"]).code, Some(0));
-    for arguments in [&["plan"][..], &APPLY, &["state", "show"]] {
+    for arguments in [&["plan"][..], &APPLY, &["state", "list"]] {
         let run = sandbox.repository.run(arguments);
         assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.stderr);
         assert!(

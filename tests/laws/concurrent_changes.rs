@@ -37,6 +37,7 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
             line: 1,
             column: 1,
         },
+        reference_origins: Default::default(),
     }]
 }
 

@@ -102,6 +102,7 @@ fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
                 line: 1,
                 column: 1,
             },
+            reference_origins: BTreeMap::new(),
         });
     }
     declared

@@ -54,6 +54,7 @@ fn segment(name: &str, amount: f64) -> DeclaredSegment {
             line: 1,
             column: 1,
         },
+        reference_origins: BTreeMap::new(),
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
             line: 1,
             column: 1,
         },
+        reference_origins: BTreeMap::new(),
     }
 }
 

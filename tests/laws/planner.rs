@@ -371,6 +371,7 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
                 column: 1,
             },
             name,
+            reference_origins: BTreeMap::new(),
         });
     }
     declared

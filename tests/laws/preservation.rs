@@ -35,6 +35,7 @@ fn declared(name: &str, amount: u32) -> DeclaredSegment {
             line: 1,
             column: 1,
         },
+        reference_origins: Default::default(),
     }
 }
 

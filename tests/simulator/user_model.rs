@@ -417,6 +417,7 @@ impl DeclaredFiles {
                 line: 1,
                 column: 1,
             },
+            reference_origins: Default::default(),
         }
     }
 }

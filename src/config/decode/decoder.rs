@@ -1,11 +1,11 @@
 //! Typed access to YAML nodes. A value that cannot be decoded becomes a diagnostic, and decoding continues.
 
 use super::super::source::SourceFile;
-use super::super::suggest::did_you_mean;
 use super::super::yaml::{Key, Node, Scalar, ScalarValue, Yaml};
 use super::codes;
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Keyword, Number};
+use crate::model::{Keyword, Number, Origin, Reference, did_you_mean};
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 /// The largest count in time ranges, executions and dates: far above real values and well inside 32 bits.
@@ -15,6 +15,7 @@ pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
     diagnostics: Vec<Diagnostic>,
+    reference_origins: BTreeMap<Reference, Origin>,
 }
 
 /// The fields of a mapping. [`Decoder::finish`] reports every field that was never requested.
@@ -63,7 +64,27 @@ impl<'a> Decoder<'a> {
         Self {
             source,
             diagnostics: Vec::new(),
+            reference_origins: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn origin(&self, node: &Node) -> Origin {
+        let location = self.location(&node.span);
+        Origin {
+            file: location.file.to_string(),
+            line: location.line,
+            column: location.column,
+        }
+    }
+
+    /// Of several equal references, the first counts.
+    pub(super) fn add_reference(&mut self, reference: &Reference, node: &Node) {
+        let origin = self.origin(node);
+        self.reference_origins.entry(reference.clone()).or_insert(origin);
+    }
+
+    pub(super) fn take_reference_origins(&mut self) -> BTreeMap<Reference, Origin> {
+        std::mem::take(&mut self.reference_origins)
     }
 
     pub(in crate::config) fn into_diagnostics(self) -> Vec<Diagnostic> {

@@ -49,19 +49,23 @@ fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
 
 fn reference(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<Reference> {
     fields.describe("a `custom_segments` filter");
-    let id = fields.take("id").map(|node| decoder.non_empty_text(node));
-    let Some(id) = id else {
+    let Some(id_node) = fields.take("id") else {
         let node = decoder.require(&mut fields, "name")?;
         let name = decoder.non_empty_text(node);
         decoder.finish(&fields);
-        return Some(Reference::Name(SegmentName::new(name?)));
+        let reference = Reference::Name(SegmentName::new(name?));
+        decoder.add_reference(&reference, node);
+        return Some(reference);
     };
+    let id = decoder.non_empty_text(id_node);
     let label = decoder.optional(&mut fields, "name", Decoder::non_empty_text);
     decoder.finish(&fields);
-    Some(Reference::Id {
+    let reference = Reference::Id {
         id: SegmentId::new(id?),
         label: label?,
-    })
+    };
+    decoder.add_reference(&reference, id_node);
+    Some(reference)
 }
 
 /// Converts a `raw` filter to JSON without checking its fields.

@@ -6,7 +6,7 @@ use super::super::yaml::Node;
 use super::contents;
 use super::decoder::Decoder;
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Lifecycle, Origin, SegmentId, SegmentName};
+use crate::model::{DeclaredSegment, Lifecycle, SegmentId, SegmentName};
 use std::sync::Arc;
 
 /// Decodes one document; without errors, the declaration is `Some`.
@@ -40,7 +40,6 @@ fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Op
     let contents = kind.and_then(|kind| contents::contents(decoder, &mut fields, kind));
     decoder.finish(&fields);
 
-    let location = decoder.location(&name_node?.span);
     let segment = DeclaredSegment {
         name: SegmentName::new(name?),
         id: id?.map(SegmentId::new),
@@ -48,11 +47,8 @@ fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Op
         lifecycle: lifecycle?,
         protect: protect?,
         contents: contents?,
-        origin: Origin {
-            file: location.file.to_string(),
-            line: location.line,
-            column: location.column,
-        },
+        origin: decoder.origin(name_node?),
+        reference_origins: decoder.take_reference_origins(),
     };
     Some((segment, workspaces?))
 }

@@ -19,6 +19,7 @@ mod workspace_view;
 
 pub(super) use contents::{COHORT_SIZE_LIMIT, large_cohort_warning};
 pub use error_codes::{ERROR_CODES, ErrorCode};
+pub const UNKNOWN_REFERENCE_CODE: &str = references::UNKNOWN_REFERENCE.code;
 pub(super) use error_codes::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
 
 pub(super) const LIST_VALUE_INVALID: &str = contents::INVALID_MEMBER.code;

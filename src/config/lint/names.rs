@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 const LENGTH_LIMIT: usize = 200;
 /// From MoEngage's user guide.
 const FORBIDDEN: &str = ":|*?\\<>=$\"";
-const RESERVED_NAME: &str = "All Users";
 
 pub(super) const EMPTY_NAME: Rule = Rule {
     code: "SEG020",
@@ -201,17 +200,13 @@ fn leading_dot(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
 }
 
 fn reserved_name(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
-    if is_reserved(name(declaration)) {
-        let message = format!("the name `{RESERVED_NAME}` is reserved by MoEngage");
+    if declaration.segment.name.is_reserved() {
+        let message = "the name `All Users` is reserved by MoEngage".to_owned();
         found.push(
             error(&RESERVED_NAME_USED, declaration, message, "reserved")
                 .with_help("choose another name; to refer to all users, use the id `moe_all_users`"),
         );
     }
-}
-
-pub(super) fn is_reserved(name: &str) -> bool {
-    name.trim().eq_ignore_ascii_case(RESERVED_NAME)
 }
 
 fn ampersand(declaration: &Declaration, found: &mut Vec<Diagnostic>) {

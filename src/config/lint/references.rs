@@ -1,12 +1,10 @@
 //! Rules on the segments that references name: undeclared, cyclic or archived ones.
 
 use super::super::declaration::PathElement::Field;
-use super::super::suggest::did_you_mean;
-use super::names::is_reserved;
 use super::workspace_view::{SegmentView, WorkspaceView};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Reference, SegmentName};
+use crate::model::{Reference, SegmentName, did_you_mean};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Unknown names that get a suggestion. Each is compared with every declared name. With more unknown names,
@@ -49,9 +47,7 @@ fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
         }
         let may_suggest = helps.len() < SUGGESTION_LIMIT;
         let help = || match current_names.get(name) {
-            _ if is_reserved(name.as_str()) => {
-                Some("to refer to all users, use the id `moe_all_users`".to_owned())
-            }
+            _ if name.is_reserved() => Some("to refer to all users, use the id `moe_all_users`".to_owned()),
             Some(current) => Some(format!("`{name}` is a previous name of `{current}`")),
             None if may_suggest => did_you_mean(name.as_str(), view.names())
                 .map(|suggestion| format!("did you mean `{suggestion}`?")),

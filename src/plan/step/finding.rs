@@ -80,11 +80,15 @@ pub enum Conflict {
         segments: Vec<DeclaredRef>,
     },
     UnknownReference {
+        /// At the reference.
         segment: DeclaredRef,
         reference: SegmentName,
+        /// A similar name of a declared or remote segment.
+        suggestion: Option<SegmentName>,
     },
     /// The plan would archive the target.
     OrphanReferenced {
+        /// At the reference.
         segment: DeclaredRef,
         target: RemoteRef,
         managed_by: Vec<MatchReason>,

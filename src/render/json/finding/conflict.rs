@@ -10,7 +10,7 @@ mod matching;
 mod name;
 
 use super::{FindingDocument, describe_remote, location, names, quoted, reference_filter};
-use crate::model::Lifecycle;
+use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{Conflict, DeclaredRef, RemoteRef};
 use crate::render::json::yaml_scalar::yaml_scalar;
 
@@ -56,7 +56,11 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             target,
         } => definition::definition_taken(segment, holder, target.as_ref()),
         Conflict::DefinitionShared { segments } => definition::definition_shared(segments),
-        Conflict::UnknownReference { segment, reference } => unknown_reference(segment, reference.as_str()),
+        Conflict::UnknownReference {
+            segment,
+            reference,
+            suggestion,
+        } => unknown_reference(segment, reference, suggestion.as_ref()),
         Conflict::OrphanReferenced {
             segment,
             target,
@@ -96,16 +100,26 @@ fn cannot_archive(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument 
         ))
 }
 
-fn unknown_reference(segment: &DeclaredRef, reference: &str) -> FindingDocument {
+fn unknown_reference(
+    segment: &DeclaredRef,
+    reference: &SegmentName,
+    suggestion: Option<&SegmentName>,
+) -> FindingDocument {
     let message = format!("`{}` references the unknown segment `{reference}`", segment.name);
     FindingDocument::new("unknown_reference", message)
         .with_segment(segment)
+        .with_helps(
+            reference
+                .is_reserved()
+                .then(|| "to refer to all users, use the id `moe_all_users`".to_owned()),
+        )
+        .with_helps(suggestion.map(|name| format!("did you mean `{name}`?")))
         .with_help(format!(
             "declare it: add a segment file with `name: {}`",
-            yaml_scalar(reference)
+            yaml_scalar(reference.as_str())
         ))
         .with_help(format!(
-            "if another segment is meant: correct `name` in the `custom_segments` filter below {}",
+            "if another segment is meant: correct `name` in the `custom_segments` filter at {}",
             location(segment)
         ))
         .with_help("if the reference is not needed: remove that filter")
