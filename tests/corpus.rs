@@ -1,10 +1,6 @@
 //! Replays the fuzz corpora: no target panics, hangs or gives contradictory results.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failing test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test may panic")]
 
 #[path = "fuzz/targets.rs"]
 mod targets;

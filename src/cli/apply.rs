@@ -167,6 +167,10 @@ impl ApplyRun<'_> {
     async fn apply_saved_plan(&self, saved: SavedPlan) -> Result<Option<FailureKind>, Failure> {
         let document = PlanDocument::new(&saved.plan);
         self.report.report_plan(&saved.plan, &document);
+        let output = self.report.output;
+        if !output.json && !saved.plan.is_empty() {
+            output.print_result(&text::workspace_line(&document.workspace, &document.endpoint));
+        }
         let callback_listener = self.collect_earlier_upload_results().await?;
         let reconciler = &self.connection.reconciler;
         let (mut state, has_new_results) = reconciler.load_state().await?;

@@ -110,11 +110,11 @@ pub struct WorkspaceArguments {
 
 #[derive(Debug, Args)]
 pub struct SelectionArguments {
-    /// Limit the plan to matching segments and their dependencies; `*` is a wildcard. May be repeated.
+    /// Select only matching segments; `*` is a wildcard. A plan includes their dependencies. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
     pub target: Vec<NamePattern>,
 
-    /// Exclude matching segments and everything that depends on them. May be repeated.
+    /// Exclude matching segments. A plan also excludes everything that depends on them. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
     pub exclude: Vec<NamePattern>,
 }

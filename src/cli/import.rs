@@ -207,18 +207,24 @@ impl ImportResult {
                 1 => ", 1 template".to_owned(),
                 count => format!(", {count} templates"),
             };
+            let skipped = match skipped {
+                0 => String::new(),
+                count => format!(", {count} skipped"),
+            };
             let help = if has_errors {
                 " MoEngage contains definitions that its API rejects: fix the errors above, or delete those files."
+            } else if written > 0 {
+                " Run `segctl plan`, then `segctl apply` to start managing them."
             } else {
                 ""
             };
             output.print_result(&format!(
-                "Import complete: {written} {files} written{templates}, {skipped} skipped.{help}\n"
+                "Import complete: {written} {files} written{templates}{skipped}.{help}\n"
             ));
         }
         if has_errors {
             FailureKind::InvalidFiles.into()
-        } else if skipped > 0 {
+        } else if self.skipped > 0 {
             FailureKind::Partial.into()
         } else {
             ExitCode::SUCCESS

@@ -8,7 +8,7 @@ use super::planning::{Purpose, make_plan, plan_offline};
 use super::project::Project;
 use crate::api::{CancelToken, Clock, SystemClock};
 use crate::plan::saved::SavedPlan;
-use crate::render::text;
+use crate::render::{shell_commands, text};
 use std::process::ExitCode;
 
 pub(super) async fn run(
@@ -39,6 +39,9 @@ pub(super) async fn run(
         let inputs = (&planned.observed, &planned.state);
         let saved = SavedPlan::new(planned.plan.clone(), inputs, digest, SystemClock.now());
         write_file_atomically(file, &saved.to_text())?;
+        let file = file.to_string_lossy();
+        let command = shell_commands::apply_plan(&file);
+        output.print_status_line(&format!("Plan saved to {file}. Apply it with `{command}`."));
     }
     Ok(match planned.blocked_by() {
         Some(kind) => kind.into(),

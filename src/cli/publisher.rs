@@ -32,9 +32,8 @@ pub(super) fn publisher(
         #[cfg(not(feature = "object-store"))]
         Some(PublishLocation::ObjectStore(url)) => {
             let message = format!("cannot publish to `{url}`: this segctl was built without object stores");
-            return Err(Failure::new(FailureKind::Error, message).with_help(
-                "run `cargo install segctl --locked --features object-store`, or publish to a directory",
-            ));
+            return Err(Failure::new(FailureKind::Error, message)
+                .with_help("build segctl with `--features object-store`, or publish to a directory"));
         }
     })
 }

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
             SavedPlan::from_text(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?;
         if !output.json {
             let (created_at, version) = (saved.created_at, &saved.segctl_version);
-            output.print_status(&format!("Created at {created_at} by segctl {version}.\n"));
+            output.print_status(&format!("Created at {created_at:.0} by segctl {version}.\n"));
         }
         PlanDocument::new(&saved.plan)
     } else {

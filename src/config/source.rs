@@ -112,7 +112,7 @@ pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
 }
 
 fn redact_secret(line: &str) -> String {
-    const SECRET_KEYWORDS: [&str; 6] = ["key", "secret", "token", "pass", "api", "auth"];
+    const SECRET_KEYWORDS: [&str; 5] = ["key", "secret", "token", "pass", "auth"];
     let lower = line.to_ascii_lowercase();
     let keyword_position = SECRET_KEYWORDS.iter().filter_map(|word| lower.find(word)).min();
     let value = keyword_position

@@ -99,11 +99,8 @@ pub enum SavedPlanError {
 impl fmt::Display for SavedPlanError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(_) => write!(
-                formatter,
-                "not a valid plan file; create one with `segctl plan --out`"
-            ),
-            Self::NotAPlan => write!(formatter, "not a plan file; create one with `segctl plan --out`"),
+            Self::Malformed(_) => write!(formatter, "not a valid plan file"),
+            Self::NotAPlan => write!(formatter, "not a plan file"),
             Self::UnsupportedVersion(version) => write!(
                 formatter,
                 "format version {version} is not supported, this segctl supports {FORMAT_VERSION}; create a new plan"

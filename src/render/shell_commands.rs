@@ -15,6 +15,10 @@ pub fn state_rm(name: &SegmentName) -> String {
     command_line("segctl state rm", name.as_str())
 }
 
+pub fn apply_plan(file: &str) -> String {
+    command_line("segctl apply", file)
+}
+
 pub fn apply_excluding(name: &SegmentName) -> String {
     // With `=`, a name that begins with a dash is still the flag's value.
     format!("segctl apply --exclude={}", shell_quote(name.as_str()))

@@ -29,7 +29,7 @@ use std::fmt::Write as _;
 /// Longer values of a change are cut; JSON has them whole.
 const MAX_VALUE_LENGTH: usize = 160;
 
-fn workspace_line(workspace: &str, endpoint: &str) -> String {
+pub fn workspace_line(workspace: &str, endpoint: &str) -> String {
     let [workspace, endpoint] = [workspace, endpoint].map(escape_unprintable);
     format!("Workspace: {workspace} ({endpoint})\n\n")
 }

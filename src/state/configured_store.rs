@@ -33,8 +33,8 @@ impl ConfiguredStore {
             StateLocation::ObjectStore(url) => Err(super::StoreError::Object {
                 operation: "open",
                 object: url.to_string(),
-                reason: "this segctl was built without object stores; install one with `cargo install segctl --locked \
-                         --features object-store`, or set `state:` to a directory"
+                reason: "this segctl was built without object stores; build it with `--features object-store`, or \
+                         set `state:` to a directory"
                     .to_owned(),
             }),
         }

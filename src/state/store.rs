@@ -157,7 +157,7 @@ impl fmt::Display for StoreError {
             Self::OldFormat { directory, file } => write!(
                 formatter,
                 "the directory `{}` holds the state of a segctl before 0.1 (`{file}`), which this version does not read; to \
-                 start anew move it away and run `segctl state rebuild`",
+                 start over, move it away and run `segctl state rebuild`",
                 directory.display()
             ),
             Self::Corrupt { path, reason } => {

@@ -26,7 +26,7 @@ fn an_imported_workspace_plans_no_changes() {
             // The API returns no members, so the cohort and the file segment become templates.
             (
                 Some(0),
-                "Import complete: 48 files written, 2 templates, 0 skipped.\n"
+                "Import complete: 48 files written, 2 templates. Run `segctl plan`, then `segctl apply` to start managing them.\n"
             ),
             "{}",
             run.stderr

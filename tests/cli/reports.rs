@@ -125,7 +125,7 @@ fn a_report_write_failure_does_not_hide_the_run_result() {
 }
 
 #[test]
-fn the_report_says_that_state_could_not_be_written_and_nothing_was_changed() {
+fn the_report_shows_that_state_could_not_be_written_and_nothing_was_changed() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     // segctl cannot write the temporary file, because a directory has its path.

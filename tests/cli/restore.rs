@@ -16,10 +16,10 @@ fn repository_after_applying(events: &[&str]) -> Repository {
 
 fn revision_numbers(repository: &Repository) -> Vec<u64> {
     let history = repository.run(&["state", "history", "A", "--json"]).stdout_json();
-    let definitions = history["definitions"].as_array().unwrap();
+    let definitions = history["revisions"].as_array().unwrap();
     definitions
         .iter()
-        .map(|definition| definition["number"].as_u64().unwrap())
+        .map(|definition| definition["revision"].as_u64().unwrap())
         .collect()
 }
 

@@ -109,7 +109,10 @@ async fn a_lost_archive_is_verified_by_archiving_again() {
         let report = workspace.apply(&plan).await;
         assert!(report.is_complete(), "{when} {is_idempotent}: {report:?}");
         workspace.set_faults(&json!([]));
-        assert!(workspace.plan(&desired).await.is_empty(), "{when} {is_idempotent}");
+        assert!(
+            workspace.plan(&desired).await.is_empty(),
+            "{when} {is_idempotent}"
+        );
         assert!(!workspace.observe(&desired).await.segments[&id].listed);
     }
 }
@@ -131,7 +134,10 @@ async fn every_archive_retry_uses_its_response() {
         ]));
         let report = workspace.apply(&plan).await;
         let log = workspace.request_log().split_off(before);
-        let sent = log.iter().filter(|entry| entry.path.ends_with("/archive")).count();
+        let sent = log
+            .iter()
+            .filter(|entry| entry.path.ends_with("/archive"))
+            .count();
         assert_eq!(
             (sent, report.is_complete()),
             (requests, lost < 5),

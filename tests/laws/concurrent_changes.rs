@@ -115,11 +115,12 @@ async fn no_request_is_sent_after_the_lock_is_lost() {
         workspace.set_faults(&rate_limit_first_patch());
         workspace.during_next_wait(EventDuringWait::LockLost);
         let RunResult {
-            report,
-            abort_reason,
-            ..
+            report, abort_reason, ..
         } = workspace.apply_with_result(&plan).await;
-        assert!(matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))), "{abort_reason:?}");
+        assert!(
+            matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))),
+            "{abort_reason:?}"
+        );
         assert!(
             matches!(report.steps[0].outcome, StepOutcome::Failed { .. }),
             "{report:?}"

@@ -147,7 +147,8 @@ type NamedSegments = BTreeSet<(String, bool, String)>;
 
 fn by_name(remote: &BTreeMap<String, SegmentState>) -> NamedSegments {
     let in_names = |definition: &Value| {
-        remote.iter()
+        remote
+            .iter()
             .fold(definition.to_string(), |text, (id, (name, ..))| {
                 text.replace(id, name)
             })
@@ -289,7 +290,10 @@ async fn require_recovery(
         .all(|entry| entry.method == "GET");
     assert!(only_read, "{context}");
     let after = setup.remote_segments();
-    assert_eq!(after[&setup.unmanaged_id], before[&setup.unmanaged_id], "{context}");
+    assert_eq!(
+        after[&setup.unmanaged_id], before[&setup.unmanaged_id],
+        "{context}"
+    );
     for (id, (name, _, definition)) in &before {
         let definition = Payload {
             included_filters: definition[0].clone(),

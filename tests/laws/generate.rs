@@ -456,7 +456,11 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
         (attributes(), time_range(false)),
     )
         .prop_map(
-            |((action_name, execution, affinity), (preferred, preferred_operator), (attributes, time_range))| {
+            |(
+                (action_name, execution, affinity),
+                (preferred, preferred_operator),
+                (attributes, time_range),
+            )| {
                 AffinityFilter {
                     action_name,
                     execution,

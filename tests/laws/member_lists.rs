@@ -456,7 +456,11 @@ async fn lost_users_are_uploaded_again_after_an_interrupted_unarchive() {
             for _ in 0..2 {
                 run_with_lists(folder, &workspace, vec![active()], false).await;
             }
-            assert_eq!(users(&workspace), Some(list.clone()), "{writes} {is_unarchived_manually}");
+            assert_eq!(
+                users(&workspace),
+                Some(list.clone()),
+                "{writes} {is_unarchived_manually}"
+            );
             let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
             assert!(again.is_empty() && !again.is_blocked());
         }

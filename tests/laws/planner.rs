@@ -155,46 +155,48 @@ fn planner_case() -> impl Strategy<Value = PlannerCase> {
         (switches, echo),
         (0_usize..4, selection_draft(), prop::bool::weighted(0.05)),
     )
-        .prop_map(|(remote, files, manages, (switches, echo), (free_slots, selection, refuses))| {
-            let [
-                frees,
-                archived_conflict,
-                to_archived,
-                checks,
-                is_tight,
-                reorders_steps,
-                list_includes_archived,
-                ordered,
-                archives_twice,
-            ] = switches;
-            let active = remote.iter().filter(|draft| !draft.archived).count();
-            let settings = SandboxSettings {
-                rate_limits: RateLimitMode::Off,
-                rename_frees_old_name: frees,
-                archived_definitions_conflict: archived_conflict,
-                reference_to_archived_allowed: to_archived,
-                unarchive_checks_active_limit: checks,
-                active_limit: if is_tight { active + free_slots } else { 1000 },
-                list_includes_archived,
-                equality_order_sensitive: ordered,
-                archive_idempotent: archives_twice,
-                echo,
-                ..SandboxSettings::default()
-            };
-            PlannerCase {
-                remote,
-                files,
-                manages,
-                settings,
-                selection,
-                adoption: if refuses {
-                    Adoption::Refuse
-                } else {
-                    Adoption::Allow
-                },
-                reorders_steps,
-            }
-        })
+        .prop_map(
+            |(remote, files, manages, (switches, echo), (free_slots, selection, refuses))| {
+                let [
+                    frees,
+                    archived_conflict,
+                    to_archived,
+                    checks,
+                    is_tight,
+                    reorders_steps,
+                    list_includes_archived,
+                    ordered,
+                    archives_twice,
+                ] = switches;
+                let active = remote.iter().filter(|draft| !draft.archived).count();
+                let settings = SandboxSettings {
+                    rate_limits: RateLimitMode::Off,
+                    rename_frees_old_name: frees,
+                    archived_definitions_conflict: archived_conflict,
+                    reference_to_archived_allowed: to_archived,
+                    unarchive_checks_active_limit: checks,
+                    active_limit: if is_tight { active + free_slots } else { 1000 },
+                    list_includes_archived,
+                    equality_order_sensitive: ordered,
+                    archive_idempotent: archives_twice,
+                    echo,
+                    ..SandboxSettings::default()
+                };
+                PlannerCase {
+                    remote,
+                    files,
+                    manages,
+                    settings,
+                    selection,
+                    adoption: if refuses {
+                        Adoption::Refuse
+                    } else {
+                        Adoption::Allow
+                    },
+                    reorders_steps,
+                }
+            },
+        )
 }
 
 fn name(number: u8) -> SegmentName {
@@ -418,12 +420,20 @@ fn reorder_steps(mut plan: Plan) -> Plan {
     let mut open: Vec<_> = std::mem::take(&mut plan.steps);
     let mut number_of = BTreeMap::new();
     while !open.is_empty() {
-        let is_ready = |step: &Step| step.depends_on.iter().all(|dependency| number_of.contains_key(dependency));
+        let is_ready = |step: &Step| {
+            step.depends_on
+                .iter()
+                .all(|dependency| number_of.contains_key(dependency))
+        };
         let index = open.iter().rposition(is_ready).unwrap();
         let mut step = open.remove(index);
         number_of.insert(step.number, plan.steps.len() + 1);
         step.number = plan.steps.len() + 1;
-        step.depends_on = step.depends_on.iter().map(|dependency| number_of[dependency]).collect();
+        step.depends_on = step
+            .depends_on
+            .iter()
+            .map(|dependency| number_of[dependency])
+            .collect();
         plan.steps.push(step);
     }
     plan

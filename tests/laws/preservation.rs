@@ -178,15 +178,16 @@ async fn a_state_write_failure_stops_the_run_before_the_request() {
         .count();
     workspace.fail_state_writes();
     let RunResult {
-        report,
-        abort_reason,
-        ..
+        report, abort_reason, ..
     } = workspace.apply_with_result(&plan).await;
     let StepOutcome::Failed { message } = first_outcome(&report) else {
         panic!("{report:?}")
     };
     assert!(message.starts_with("nothing was written"), "{message}");
-    assert!(matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))), "{abort_reason:?}");
+    assert!(
+        matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))),
+        "{abort_reason:?}"
+    );
     assert_eq!(
         workspace
             .request_log()

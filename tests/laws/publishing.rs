@@ -61,7 +61,12 @@ async fn apply_and_publish(
     workspace: &TestWorkspace,
     (declared, on_published): (DeclaredSegment, Box<OnPublished>),
 ) -> StepOutcome {
-    apply_and_publish_until((folder, workspace), (declared, on_published), CancelToken::never()).await
+    apply_and_publish_until(
+        (folder, workspace),
+        (declared, on_published),
+        CancelToken::never(),
+    )
+    .await
 }
 
 async fn apply_and_publish_until(
@@ -149,7 +154,12 @@ async fn lists_of_failed_uploads_are_removed_after_a_day() {
         let folder = folder.path();
         let workspace = workspace();
         workspace.set_faults(&faults);
-        let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), on_published)).await;
+        let outcome = apply_and_publish(
+            folder,
+            &workspace,
+            (upload(folder, &single_user(1)), on_published),
+        )
+        .await;
         assert!(!outcome.is_done(), "{outcome:?}");
         workspace.set_faults(&json!([]));
         assert_eq!(published_file_count(folder), 1);

@@ -90,7 +90,7 @@ async fn switches_for_updates_that_omit_or_change_nothing() {
         let stored = sandbox.get(&path).await.body["data"]["excluded_filters"].clone();
         assert_ne!(stored, city_definition("Goa"));
     }
-    for (value, status) in [("accepted", 200), ("error", 400), ("conflict", 409)] {
+    for (value, status) in [("accepted", 200), ("refused", 400), ("conflict", 409)] {
         let sandbox = Sandbox::with_switches(&[("patch_without_change", value)]).await;
         let segment = sandbox.create_and_get_id("A", "Pune").await;
         let path = format!("{SEGMENTS}/{segment}");

@@ -100,7 +100,10 @@ impl SimulatedCallbacks {
 
     /// Like `has_unreported_failure`, for all uploads of a segment.
     pub(crate) fn segment_has_unreported_failure(&self, segment: &str, moment: i64) -> bool {
-        let mut expected = self.expected.values().filter(|expected| expected.segment == segment);
+        let mut expected = self
+            .expected
+            .values()
+            .filter(|expected| expected.segment == segment);
         expected.any(|expected| expected.is_unreadable && expected.received_at.is_none_or(|at| at >= moment))
     }
 

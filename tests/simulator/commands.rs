@@ -54,17 +54,15 @@ pub(crate) async fn apply(
     }
     let prepared = match &spec.task {
         Task::ApplyFile(text) => recheck_saved_plan(machine, reconciler, (&spec, text)).await,
-        Task::Plan | Task::Apply => {
-            read_and_plan(machine, reconciler, &spec)
-                .await
-                .map(|(read, plan)| PreparedRun {
-                    plan,
-                    state: read.state,
-                    recovered_writes: read.recovered_writes,
-                    saved_digest: None,
-                    fetched_before: BTreeMap::new(),
-                })
-        }
+        Task::Plan | Task::Apply => read_and_plan(machine, reconciler, &spec)
+            .await
+            .map(|(read, plan)| PreparedRun {
+                plan,
+                state: read.state,
+                recovered_writes: read.recovered_writes,
+                saved_digest: None,
+                fetched_before: BTreeMap::new(),
+            }),
     };
     match prepared {
         Ok(prepared) => execute(machine, reconciler, (spec, prepared, publisher)).await,
@@ -117,7 +115,10 @@ async fn read_and_plan(
         return Ok((read, plan));
     }
     let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
-    let violations = plan.guard_violations.iter().map(|violation| format!("{violation:?}"));
+    let violations = plan
+        .guard_violations
+        .iter()
+        .map(|violation| format!("{violation:?}"));
     Err(RunExit::Blocked(conflicts.chain(violations).collect()))
 }
 

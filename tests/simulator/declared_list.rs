@@ -11,7 +11,7 @@ pub(crate) struct DeclaredList {
     pub(crate) people: People,
     pub(crate) previous_people: Vec<People>,
     pub(crate) format: ListFormat,
-    /// Tells cohorts apart.
+    /// Distinguishes cohorts.
     pub(crate) cohort_number: i64,
 }
 

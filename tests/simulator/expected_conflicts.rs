@@ -13,7 +13,10 @@ impl Simulation {
         let workspace = self.machine.workspace.lock().unwrap();
         let ground_truth = &workspace.ground_truth;
         // A segment of an unrecorded create may be archived and hidden before any run reads it.
-        let has_expired = ground_truth.changes.iter().any(|change| change.author == Author::Expiry);
+        let has_expired = ground_truth
+            .changes
+            .iter()
+            .any(|change| change.author == Author::Expiry);
         // An archived segment that is not listed has a declared name.
         let has_hidden_name_holder = self.files.items().iter().any(|item| {
             let holder = ground_truth.by_name(&item.name);
@@ -60,7 +63,8 @@ impl Simulation {
                 || self.is_held_by_unrecorded_create(conflict)
                 || self.is_created_externally(conflict)
         };
-        let (explained, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|conflict| is_explained(conflict));
+        let (explained, others): (Vec<_>, Vec<_>) =
+            conflicts.iter().partition(|conflict| is_explained(conflict));
         // A segment in conflict does not free its definition.
         others.iter().all(|conflict| {
             let mut explained = explained.iter();
@@ -87,7 +91,8 @@ impl Simulation {
 
     /// Whether an undeclared segment of an unrecorded create has the definition.
     fn is_held_by_unrecorded_create(&self, conflict: &str) -> bool {
-        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.starts_with("DefinitionTaken")) else {
+        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.starts_with("DefinitionTaken"))
+        else {
             return false;
         };
         let workspace = self.machine.workspace.lock().unwrap();

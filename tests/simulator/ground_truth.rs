@@ -256,9 +256,11 @@ impl GroundTruth {
                 };
                 self.record_change(Author::Expiry, id, after);
             } else {
-                recorder.require(is_archived == recorded.is_archived, GROUND_TRUTH_INVARIANT, || {
-                    format!("{id} is archived")
-                });
+                recorder.require(
+                    is_archived == recorded.is_archived,
+                    GROUND_TRUTH_INVARIANT,
+                    || format!("{id} is archived"),
+                );
             }
         }
     }

@@ -177,9 +177,7 @@ pub(crate) fn load_state(disk: &Arc<Mutex<MachineDisk>>, recorder: &Recorder) ->
         .now_or_never()
         .unwrap();
     loaded
-        .inspect_err(|error| {
-            recorder.report_violation("no file is corrupt", || error.to_string())
-        })
+        .inspect_err(|error| recorder.report_violation("no file is corrupt", || error.to_string()))
         .ok()
 }
 
@@ -193,11 +191,11 @@ fn require_list_as_declared(
         let has_people = workspace.has_desired_people(id, list.people) || workspace.overtaken.contains(id);
         !segment.is_archived && segment.kind == item.kind() && has_people
     });
-    workspace.recorder.require(
-        is_there,
-        "a segment has exactly the declared people",
-        || format!("`{}` is {remote:?} and should have {:?}", item.name, list.people),
-    );
+    workspace
+        .recorder
+        .require(is_there, "a segment has exactly the declared people", || {
+            format!("`{}` is {remote:?} and should have {:?}", item.name, list.people)
+        });
 }
 
 /// The workspace matches the configuration.
@@ -229,7 +227,9 @@ pub(crate) fn require_as_declared(
     let invariant = "the workspace matches the configuration";
     for item in files.items() {
         let remote = ground_truth.by_name(&item.name);
-        if !item.is_declared || remote.is_some_and(|(id, _)| !is_visible(id) || ground_truth.is_late_duplicate(id)) {
+        if !item.is_declared
+            || remote.is_some_and(|(id, _)| !is_visible(id) || ground_truth.is_late_duplicate(id))
+        {
             continue;
         }
         if let (Some(list), false) = (&item.list, item.is_archived) {

@@ -22,7 +22,11 @@ pub(crate) fn is_list_request(request: &HttpRequest) -> bool {
 }
 
 /// Whether a state records that a run is about to send this list, so that later runs treat the people as uncertain.
-pub(crate) fn has_recorded_request(state: &State, run: &str, (request, body): (&HttpRequest, &Value)) -> bool {
+pub(crate) fn has_recorded_request(
+    state: &State,
+    run: &str,
+    (request, body): (&HttpRequest, &Value),
+) -> bool {
     if is_upload_request(request) {
         return has_recorded_upload(state, run, body);
     }
@@ -233,7 +237,11 @@ fn require_list_correct(workspace: &SimulatedWorkspace, entry: &StateEntry, reco
     while let Some((value, is_confirmed)) = bounds.next_possible_member().unwrap() {
         let one = People::from_values(std::str::from_utf8(value).ok());
         possible = possible.union(one);
-        confirmed = if is_confirmed { confirmed.union(one) } else { confirmed };
+        confirmed = if is_confirmed {
+            confirmed.union(one)
+        } else {
+            confirmed
+        };
     }
     let others = workspace.external_people.get(id).copied().unwrap_or_default();
     if workspace.may_keep_external_members(id) {

@@ -182,7 +182,11 @@ impl SimulatedTransport {
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.ground_truth.changes.len();
         if matches!(arriving.author, Author::Run(_)) {
-            workspace.require_known_base_list(self.run, arriving.request, self.planned_step(&workspace, step));
+            workspace.require_known_base_list(
+                self.run,
+                arriving.request,
+                self.planned_step(&workspace, step),
+            );
         }
         let reply = workspace.handle_request(now, arriving);
         let committed = workspace.ground_truth.changes.len() > before;
@@ -215,18 +219,19 @@ impl SimulatedTransport {
 
     /// Checks a request before it is sent, and returns the step that sends it.
     fn check_before_send(&self, request: &HttpRequest) -> Option<usize> {
-        self.recorder.log_event(&self.actor, request.body.len() as u64, || {
-            let body = String::from_utf8_lossy(&request.body);
-            // Lists are long.
-            let body: String = body.chars().take(600).collect();
-            let name = request.query.get("name").map(|name| format!("?name={name}"));
-            format!(
-                "sends {} {}{} {body}",
-                request.method,
-                request.path,
-                name.unwrap_or_default()
-            )
-        });
+        self.recorder
+            .log_event(&self.actor, request.body.len() as u64, || {
+                let body = String::from_utf8_lossy(&request.body);
+                // Lists are long.
+                let body: String = body.chars().take(600).collect();
+                let name = request.query.get("name").map(|name| format!("?name={name}"));
+                format!(
+                    "sends {} {}{} {body}",
+                    request.method,
+                    request.path,
+                    name.unwrap_or_default()
+                )
+            });
         if request.method == "GET" {
             return None;
         }
@@ -237,7 +242,8 @@ impl SimulatedTransport {
         );
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let name = self.recorder.run_name(self.run);
-        let is_for_request = |intent: &Intent| intent.step.run == name && matches_intent(intent, (request, &body));
+        let is_for_request =
+            |intent: &Intent| intent.step.run == name && matches_intent(intent, (request, &body));
         let is_journaled = if is_list_request(request) {
             self.possible_states
                 .all_satisfy(|state| has_recorded_request(state, &name, (request, &body)))
@@ -283,7 +289,9 @@ fn matches_intent(intent: &Intent, (request, body): (&HttpRequest, &Value)) -> b
             request.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
         }
         IntendedWrite::ProbeNameHolder { name, .. } => {
-            request.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
+            request.path.ends_with("/unarchive")
+                && body["name"] == name.as_str()
+                && body.get("cs_id").is_none()
         }
         // `has_recorded_request` checks these.
         IntendedWrite::CreateCohort { .. } | IntendedWrite::CreateFileSegment { .. } => false,
@@ -345,7 +353,10 @@ impl Transport for SimulatedTransport {
                 let outcome = result
                     .as_ref()
                     .map_or_else(ToString::to_string, |response| response.status.to_string());
-                format!("receives {outcome} ({kind:?} of {} {})", request.method, request.path)
+                format!(
+                    "receives {outcome} ({kind:?} of {} {})",
+                    request.method, request.path
+                )
             });
         }
         result
@@ -384,7 +395,8 @@ impl SimulatedTransport {
         if self.recorder.has_bug(Bug::AddSentForReplace) && request.path.ends_with("/replace") {
             request.path = request.path.replace("/replace", "/add-users");
         }
-        if self.recorder.has_bug(Bug::WrongSegmentWritten) && request.path.starts_with("/v3/custom-segments/") {
+        if self.recorder.has_bug(Bug::WrongSegmentWritten) && request.path.starts_with("/v3/custom-segments/")
+        {
             let foreign = self.workspace.lock().unwrap().unmanaged.first().cloned();
             request.path = foreign.map_or(request.path, |id| format!("/v3/custom-segments/{id}"));
         }
@@ -428,7 +440,8 @@ impl SimulatedTransport {
 
     fn inject_response_bug(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
         let mut workspace = self.workspace.lock().unwrap();
-        let is_list = request.path == "/v3/custom-segments" && request.method == "GET" && request.query.is_empty();
+        let is_list =
+            request.path == "/v3/custom-segments" && request.method == "GET" && request.query.is_empty();
         if is_list && reply.status == 200 && self.recorder.has_bug(Bug::StaleListingReused) {
             return workspace.first_listing.get_or_insert(reply).clone();
         }

@@ -86,9 +86,11 @@ impl PublishedFiles {
             let name = name.trim_end_matches(".csv").to_owned();
             !is_recorded_as_published(state, &ListDigest::try_from(name).unwrap())
         });
-        recorder.require(forgotten.is_none(), "published files are removed in the end", || {
-            format!("the state does not record {forgotten:?}")
-        });
+        recorder.require(
+            forgotten.is_none(),
+            "published files are removed in the end",
+            || format!("the state does not record {forgotten:?}"),
+        );
     }
 
     /// Whether a file that segctl published still exists.
@@ -142,10 +144,11 @@ impl SimulatedPublisher {
         let is_recorded = self
             .possible_states
             .all_satisfy(|state| is_recorded_as_published(state, name));
-        self.recorder
-            .require(is_recorded, "every file is in the journal before it is published", || {
-                name.to_string()
-            });
+        self.recorder.require(
+            is_recorded,
+            "every file is in the journal before it is published",
+            || name.to_string(),
+        );
         let address = published_url(name);
         let files = self.published_files.clone();
         let put = |bytes| files.0.lock().unwrap().by_url.insert(address.clone(), bytes);
@@ -175,7 +178,12 @@ impl SimulatedPublisher {
     }
 
     /// A change takes some time. It can fail before or after it is done.
-    async fn change_files(&self, operation: &str, name: &ListDigest, change: impl FnOnce()) -> io::Result<()> {
+    async fn change_files(
+        &self,
+        operation: &str,
+        name: &ListDigest,
+        change: impl FnOnce(),
+    ) -> io::Result<()> {
         self.lifetime.crash_point().await;
         let milliseconds = self.random.lock().unwrap().between(1, 3_000);
         let fault = self.published_files.next_fault();

@@ -43,7 +43,7 @@ impl Recorder {
         self.0.lock().unwrap().now = now;
     }
 
-    /// Records an event. `detail` tells it apart in the fingerprint.
+    /// Records an event. `detail` distinguishes it in the fingerprint.
     pub(crate) fn log_event(&self, actor: &str, detail: u64, line: impl FnOnce() -> String) {
         let mut state = self.0.lock().unwrap();
         let now = state.now;

@@ -105,7 +105,11 @@ pub(crate) fn process(machine: &Machine, spec: RunSpec) -> Process<RunExit> {
 
 async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) -> RunExit {
     let id = u32::try_from(spec.number).unwrap();
-    machine.lifetimes.lock().unwrap().insert(id, Arc::clone(&lifetime));
+    machine
+        .lifetimes
+        .lock()
+        .unwrap()
+        .insert(id, Arc::clone(&lifetime));
     let started_at = machine.timeline.now();
     machine
         .workspace
@@ -114,7 +118,10 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
         .run_started_at
         .insert(spec.number, started_at);
     let reconciler = reconciler(&machine, &spec, &lifetime);
-    let oldest = reconciler.clock.now().saturating_sub(machine.limits.longest_span());
+    let oldest = reconciler
+        .clock
+        .now()
+        .saturating_sub(machine.limits.longest_span());
     drop(reconciler.store.prune_requests(oldest.unwrap_or_default()).await);
     let end = match spec.task {
         Task::Plan => commands::plan(&machine, &reconciler, spec).await,
@@ -138,7 +145,9 @@ async fn run_with_lock(
     let lifetimes = Arc::clone(&machine.lifetimes);
     let has_exited = move |process: &segctl::state::ProcessIdentity| {
         let lifetimes = lifetimes.lock().unwrap();
-        lifetimes.get(&process.id).is_none_or(|lifetime| lifetime.has_ended())
+        lifetimes
+            .get(&process.id)
+            .is_none_or(|lifetime| lifetime.has_ended())
     };
     let options = LockOptions {
         lock: Lock::acquired(
@@ -174,10 +183,16 @@ async fn run_with_lock(
     };
     let run = commands::apply(machine, reconciler, (spec, publisher));
     let end = held
-        .run_while_held((&reconciler.store, &clock), run, (&reconciler.on_note, &cancel_handle))
+        .run_while_held(
+            (&reconciler.store, &clock),
+            run,
+            (&reconciler.on_note, &cancel_handle),
+        )
         .await;
     if let Err(error) = held.release(&reconciler.store).await {
-        (reconciler.on_note)(format!("the lock was not released and stays until it expires: {error}"));
+        (reconciler.on_note)(format!(
+            "the lock was not released and stays until it expires: {error}"
+        ));
     }
     end
 }
@@ -230,7 +245,10 @@ fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>
             if !recorder.has_bug(Bug::WaitsNotAnnounced) {
                 // A wait for a callback may end before its announced time.
                 let may_end_early = matches!(notice.reason, WaitReason::Callback(_));
-                announced_waits.lock().unwrap().push((notice.until, may_end_early));
+                announced_waits
+                    .lock()
+                    .unwrap()
+                    .push((notice.until, may_end_early));
             }
             recorder.log_event(&observer, 11, || {
                 format!("waits until {}: {:?}", notice.until, notice.reason)

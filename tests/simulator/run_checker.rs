@@ -65,7 +65,9 @@ impl RunChecker {
 
     /// Whether every step was reported as done.
     pub(crate) fn all_steps_done(&self) -> bool {
-        self.progress.iter().all(|progress| progress.state == StepState::Done)
+        self.progress
+            .iter()
+            .all(|progress| progress.state == StepState::Done)
     }
 
     /// A write of the run took effect.
@@ -105,13 +107,14 @@ impl RunChecker {
         let steps = self.plan.steps.iter().zip(&self.progress).enumerate();
         let mut running = steps.filter(|(_, (_, progress))| progress.state == StepState::Running);
         let found = running.find(|(_, (step, progress))| match &step.action {
-            Action::SyncCohort(sync) if is_list_request(request) => {
-                matches_cohort_step((step, sync), body)
-            }
+            Action::SyncCohort(sync) if is_list_request(request) => matches_cohort_step((step, sync), body),
             Action::UploadUserList(upload) if is_list_request(request) => {
                 matches_file_segment_step((step, upload), request, (body, sent))
             }
-            _ => !is_list_request(request) && matches_step((step, progress.is_rollback), (request, body), ground_truth),
+            _ => {
+                !is_list_request(request)
+                    && matches_step((step, progress.is_rollback), (request, body), ground_truth)
+            }
         });
         found.map(|(index, _)| index)
     }
@@ -206,7 +209,10 @@ impl SimulatedWorkspace {
         let (checker, step) = (checker?, step?);
         let progress = &checker.progress[step];
         let unmet = checker.plan.steps[step].depends_on.iter().find(|dependency| {
-            let state = checker.progress.get(**dependency - 1).map(|progress| progress.state);
+            let state = checker
+                .progress
+                .get(**dependency - 1)
+                .map(|progress| progress.state);
             state != Some(StepState::Done)
         });
         self.recorder.require(
@@ -361,7 +367,9 @@ impl SimulatedWorkspace {
                     .depends_on
                     .iter()
                     .filter_map(|dependency| checker.progress.get(dependency - 1));
-                let is_unmet = dependencies.clone().any(|progress| progress.state == StepState::NotDone);
+                let is_unmet = dependencies
+                    .clone()
+                    .any(|progress| progress.state == StepState::NotDone);
                 (!is_unmet || !progress.committed_changes.is_empty())
                     .then(|| format!("`{name}` did not block it"))
             }

@@ -145,7 +145,8 @@ fn draw_limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
         let windows = if is_pooled { pooled } else { drawn() };
         let service_windows = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
         table.insert(class, service_windows.to_vec());
-        let client_windows = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        let client_windows =
+            windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
         limits.set(client_class, client_windows.to_vec());
     }
     (sandbox::RateLimitMode::Custom(table), limits)
@@ -168,7 +169,8 @@ fn draw_list_limits(
     for (class, client_class, windows) in classes {
         let service_windows = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
         table.insert(class, service_windows.to_vec());
-        let client_windows = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        let client_windows =
+            windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
         limits.set(client_class, client_windows.to_vec());
     }
 }

@@ -107,7 +107,8 @@ impl Simulation {
             count,
             (profile.settings.rename_frees_old_name, profile.has_member_lists),
         );
-        let mut workspace = SimulatedWorkspace::new(profile.settings.clone(), recorder.clone(), random.fork());
+        let mut workspace =
+            SimulatedWorkspace::new(profile.settings.clone(), recorder.clone(), random.fork());
         workspace.clock_offset = profile.service_clock_offset;
         workspace.callbacks.has_faults = profile.receives_callbacks;
         let disk = MachineDisk::new(random.fork());
@@ -165,7 +166,9 @@ impl Simulation {
                 continue;
             };
             match self.random.below(100) {
-                0..20 => uploads += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list)),
+                0..20 => {
+                    uploads += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list))
+                }
                 // A filter segment cannot become the declared list.
                 20..25 => drop(
                     self.dashboard
@@ -387,11 +390,7 @@ impl Simulation {
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.profile.settings.list_includes_archived;
                     let disk = &self.machine.disk;
-                    require_as_declared(
-                        &self.files,
-                        (&workspace, disk),
-                        (shows_archived, changes_before),
-                    );
+                    require_as_declared(&self.files, (&workspace, disk), (shows_archived, changes_before));
                     return;
                 }
                 Some(RunExit::Applied { .. }) if attempt < last + self.extra_runs_for_expiry(began_at) => {}
@@ -405,7 +404,9 @@ impl Simulation {
                     self.counts.blocked += 1;
                     return self
                         .recorder
-                        .require(has_cause, "no conflict without a cause", || format!("{conflicts:?}"));
+                        .require(has_cause, "no conflict without a cause", || {
+                            format!("{conflicts:?}")
+                        });
                 }
                 exit => {
                     return self

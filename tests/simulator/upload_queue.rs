@@ -32,12 +32,7 @@ struct QueuedUpload {
 }
 
 impl UploadQueue {
-    pub(crate) fn enqueue(
-        &mut self,
-        id: &str,
-        (request, body): (&HttpRequest, &Value),
-        is_unreadable: bool,
-    ) {
+    pub(crate) fn enqueue(&mut self, id: &str, (request, body): (&HttpRequest, &Value), is_unreadable: bool) {
         self.pending.push_back(QueuedUpload {
             upload_id: callbacks::upload_id_of(body),
             is_unreadable,

@@ -269,7 +269,10 @@ impl DeclaredFiles {
         if self.random.percent(30)
             && let Some(first) = self.items[index].desired.refers_to.pop_first()
         {
-            return Some(format!("`{name}` no longer refers to `{}`", self.items[first].name));
+            return Some(format!(
+                "`{name}` no longer refers to `{}`",
+                self.items[first].name
+            ));
         }
         let can_be_referenced =
             |item: &DeclaredItem| item.is_declared && !item.is_archived && item.reference_level < level;

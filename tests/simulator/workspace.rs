@@ -100,13 +100,11 @@ impl SimulatedWorkspace {
     }
 
     pub(crate) fn handle_request(&mut self, now: Timestamp, arriving: ArrivingRequest<'_>) -> HttpResponse {
-        let ArrivingRequest {
-            author,
-            request,
-            ..
-        } = arriving;
+        let ArrivingRequest { author, request, .. } = arriving;
         self.ground_truth.now = now.as_millisecond();
-        let missing = arriving.missing_writes.min(self.ground_truth.recent_write_count());
+        let missing = arriving
+            .missing_writes
+            .min(self.ground_truth.recent_write_count());
         if missing > 0 {
             if let Author::Run(run) = author {
                 self.runs_with_stale_list.insert(run);
@@ -132,7 +130,8 @@ impl SimulatedWorkspace {
         }
         if request.method != "GET" {
             self.record_write((&arriving, now), &reply);
-        } else if let (Author::Run(run), Some(id)) = (author, request.path.strip_prefix("/v3/custom-segments/"))
+        } else if let (Author::Run(run), Some(id)) =
+            (author, request.path.strip_prefix("/v3/custom-segments/"))
         {
             self.ground_truth.record_read(run, id);
         }
@@ -141,11 +140,7 @@ impl SimulatedWorkspace {
 
     /// Counts a request, or checks that the run could not know that it exceeds a limit.
     fn count_request(&mut self, arriving: &ArrivingRequest<'_>, reply: &HttpResponse) {
-        let ArrivingRequest {
-            author,
-            request,
-            ..
-        } = arriving;
+        let ArrivingRequest { author, request, .. } = arriving;
         let (Author::Run(run) | Author::LateRequest(run)) = *author else {
             return;
         };
@@ -284,7 +279,12 @@ impl SimulatedWorkspace {
     }
 
     /// Records an upload, which may create the file segment.
-    fn record_upload(&mut self, author: Author, (request, body): (&HttpRequest, &Value), reply: &HttpResponse) {
+    fn record_upload(
+        &mut self,
+        author: Author,
+        (request, body): (&HttpRequest, &Value),
+        reply: &HttpResponse,
+    ) {
         let id = reply.body["cs_id"].as_str().unwrap();
         let known = self.ground_truth.segments.get(id).cloned();
         let effect = if known.is_some() {

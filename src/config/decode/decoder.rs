@@ -32,7 +32,9 @@ pub(in crate::config) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The value of `key`; marks `key` as a known field.
     pub(in crate::config) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known_keys.push(key);
+        if !self.known_keys.contains(&key) {
+            self.known_keys.push(key);
+        }
         self.get(key)
     }
 

@@ -13,27 +13,27 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttributeSchemaKind {
-    UserAttribute,
-    InnerAttribute,
-    EventAttribute,
+    User,
+    Inner,
+    Event,
 }
 
 impl AttributeSchemaKind {
     pub(super) fn def_name(self) -> &'static str {
         match self {
-            Self::UserAttribute => "userAttribute",
-            Self::InnerAttribute => "innerAttribute",
-            Self::EventAttribute => "eventAttribute",
+            Self::User => "userAttribute",
+            Self::Inner => "innerAttribute",
+            Self::Event => "eventAttribute",
         }
     }
 }
 
 /// The parts per data type are shared, so `unevaluatedProperties` rejects the fields that none of them allows.
 pub(super) fn condition(position: AttributeSchemaKind) -> Value {
-    let inner = if position == AttributeSchemaKind::EventAttribute {
-        AttributeSchemaKind::EventAttribute
+    let inner = if position == AttributeSchemaKind::Event {
+        AttributeSchemaKind::Event
     } else {
-        AttributeSchemaKind::InnerAttribute
+        AttributeSchemaKind::Inner
     };
     let of_type = |kind: &DataType| match kind {
         DataType::Object | DataType::ArrayObject => {
@@ -54,11 +54,11 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
         .with_required("data_type", keyword_enum::<DataType>())
         .with_optional("category", non_empty_text());
     fields = match position {
-        AttributeSchemaKind::UserAttribute => {
+        AttributeSchemaKind::User => {
             fields.with_required("filter_type", constant("user_attributes"))
         }
-        AttributeSchemaKind::InnerAttribute => fields,
-        AttributeSchemaKind::EventAttribute => fields.with_optional(
+        AttributeSchemaKind::Inner => fields,
+        AttributeSchemaKind::Event => fields.with_optional(
             "filter_type",
             json!({"enum": ["user_attributes", "event_attributes"]}),
         ),
@@ -69,7 +69,7 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
     for (key, value) in fields {
         schema[key] = value;
     }
-    if position == AttributeSchemaKind::EventAttribute {
+    if position == AttributeSchemaKind::Event {
         // Only user attributes can be compared with another attribute.
         schema["not"] = json!({"properties": {"is_dynamic_value": constant_bool(true)}, "required": ["is_dynamic_value"]});
     }

@@ -32,7 +32,7 @@ pub(super) fn event() -> Value {
 }
 
 fn attributes() -> Value {
-    let attribute = schema_ref(AttributeSchemaKind::EventAttribute.def_name());
+    let attribute = schema_ref(AttributeSchemaKind::Event.def_name());
     ObjectSchema::default()
         .with_required("filter_operator", keyword_enum::<GroupOperator>())
         .with_required("filters", list(&attribute))

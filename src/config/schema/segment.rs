@@ -68,9 +68,9 @@ fn schema_defs() -> Map<String, Value> {
     for (name, schema) in [
         ("group", group(ObjectSchema::default())),
         ("filter", filter()),
-        condition(AttributeSchemaKind::UserAttribute),
-        condition(AttributeSchemaKind::InnerAttribute),
-        condition(AttributeSchemaKind::EventAttribute),
+        condition(AttributeSchemaKind::User),
+        condition(AttributeSchemaKind::Inner),
+        condition(AttributeSchemaKind::Event),
         ("event", event()),
         ("affinity", affinity()),
     ] {
@@ -90,7 +90,7 @@ fn filter() -> Value {
     let kinds = [
         (
             "user_attributes",
-            schema_ref(AttributeSchemaKind::UserAttribute.def_name()),
+            schema_ref(AttributeSchemaKind::User.def_name()),
         ),
         ("actions", schema_ref("event")),
         ("psychographic_event", schema_ref("affinity")),

@@ -50,8 +50,8 @@ pub(super) fn freshness(document: &FreshnessDocument) -> Option<String> {
 fn format_age(seconds: i64) -> String {
     match seconds {
         ..MINUTE => "under 1 min".to_owned(),
-        ..HOUR => format!("{} min", seconds / MINUTE),
-        ..DAY => format!("{} h", seconds / HOUR),
+        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+        HOUR..DAY => format!("{} h", seconds / HOUR),
         _ => match seconds / DAY {
             1 => "1 day".to_owned(),
             days => format!("{days} days"),

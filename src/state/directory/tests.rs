@@ -125,7 +125,7 @@ async fn a_state_from_before_the_first_release_is_refused() {
         let store = DirectoryStore::new(directory.path());
         let expected = format!(
             "the directory `{}` holds the state of a segctl before 0.1 (`{file}`), which this version does not read; to \
-             start anew move it away and run `segctl state rebuild`",
+             start over, move it away and run `segctl state rebuild`",
             directory.path().display()
         );
         assert_eq!(store.load().await.unwrap_err().to_string(), expected);
