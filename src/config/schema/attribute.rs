@@ -54,9 +54,7 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
         .with_required("data_type", keyword_enum::<DataType>())
         .with_optional("category", non_empty_text());
     fields = match position {
-        AttributeSchemaKind::User => {
-            fields.with_required("filter_type", constant("user_attributes"))
-        }
+        AttributeSchemaKind::User => fields.with_required("filter_type", constant("user_attributes")),
         AttributeSchemaKind::Inner => fields,
         AttributeSchemaKind::Event => fields.with_optional(
             "filter_type",
