@@ -112,8 +112,11 @@ pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
 }
 
 fn redact_secret(line: &str) -> String {
-    const SECRET_KEYWORDS: [&str; 5] = ["key", "secret", "token", "pass", "auth"];
+    const SECRET_KEYWORDS: [&str; 6] = ["key", "secret", "token", "pass", "api", "auth"];
     let lower = line.to_ascii_lowercase();
+    if lower.trim_start().starts_with("api_behavior:") {
+        return line.to_owned();
+    }
     let keyword_position = SECRET_KEYWORDS.iter().filter_map(|word| lower.find(word)).min();
     let value = keyword_position
         .and_then(|at| Some(at + line.get(at..)?.find(':')? + 1))

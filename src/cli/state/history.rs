@@ -98,7 +98,7 @@ mod tests {
                 let after = change.after.unwrap_or_default();
                 format!("{} {after}", change.field.unwrap_or_else(|| change.path.concat()))
             });
-            (document.number, lines.collect())
+            (document.revision, lines.collect())
         };
         documents.into_iter().map(lines).collect()
     }

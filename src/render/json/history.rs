@@ -22,7 +22,7 @@ pub struct HistoryDocument {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RevisionDocument {
     /// Never changes: 1 is the first revision stored for the segment.
-    pub number: usize,
+    pub revision: usize,
     pub name: String,
     pub replaced_at: Timestamp,
     pub run: String,
@@ -69,7 +69,7 @@ impl RevisionDocument {
     /// `definition` is the canonical form of the revision.
     pub fn new((number, revision): (usize, &Revision), definition: Value, changes: &[FieldChange]) -> Self {
         Self {
-            number,
+            revision: number,
             name: revision.name.to_string(),
             replaced_at: revision.replaced_at,
             run: revision.run.clone(),

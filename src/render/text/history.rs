@@ -69,7 +69,7 @@ pub fn restored(document: &RestoredDocument, color: bool) -> String {
 }
 
 fn revision(text: &mut String, current_name: &str, revision: &RevisionDocument) {
-    let address = quoted(&format!("{current_name}@{}", revision.number));
+    let address = quoted(&format!("{current_name}@{}", revision.revision));
     let name = if revision.name == current_name {
         String::new()
     } else {
