@@ -81,7 +81,7 @@ fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
         .inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
     let (first, is_paused) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert!(is_paused);
-    for arguments in [&APPLY[..], &["state", "forget", "A"], &["state", "rebuild"]] {
+    for arguments in [&APPLY[..], &["state", "rm", "A"], &["state", "rebuild"]] {
         let run = shop.run(arguments);
         assert_eq!(run.code, Some(7), "{arguments:?}: {}", run.output);
         assert!(
