@@ -17,7 +17,6 @@ mod new_files;
 mod output;
 mod plan;
 mod planning;
-mod process_identity;
 mod project;
 mod publisher;
 mod reporter;

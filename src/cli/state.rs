@@ -14,7 +14,6 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
-use super::process_identity;
 use super::project::Project;
 use super::state_lock::{LockRequest, LockedState};
 use crate::api::{CancelHandle, CancelToken, Clock, SystemClock};
@@ -25,7 +24,7 @@ use crate::plan;
 use crate::plan::step::{ResolvedReferences, StateUpdate, exact_digest};
 use crate::render::json::StateDocument;
 use crate::render::text;
-use crate::state::{ConfiguredStore, Lock, LockChange, State, StateEntry, StateStore};
+use crate::state::{ConfiguredStore, Lock, LockChange, ProcessIdentity, State, StateEntry, StateStore};
 use lookup::unknown_segment;
 use std::process::ExitCode;
 
@@ -198,7 +197,7 @@ async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) 
 fn lock_status(lock: &Lock) -> String {
     let until = lock.lease_until.strftime("%H:%M:%S UTC");
     let process = lock.holder.process.as_ref();
-    if process.is_some_and(process_identity::has_exited) {
+    if process.is_some_and(ProcessIdentity::has_exited) {
         "Its process has exited. The next run replaces the lock automatically.".to_owned()
     } else if lock.is_stale(SystemClock.now(), |_| false) {
         format!("The lock expired at {until}. The next run replaces it automatically.")

@@ -2,9 +2,10 @@
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use super::process_identity;
 use crate::api::{CancelHandle, Clock, SystemClock};
-use crate::state::{ConfiguredStore, HeldLock, Lock, LockError, LockOptions, NoteSink};
+use crate::state::{
+    ConfiguredStore, HeldLock, Lock, LockError, LockHolder, LockOptions, NoteSink, ProcessIdentity,
+};
 use jiff::SignedDuration;
 
 pub(super) struct LockRequest<'a> {
@@ -28,11 +29,11 @@ impl<'a> LockedState<'a> {
         output: Output,
     ) -> Result<Self, Failure> {
         let now = SystemClock.now();
-        let holder = process_identity::current_holder();
+        let holder = LockHolder::current();
         let options = LockOptions {
             lock: Lock::acquired(request.run_id, request.command, holder, now),
             timeout: request.timeout,
-            has_exited: &process_identity::has_exited,
+            has_exited: &ProcessIdentity::has_exited,
         };
         let on_note = move |note: String| output.print_note(note);
         let held = HeldLock::acquire((store, &SystemClock), options, &on_note).await?;

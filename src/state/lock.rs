@@ -9,6 +9,11 @@
 //! precedes every write to MoEngage, which follows within seconds or is prepared again. A request that was in flight when
 //! the lock was removed still arrives.
 
+mod held;
+mod process;
+
+pub use held::{HeldLock, LockError, LockOptions};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -15,7 +15,6 @@ mod directory;
 mod entry;
 mod file_format;
 mod filesystem;
-mod held_lock;
 mod journal;
 mod journal_entry;
 mod lock;
@@ -33,9 +32,8 @@ pub use configured_store::ConfiguredStore;
 pub use directory::DirectoryStore;
 pub use entry::{REVISION_LIMIT, Revision, StateEntry};
 pub use filesystem::{FileSystem, LocalFileSystem};
-pub use held_lock::{HeldLock, LockError, LockOptions};
 pub use journal_entry::{IntendedWrite, Intent, JournalEntry, StepKey};
-pub use lock::{Lock, LockChange, LockHolder, ProcessIdentity};
+pub use lock::{HeldLock, Lock, LockChange, LockError, LockHolder, LockOptions, ProcessIdentity};
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStateStore;
 pub use store::{StateStore, StoreError, StoreResult};

@@ -1,24 +1,28 @@
 //! The user, the machine and the process that hold a lock.
 
-use crate::state::{LockHolder, ProcessIdentity};
+use super::{LockHolder, ProcessIdentity};
 use std::{env, fs, io, process};
 
-pub(super) fn current_holder() -> LockHolder {
-    LockHolder {
-        user: first_env_var(&["USER", "LOGNAME", "USERNAME"]),
-        host: host_name(),
-        process: machine_id().and_then(|machine| {
-            let id = process::id();
-            let started = process_start_time(id).ok().flatten()?;
-            Some(ProcessIdentity { machine, id, started })
-        }),
+impl LockHolder {
+    pub fn current() -> Self {
+        Self {
+            user: first_env_var(&["USER", "LOGNAME", "USERNAME"]),
+            host: host_name(),
+            process: machine_id().and_then(|machine| {
+                let id = process::id();
+                let started = process_start_time(id).ok().flatten()?;
+                Some(ProcessIdentity { machine, id, started })
+            }),
+        }
     }
 }
 
-/// Whether a process has certainly exited. For a process of another machine, this is false.
-pub(super) fn has_exited(process: &ProcessIdentity) -> bool {
-    machine_id().as_ref() == Some(&process.machine)
-        && process_start_time(process.id).is_ok_and(|started| started.as_ref() != Some(&process.started))
+impl ProcessIdentity {
+    /// Whether the process has certainly exited. For a process of another machine, this is false.
+    pub fn has_exited(&self) -> bool {
+        machine_id().as_ref() == Some(&self.machine)
+            && process_start_time(self.id).is_ok_and(|started| started.as_ref() != Some(&self.started))
+    }
 }
 
 fn first_env_var(names: &[&str]) -> String {
@@ -64,18 +68,18 @@ mod tests {
 
     #[test]
     fn only_an_exited_process_of_this_machine_is_reported_as_exited() {
-        let own = current_holder().process.unwrap();
-        assert!(!has_exited(&own));
+        let own = LockHolder::current().process.unwrap();
+        assert!(!own.has_exited());
         let another_start = ProcessIdentity {
             started: format!("{}1", own.started),
             ..own.clone()
         };
-        assert!(has_exited(&another_start));
+        assert!(another_start.has_exited());
         let elsewhere = ProcessIdentity {
             machine: "elsewhere".to_owned(),
             ..another_start
         };
-        assert!(!has_exited(&elsewhere));
+        assert!(!elsewhere.has_exited());
         let mut child = process::Command::new("true").spawn().unwrap();
         let started = process_start_time(child.id()).unwrap();
         let process = ProcessIdentity {
@@ -84,6 +88,6 @@ mod tests {
             ..own
         };
         child.wait().unwrap();
-        assert!(has_exited(&process));
+        assert!(process.has_exited());
     }
 }

@@ -1,8 +1,8 @@
 //! Waits for the state lock, and renews it during a run.
 
-use super::NoteSink;
+use super::{Lock, ProcessIdentity};
 use crate::api::{CancelHandle, Clock};
-use crate::state::{Lock, ProcessIdentity, StateStore, StoreError};
+use crate::state::{NoteSink, StateStore, StoreError};
 use futures_util::future::{Either, pending, select};
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
