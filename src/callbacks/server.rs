@@ -1,6 +1,8 @@
 //! The HTTP server for callbacks.
 
+use super::health_check::{HealthCheck, is_health_check};
 use super::message;
+use super::text_response;
 use crate::model::{UploadId, UploadResult};
 use crate::state::{StateStore, StoreError};
 use http_body_util::{BodyExt, Full, Limited};
@@ -66,6 +68,7 @@ impl error::Error for CallbackServerError {
 
 struct ServerContext<S> {
     store: S,
+    health: HealthCheck,
     secret: SecretString,
     on_callback: Box<CallbackHandler>,
 }
@@ -82,6 +85,7 @@ impl CallbackServer {
         let bound = listener.local_addr().map_err(failed)?;
         let context = ServerContext {
             store,
+            health: HealthCheck::default(),
             secret: secret.clone(),
             on_callback,
         };
@@ -159,6 +163,9 @@ async fn handle_request<S: StateStore>(
     context: &ServerContext<S>,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    if is_health_check(&request) {
+        return context.health.response(&context.store).await;
+    }
     let secret = context.secret.expose_secret();
     let Some(upload) = authorized_upload_id(request.uri().path(), secret) else {
         return text_response(StatusCode::NOT_FOUND, "not found");
@@ -199,12 +206,6 @@ fn authorized_upload_id(path: &str, secret: &str) -> Option<UploadId> {
 
 fn secret_digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
-}
-
-fn text_response(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
-    *response.status_mut() = status;
-    response
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub enum Command {
     Plan(PlanArguments),
     /// Apply the configuration to a workspace.
     ///
-    /// The first Ctrl-C or SIGTERM finishes running operations; the second exits immediately.
+    /// The first Ctrl-C, SIGTERM or SIGHUP finishes running operations; the second exits immediately.
     Apply(ApplyArguments),
     /// Show what changed in a workspace since the last apply.
     Drift(DriftArguments),

@@ -1,10 +1,11 @@
 //! The callback URL of a run's uploads, and the server that receives their results during the run.
 
 use super::arguments::UploadWaitArguments;
-use super::connection::{open_state_store, resolve_setting};
+use super::connection::open_state_store;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::Project;
+use super::secret_settings::SettingResolver;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
 use crate::config::settings::{CallbackSettings, ConnectionSettings, EndpointSetting, WorkspaceSettings};
@@ -12,6 +13,7 @@ use crate::model::{hexadecimal, is_loopback_http};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// A shorter token can be guessed.
@@ -37,7 +39,7 @@ impl CallbackListener {
         let timeout = arguments.wait.then_some(arguments.wait_timeout);
         let settings = workspace.callbacks.as_ref();
         let token = match settings {
-            Some(settings) => callback_token(settings)?,
+            Some(settings) => callback_token(settings, &project.directory)?,
             None if timeout.is_none() => return Ok(Self::default()),
             None => hexadecimal(&random_bytes()?).into(),
         };
@@ -98,8 +100,10 @@ pub(super) fn require_callback_url(
 }
 
 /// The token is a part of URLs, so it contains no character with a meaning there.
-pub(super) fn callback_token(settings: &CallbackSettings) -> Result<SecretString, Failure> {
-    let token = resolve_setting(&settings.token, "callbacks.token")?;
+pub(super) fn callback_token(settings: &CallbackSettings, directory: &Path) -> Result<SecretString, Failure> {
+    let mut resolver = SettingResolver::new(directory);
+    let token = resolver.value("callbacks.token", &settings.token);
+    resolver.finish()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if token.len() >= MIN_TOKEN_LENGTH && token.bytes().all(is_plain) {
         return Ok(token.into());

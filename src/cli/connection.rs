@@ -3,12 +3,12 @@
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::Project;
-use super::secret_command;
+use super::secret_settings::SettingResolver;
 use super::wait_messages::WaitReporter;
 use crate::api::{
     ApiError, CancelToken, Client, Clock, Credentials, Endpoint, HttpTransport, RequestError, SystemClock,
 };
-use crate::config::settings::{ConnectionSettings, EndpointSetting, ValueSource, WorkspaceSettings};
+use crate::config::settings::{ConnectionSettings, EndpointSetting, WorkspaceSettings};
 use crate::model::{Keyword, StateLocation, hexadecimal};
 use crate::rate_limit::{RateLimits, Window};
 use crate::reconcile::{ReconcileError, Reconciler, SharedRequestLog};
@@ -17,7 +17,6 @@ use crate::state::{ConfiguredStore, NoteSink, StateStore, StoreError};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
-use std::env;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -45,14 +44,13 @@ impl Connection {
                 api_key,
                 db_name,
             } => {
+                let mut resolver = SettingResolver::new(&project.directory);
                 let credentials = Credentials {
-                    workspace_id: resolve_setting(workspace_id, "workspace_id")?,
-                    api_key: resolve_setting(api_key, "api_key")?.into(),
-                    db_name: db_name
-                        .as_ref()
-                        .map(|setting| resolve_setting(setting, "db_name"))
-                        .transpose()?,
+                    workspace_id: resolver.value("workspace_id", workspace_id),
+                    api_key: resolver.value("api_key", api_key).into(),
+                    db_name: db_name.as_ref().map(|source| resolver.value("db_name", source)),
                 };
+                resolver.finish()?;
                 (remote_endpoint(endpoint)?, credentials, None)
             }
         };
@@ -178,34 +176,6 @@ fn remote_endpoint(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
         EndpointSetting::Url(url, _) => Endpoint::parse(url),
     };
     endpoint.map_err(|error| Failure::from_error(FailureKind::InvalidFiles, &error))
-}
-
-/// The value of a setting. An error never contains the output of a command, which may be the secret.
-pub(super) fn resolve_setting(setting: &ValueSource, field: &str) -> Result<String, Failure> {
-    let missing = |message: String| Failure::new(FailureKind::Credentials, message);
-    match setting {
-        ValueSource::Literal(value) => Ok(value.clone()),
-        ValueSource::Environment(name) => {
-            env::var(name)
-                .ok()
-                .filter(|value| !value.is_empty())
-                .ok_or_else(|| {
-                    let message = format!("`{field}`: environment variable {name} is not set");
-                    let help = "or choose a workspace that needs no credentials with --workspace";
-                    missing(message).with_help(format!("set {name}, {help}"))
-                })
-        }
-        ValueSource::Command(words) => {
-            let (program, arguments) = words
-                .split_first()
-                .ok_or_else(|| missing(format!("`{field}`: the command is empty")))?;
-            secret_command::first_line(program, arguments, secret_command::TIMEOUT).map_err(|error| {
-                missing(format!("`{field}`: command `{program}` {error}")).with_help(
-                    "run the command manually: it must print the value in its first line, without prompting",
-                )
-            })
-        }
-    }
 }
 
 pub(super) fn rate_limits(workspace: &WorkspaceSettings) -> Result<RateLimits, Failure> {

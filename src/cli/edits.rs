@@ -1,7 +1,8 @@
 //! Edits of existing segment files: shown as diffs, and written if the files did not change since they were read.
 
+use super::atomic_file::{Replacement, replace_all};
 use super::failure::{Failure, FailureKind};
-use super::output::{Output, write_file_atomically};
+use super::output::Output;
 use crate::config::declaration::Declaration;
 use crate::config::edit::{Patch, apply_patches};
 use crate::render::json::PatchDocument;
@@ -31,19 +32,28 @@ impl<'a> FileEdits<'a> {
         documents.collect()
     }
 
-    /// Writes all files, or none if one changed since it was read, because the edits can depend on each other.
+    /// Writes all files or none, because the edits can depend on each other.
     pub(super) fn write(&self, output: Output) -> Result<(), Failure> {
         let directory =
             std::env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
-        for (file, (text, _)) in &self.0 {
-            let current = fs::read_to_string(directory.join(file));
+        let mut replacements = Vec::new();
+        for (file, (text, patches)) in &self.0 {
+            let path = directory.join(file);
+            let current = fs::read_to_string(&path);
             if !current.is_ok_and(|current| current == *text) {
                 let message = format!("`{file}` changed while segctl was running; no file was written");
                 return Err(Failure::new(FailureKind::Error, message).with_help("run the command again"));
             }
+            replacements.push(Replacement {
+                path,
+                old_text: (*text).to_owned(),
+                new_text: patched_text(text, patches)?,
+            });
         }
-        for (file, (text, patches)) in &self.0 {
-            write_file_atomically(&directory.join(file), &patched_text(text, patches)?)?;
+        replace_all(&replacements).map_err(|failure| {
+            failure.with_help("no file was changed; run the command again when it can be written")
+        })?;
+        for file in self.0.keys() {
             output.print_status_line(&format!("wrote {file}"));
         }
         Ok(())

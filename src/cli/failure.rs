@@ -30,6 +30,8 @@ pub enum FailureKind {
     Interrupted,
     /// SIGTERM ended the run.
     Terminated,
+    /// SIGHUP ended the run: the terminal or the connection to it is gone.
+    HungUp,
 }
 
 /// The exit code of a plan with changes, with `--detailed-exitcode`.
@@ -52,6 +54,7 @@ impl FailureKind {
             // The code that a shell reports for a program that a signal killed: 128 plus the signal number.
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::HungUp => 129,
         }
     }
 
@@ -70,6 +73,7 @@ impl FailureKind {
             Self::Usage => "usage",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
+            Self::HungUp => "hung_up",
         }
     }
 }

@@ -9,6 +9,7 @@ mod callbacks;
 mod connection;
 mod drift;
 mod edits;
+mod environment;
 mod events;
 pub mod failure;
 mod import;
@@ -22,6 +23,7 @@ mod publisher;
 mod reporter;
 mod sandbox;
 mod secret_command;
+mod secret_settings;
 mod show;
 mod signals;
 mod state;
@@ -32,7 +34,7 @@ mod wait_messages;
 
 use crate::config::schema;
 use arguments::{Arguments, Command, SchemaKind};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use failure::{Failure, FailureKind};
 use output::Output;
 use project::Project;
@@ -43,9 +45,11 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command_line: Vec<OsString> = arguments.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&command_line) {
+    let mut command = environment::without_empty_variables(Arguments::command());
+    let parsed = command.try_get_matches_from_mut(&command_line);
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::handle_parse_error(&error, &command_line),
+        Err(error) => return usage::handle_parse_error(error, &command, &command_line),
     };
     let output = Output::new(arguments.json, arguments.no_color);
     logging::start();

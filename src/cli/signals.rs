@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first finishes running operations, the second exits immediately.
+//! SIGINT, SIGTERM and SIGHUP: the first finishes running operations, the second exits immediately.
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
@@ -56,6 +56,7 @@ impl Signals {
     pub(super) fn stop_reason(&self) -> &'static str {
         match self.first_signal.get() {
             Some(FailureKind::Interrupted) => "interrupted by SIGINT",
+            Some(FailureKind::HungUp) => "interrupted by SIGHUP",
             Some(_) => "interrupted by SIGTERM",
             None => "the state lock was lost",
         }
@@ -91,6 +92,9 @@ struct SignalStream {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// `None` if the process ignores SIGHUP, as under `nohup`: then the run outlives its terminal.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -100,15 +104,38 @@ impl SignalStream {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: if ignores_hang_up() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup())?)
+            },
         })
     }
 
     async fn next(&mut self) -> FailureKind {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => FailureKind::Interrupted,
             _ = self.terminate.recv() => FailureKind::Terminated,
+            _ = hang_up => FailureKind::HungUp,
         }
     }
+}
+
+/// Whether the parent process made this one ignore SIGHUP. Only Linux shows it without unsafe code.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    /// The first bit of the mask is signal 1, which is SIGHUP.
+    const HANG_UP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & HANG_UP != 0)
 }
 
 #[cfg(not(unix))]

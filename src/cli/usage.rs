@@ -1,20 +1,36 @@
 //! Errors of the command line, as text or as JSON.
 
 use super::arguments::Arguments;
+use super::environment::variables_at_fault;
 use super::failure::{Failure, FailureKind};
 use super::output::{Output, ignore_broken_pipe};
 use super::reporter::RunReporter;
 use clap::CommandFactory;
-use clap::builder::{BoolishValueParser, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::{BoolishValueParser, StyledStr, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 /// Prints help, the version, or a usage error.
-pub(super) fn handle_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+pub(super) fn handle_parse_error(
+    mut error: clap::Error,
+    command: &clap::Command,
+    arguments: &[OsString],
+) -> ExitCode {
+    let variables = variables_at_fault(&error, command, arguments);
+    if !variables.is_empty() {
+        let advice = format!(
+            "the environment sets {}: unset it, or correct its value",
+            variables.join(" and ")
+        );
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![StyledStr::from(advice)]),
+        );
+    }
     if error.use_stderr() && wants_json(arguments) {
         let output = Output::new(true, true);
-        let failure = to_failure(error);
+        let failure = to_failure(&error);
         if is_apply(arguments) {
             return RunReporter::without_files(output).finish(Err(failure));
         }

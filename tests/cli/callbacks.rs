@@ -389,6 +389,12 @@ fn the_callback_server_rejects_requests_that_are_not_callbacks() {
     for (method, path, body, status) in [
         ("POST", wrong.as_str(), processed, "404"),
         ("POST", "/", processed, "404"),
+        ("POST", "/healthz", processed, "404"),
+        ("GET", "/", "", "200"),
+        ("HEAD", "/", "", "200"),
+        ("GET", "/healthz", "", "200"),
+        ("HEAD", "/hooks/healthz", "", "200"),
+        ("OPTIONS", "/healthz", "", "404"),
         ("GET", wrong.as_str(), "", "404"),
         ("GET", path.as_str(), "", "405"),
         ("POST", path.as_str(), "{}", "400"),
@@ -407,6 +413,19 @@ fn the_callback_server_rejects_requests_that_are_not_callbacks() {
     }
     let stored = format!(".segctl/live/callbacks/{upload}.json");
     assert!(faulty.repository.read(&stored).contains("\"failed\""));
+    server.stop();
+}
+
+#[test]
+fn the_callback_server_is_unhealthy_while_it_cannot_store_results() {
+    let faulty = FaultySandbox::new("[]");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
+    // A file has the place of the folder.
+    faulty.repository.write(".segctl/live/callbacks", "");
+    let server = CallbackServerProcess::start(&faulty.repository);
+    for (method, path) in [("GET", "/healthz"), ("HEAD", "/")] {
+        assert_eq!(server.request_status(method, path, ""), "503", "{method} {path}");
+    }
     server.stop();
 }
 

@@ -260,6 +260,64 @@ fn boolean_flags_can_be_set_by_environment_variables() {
     }
 }
 
+fn all_variables(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|flag| flag.get_env());
+    let own = own.map(|variable| variable.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(all_variables))
+        .collect()
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    let variables = all_variables(&Arguments::command());
+    let empty: Vec<(&str, &str)> = variables.iter().map(|variable| (variable.as_str(), "")).collect();
+    assert!(empty.len() > 40, "{empty:?}");
+    for arguments in [
+        ["validate"].as_slice(),
+        &["plan", "--out", "plan.json"],
+        &["apply", "plan.json"],
+        &["apply", "--auto-approve"],
+        &["drift"],
+        &["state", "list"],
+        &["import"],
+    ] {
+        let run = repository.run_with_env(arguments, &empty);
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
+fn a_usage_error_names_the_variable_that_causes_it() {
+    let repository = Repository::new();
+    let named = |variable: &str| format!("the environment sets {variable}: unset it, or correct its value");
+    for (arguments, variable, value, is_named) in [
+        (["apply", "plan.json"].as_slice(), "SEGCTL_TARGET", "Alpha", true),
+        (&["apply"], "SEGCTL_LOCK_TIMEOUT", "soon", true),
+        (&["plan"], "SEGCTL_REFRESH", "often", true),
+        (&["plan"], "SEGCTL_JSON_FILE", "out.json", false),
+        (&["plan", "--refresh", "often"], "SEGCTL_REFRESH", "full", false),
+        (&["plan", "--refresh=often"], "SEGCTL_REFRESH", "full", false),
+        (&["plan", "--lines"], "SEGCTL_TARGET", "Alpha", false),
+        (&["state", "rm", "A"], "SEGCTL_LOCK_TIMEOUT", "soon", true),
+    ] {
+        let run = repository.run_with_env(arguments, &[(variable, value)]);
+        assert_eq!(
+            run.stderr.contains(&named(variable)),
+            is_named,
+            "{arguments:?}: {}",
+            run.stderr
+        );
+        if is_named {
+            assert_eq!(run.code, Some(64), "{arguments:?}");
+        }
+    }
+    let run = repository.run_with_env(&["plan", "--json"], &[("SEGCTL_REFRESH", "often")]);
+    let help = run.stdout_json()["error"]["help"].to_string();
+    assert!(help.contains("SEGCTL_REFRESH"), "{help}");
+}
+
 #[test]
 fn usage_errors_are_json_when_json_is_requested() {
     let repository = Repository::new();

@@ -136,6 +136,8 @@ fn restore_follows_renames_that_are_not_applied_yet() {
     }
     let restored = repository.run(&["state", "restore", "New B@1"]);
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
+    let note = "version 1 was named \"B\"; the segment keeps the name \"New B\"";
+    assert!(restored.stderr.contains(note), "{}", restored.stderr);
     let file = repository.read("segments/b.yaml");
     assert!(
         file.starts_with("name: New B\n") && file.contains("name: New A}"),

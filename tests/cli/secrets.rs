@@ -38,6 +38,61 @@ fn a_missing_environment_variable_is_reported_with_help() {
 }
 
 #[test]
+fn all_missing_environment_variables_are_reported_at_once() {
+    let repository = Repository::new();
+    repository.write(
+        "segctl.yaml",
+        "segments: segments/\nworkspaces: {live: {data_center: \"01\", workspace_id: \"${SHOP}\", api_key: \"${SHOP_KEY}\", db_name: \
+         \"${SHOP_DB}\"}}\n",
+    );
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    for (set, expected) in [
+        (
+            [].as_slice(),
+            "environment variables SHOP (`workspace_id`), SHOP_KEY (`api_key`) and SHOP_DB (`db_name`) are not set",
+        ),
+        (
+            &[("SHOP", "shop"), ("SHOP_KEY", "")],
+            "environment variables SHOP_KEY (`api_key`) and SHOP_DB (`db_name`) are not set",
+        ),
+        (
+            &[("SHOP", "shop"), ("SHOP_KEY", "key")],
+            "environment variable SHOP_DB (`db_name`) is not set",
+        ),
+    ] {
+        let run = repository.run_with_env(&["plan"], set);
+        assert_eq!(run.code, Some(9), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_secret_command_below_the_settings_file_is_found_from_anywhere() {
+    let repository = Repository::new();
+    repository.write(
+        "segctl.yaml",
+        settings_with_key("http://127.0.0.1:9", "{command: [./bin/no-key]}"),
+    );
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    repository.write("sub/x", "");
+    let mut command = repository.command(&["plan", "--config", "../segctl.yaml"]);
+    command.current_dir(repository.path().join("sub"));
+    let missing = super::CommandResult::from_output(&command.output().unwrap());
+    assert!(missing.stderr.contains("cannot be run"), "{}", missing.stderr);
+    repository.write("bin/no-key", "#!/bin/sh\necho locked >&2\nexit 4\n");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let program = repository.path().join("bin/no-key");
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        let run = super::CommandResult::from_output(&command.output().unwrap());
+        assert_eq!(run.code, Some(9), "{}", run.stderr);
+        let expected = "`api_key`: command `./bin/no-key` failed with exit code 4: locked";
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_failed_secret_command_is_reported() {
     let repository = Repository::new();
     for command in ["[sh, -c, exit 1]", "[no-such-program-here]"] {

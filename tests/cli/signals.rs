@@ -19,7 +19,10 @@ pub(super) struct RunningCommand {
 
 impl RunningCommand {
     pub(super) fn start(repository: &Repository, arguments: &[&str]) -> Self {
-        let mut command = repository.command(arguments);
+        Self::spawn(repository.command(arguments))
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -81,11 +84,18 @@ pub(super) fn rate_limited_repository() -> Repository {
 
 #[test]
 fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
-    for (signal, code, parallelism) in [("INT", 130, "1"), ("TERM", 143, "8")] {
+    for (signal, code, parallelism) in [("INT", 130, "1"), ("TERM", 143, "8"), ("HUP", 129, "1")] {
         let repository = rate_limited_repository();
         let mut run = RunningCommand::start(
             &repository,
-            &["apply", "--auto-approve", "--parallelism", parallelism],
+            &[
+                "apply",
+                "--auto-approve",
+                "--parallelism",
+                parallelism,
+                "--report-file",
+                "report.json",
+            ],
         );
         run.wait_for_stderr("Waiting until");
         run.send_signal(signal);
@@ -94,6 +104,11 @@ fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
         let summary =
             format!("Stopped: interrupted by SIG{signal}\nApply incomplete: 1 applied, 2 not attempted.\n");
         assert!(run.stdout.ends_with(&summary), "{}", run.stdout);
+        assert!(
+            repository
+                .read("report.json")
+                .contains(&format!("interrupted by SIG{signal}"))
+        );
         let state = repository.run(&["state", "list"]);
         assert!(
             state.stdout.contains("State of dev: 1 segment."),
@@ -101,6 +116,26 @@ fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
             state.stdout
         );
     }
+}
+
+/// Linux alone shows that a parent made the process ignore the signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let repository = rate_limited_repository();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$0\" apply --auto-approve"])
+        .arg(env!("CARGO_BIN_EXE_segctl"))
+        .current_dir(repository.path())
+        .env_clear();
+    let mut run = RunningCommand::spawn(command);
+    run.wait_for_stderr("Waiting until");
+    run.send_signal("HUP");
+    run.send_signal("TERM");
+    let run = run.wait();
+    assert_eq!(run.code, Some(143), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("interrupted by SIGTERM"), "{}", run.stdout);
 }
 
 #[test]

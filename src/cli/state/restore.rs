@@ -40,6 +40,7 @@ pub(super) async fn run(
         selected: &selected,
     };
     let written = restore.write(arguments.output_file.as_deref(), output)?;
+    restore.print_name_note(output);
     let has_errors =
         written.is_changed && project.report_new_file_errors(std::slice::from_ref(&written.path), output);
     let document = RestoredDocument {
@@ -204,6 +205,18 @@ impl RestoreRequest<'_> {
             is_changed,
             patch: documents.pop().filter(|_| is_changed),
         })
+    }
+
+    /// A name and a definition are restored apart: the old name may belong to another segment by now.
+    fn print_name_note(&self, output: Output) {
+        let SelectedRevision { number, revision, .. } = self.selected;
+        if revision.name != *self.name {
+            let (old, name) = (&revision.name, self.name);
+            output.print_note(format!(
+                "version {number} was named \"{old}\"; the segment keeps the name \"{name}\". To restore the name, too, set \
+                 `name:` in the file"
+            ));
+        }
     }
 
     /// Writes a new file. An existing file is never changed.
