@@ -406,17 +406,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let Some(upload_id) = step_run.upload_id.take().filter(|_| waits) else {
             return;
         };
-        let expected_users = step_run.list_upload.list.summary().map(|list| list.count);
+        let list_count = step_run.list_upload.list.summary().map(|list| list.count);
         let values_sent = match step_run.change {
             Some(UserChange::Add) => step_run.list_upload.added,
             Some(UserChange::Remove) => step_run.list_upload.removed,
-            Some(UserChange::Replace) | None => expected_users,
+            Some(UserChange::Replace) | None => list_count,
         };
         let pending = PendingUpload {
             segment_id: id.clone(),
             upload_id,
             values_sent,
-            expected_users,
+            change: step_run.change,
         };
         self.run_state()
             .pending_uploads
