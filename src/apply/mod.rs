@@ -342,12 +342,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
 
     fn failed_step_outcome(&self, error: StepError) -> (StepOutcome, Option<AbortReason>) {
         let (outcome, error) = match error {
-            StepError::Request(error) => {
-                let outcome = self.failed_request_outcome(&error);
-                let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
-                let reason = is_final.then_some(AbortReason::CredentialsRejected(error));
-                return (outcome, reason);
-            }
+            StepError::Request(error) => return (self.failed_request_outcome(&error), None),
             StepError::StateAfterWrite(error) => {
                 let cause = error_chain(&error);
                 let message = format!("the write succeeded, but could not be recorded: {cause}");
@@ -372,7 +367,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
             StepOutcome::NotAttempted
         } else {
-            StepOutcome::failed(match hints::hint(&error.kind, &self.options.api_behavior) {
+            StepOutcome::failed(match hints::hint(error, &self.options.api_behavior) {
                 Some(hint) => format!("{message}; {hint}"),
                 None => message,
             })

@@ -13,6 +13,29 @@ keywords! {
     }
 }
 
+keywords! {
+    /// The segments that the list of the API shows.
+    pub enum ListedKinds("list contents") {
+        All = "all",
+        Filter = "filter",
+        FilterAndFile = "filter_and_file",
+    }
+}
+
+keywords! {
+    /// The Content-Type of an API request. The types other than JSON are those of a member list: MoEngage's documentation
+    /// also gives them as a header of the requests that send a list.
+    pub enum RequestContentType("content type") {
+        Json = "application/json",
+        TextCsv = "text/csv",
+        ApplicationCsv = "application/csv",
+        Excel = "application/vnd.ms-excel",
+        PlainText = "text/plain",
+        OctetStream = "application/octet-stream",
+        BinaryOctetStream = "binary/octet-stream",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// `manages:`. segctl archives undeclared segments whose names match.
@@ -36,6 +59,10 @@ pub struct Guards {
 /// `api_behavior:`. The defaults are the more likely behaviors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiBehavior {
+    /// `None`: unknown. segctl then concludes it from the kinds that a list has shown.
+    pub list_shows: Option<ListedKinds>,
+    /// The Content-Type of the requests that create or change a file segment.
+    pub file_request_content_type: RequestContentType,
     /// Whether the list contains archived segments. If so, only the state shows which segments are archived, and segctl
     /// does not detect archiving by MoEngage or in the dashboard.
     pub list_shows_archived: bool,
@@ -82,6 +109,8 @@ impl Default for Guards {
 impl Default for ApiBehavior {
     fn default() -> Self {
         Self {
+            list_shows: None,
+            file_request_content_type: RequestContentType::Json,
             list_shows_archived: false,
             rename_frees_names: false,
             archived_definitions_conflict: false,

@@ -258,6 +258,7 @@ impl TestWorkspace {
                 ("authorization", "Basic dzpr"),
                 ("moe-appkey", "w"),
                 ("moe-dbname", "d"),
+                ("content-type", "application/json"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
@@ -339,6 +340,7 @@ impl Transport for TestWorkspace {
             status: reply.status,
             headers,
             date: None,
+            location: None,
             body,
         })
     }

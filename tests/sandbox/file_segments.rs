@@ -27,7 +27,7 @@ fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, 
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {status}\r\ncontent-type: text/csv\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             text.len()
         );
         stream.write_all(head.as_bytes()).unwrap();

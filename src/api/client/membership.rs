@@ -39,7 +39,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         body.insert("expiry_time".to_owned(), expires_in_days.into());
-        let request = requests::file_segment(None, Value::Object(body));
+        let request = requests::file_segment(None, self.file_content_type, Value::Object(body));
         let operation = Operation::Upload(name.clone());
         self.send_upload(permit, operation, request).await
     }
@@ -55,7 +55,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if let Some(id) = id {
             body.insert("cs_id".to_owned(), id.as_str().into());
         }
-        let request = requests::file_segment(Some(change), Value::Object(body));
+        let request = requests::file_segment(Some(change), self.file_content_type, Value::Object(body));
         let operation = Operation::ChangeUsers(name.clone(), change);
         self.send_upload(permit, operation, request).await.map(drop)
     }

@@ -1,6 +1,24 @@
 use super::*;
 use serde_json::json;
 
+const ADDRESS: &str = "https://api.example/moe/v3/custom-segments";
+
+fn from_response(
+    operation: &Operation,
+    status: u16,
+    body: &str,
+    reset: Option<Timestamp>,
+) -> ApiError {
+    let response = ErrorResponse {
+        status,
+        body,
+        reset,
+        address: ADDRESS,
+        location: Some("https://login.example/".to_owned()),
+    };
+    super::from_response(operation, &response)
+}
+
 fn create() -> Operation {
     Operation::Create(SegmentName::new("Lapsed"))
 }
@@ -43,7 +61,24 @@ fn http_statuses_map_to_errors() {
         (archive(), 409, refused(409)),
         (update(), 412, refused(412)),
         (update(), 413, refused(413)),
-        (create(), 302, refused(302)),
+        (
+            create(),
+            302,
+            ApiError::Redirected {
+                status: 302,
+                address: ADDRESS.to_owned(),
+                location: Some("https://login.example/".to_owned()),
+            },
+        ),
+        (
+            Operation::List,
+            404,
+            ApiError::AddressNotFound {
+                address: ADDRESS.to_owned(),
+                message: message(),
+            },
+        ),
+        (archive(), 404, ApiError::NotFound { message: message() }),
         (create(), 408, server(408)),
         (create(), 500, server(500)),
         (create(), 599, server(599)),
