@@ -53,7 +53,7 @@ pub use operand::Operand;
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{Adoption, ApiBehavior, Guards, ListedKinds, Policy, RequestContentType};
 pub use segment::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, ShownKinds,
 };
 pub use segment_kind::SegmentKind;
 pub use storage_url::{

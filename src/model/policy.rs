@@ -3,6 +3,7 @@
 use super::identity::SegmentName;
 use super::keyword::keywords;
 use super::pattern::NamePattern;
+use super::segment::{RemoteKind, ShownKinds};
 use super::storage_url::PublishLocation;
 
 keywords! {
@@ -80,6 +81,42 @@ impl Policy {
     #[must_use]
     pub fn manages(&self, name: &SegmentName) -> bool {
         self.managed_patterns.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+impl ApiBehavior {
+    /// Whether the list shows cohorts, as far as is known.
+    #[must_use]
+    pub fn lists_cohorts(&self, shown: &ShownKinds) -> bool {
+        match self.list_shows {
+            Some(ListedKinds::All) => true,
+            Some(ListedKinds::Filter | ListedKinds::FilterAndFile) => false,
+            None => shown.cohorts,
+        }
+    }
+
+    /// Whether the list shows file segments, as far as is known.
+    #[must_use]
+    pub fn lists_file_segments(&self, shown: &ShownKinds) -> bool {
+        match self.list_shows {
+            Some(ListedKinds::All | ListedKinds::FilterAndFile) => true,
+            Some(ListedKinds::Filter) => false,
+            None => shown.types.iter().any(|word| !ShownKinds::is_cohort_word(word)),
+        }
+    }
+
+    /// Whether the list shows the segments of a kind, as far as is known.
+    #[must_use]
+    pub fn lists_kind(&self, (kind, is_cohort): (&RemoteKind, bool), shown: &ShownKinds) -> bool {
+        let RemoteKind::Other(word) = kind else {
+            return true;
+        };
+        match self.list_shows {
+            Some(ListedKinds::All) => true,
+            Some(ListedKinds::Filter) => false,
+            Some(ListedKinds::FilterAndFile) => !is_cohort,
+            None => shown.types.contains(word),
+        }
     }
 }
 

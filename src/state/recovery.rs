@@ -61,6 +61,33 @@ pub fn unrestored_segments<'o>(
     })
 }
 
+/// Moves the entries of cohorts that a list shows for the first time to their real ids.
+#[must_use]
+pub fn listed_cohort_records(state: &State, observed: &ObservedWorkspace) -> Vec<JournalEntry> {
+    let entries = state.all_entries();
+    let unlisted = entries.filter(|entry| entry.id.is_unlisted_cohort());
+    let mut records = Vec::new();
+    for entry in unlisted {
+        let mut remotes = observed.segments.values();
+        let Some(remote) = remotes.find(|remote| {
+            remote.name == entry.name
+                && remote.kind != RemoteKind::Filter
+                && !remote.id.is_unlisted_cohort()
+        }) else {
+            continue;
+        };
+        let recorded = state.managed_entry(&remote.id);
+        if recorded.is_none_or(|recorded| recorded.cohort_state.is_none()) {
+            records.push(JournalEntry::StateEntry(StateEntry {
+                id: remote.id.clone(),
+                ..entry.clone()
+            }));
+        }
+        records.push(JournalEntry::Forgotten(entry.id.clone()));
+    }
+    records
+}
+
 /// The new entry of the segment if the write took effect, unless a later write is recorded.
 fn recovered_entry(
     state: &State,
