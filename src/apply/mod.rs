@@ -371,7 +371,12 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
 
     fn failed_step_outcome(&self, error: StepError) -> (StepOutcome, Option<AbortReason>) {
         let (outcome, error) = match error {
-            StepError::Request(error) => return (self.failed_request_outcome(&error), None),
+            StepError::Request(error) => {
+                let outcome = self.failed_request_outcome(&error);
+                let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
+                let reason = is_final.then_some(AbortReason::CredentialsRejected(error));
+                return (outcome, reason);
+            }
             StepError::StateAfterWrite(error) => {
                 let cause = error_chain(&error);
                 let message = format!("the write succeeded, but could not be recorded: {cause}");

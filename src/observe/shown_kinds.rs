@@ -110,3 +110,103 @@ impl Scope<'_> {
         declared.any(|segment| segment.id.as_ref() == Some(id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ApiBehavior, Identifier, IdentifierType, ListedKinds, Policy};
+    use crate::observe::Refresh;
+    use crate::state::{Cache, State, UploadState};
+    use jiff::Timestamp;
+
+    const DAY: i64 = 86_400;
+
+    fn day(number: i64) -> Timestamp {
+        Timestamp::from_second(number * DAY).unwrap()
+    }
+
+    /// A file segment or cohort that was applied on day 0; a file segment expires on day 30.
+    fn state(kind: SegmentKind, lifecycle: Lifecycle) -> State {
+        let mut entry = StateEntry::new(SegmentId::new("a1"), SegmentName::new("One"), day(0));
+        entry.kind = kind;
+        entry.lifecycle = lifecycle;
+        if kind == SegmentKind::File {
+            let identifier = Identifier {
+                attribute: "uid".to_owned(),
+                kind: IdentifierType::Text,
+            };
+            let mut upload_state = UploadState::new(identifier, 30);
+            upload_state.created_at = Some(day(0));
+            entry.upload_state = Some(Box::new(upload_state));
+        }
+        let mut state = State::default();
+        state.record(entry);
+        state
+    }
+
+    fn observed_lifecycle(
+        state: &State,
+        (setting, shown): (Option<ListedKinds>, &[&str]),
+        (word, now): (&str, i64),
+    ) -> Lifecycle {
+        let mut shown_kinds = ShownKinds::default();
+        shown.iter().for_each(|word| shown_kinds.add(word, None));
+        let policy = Policy {
+            api_behavior: ApiBehavior {
+                list_shows: setting,
+                ..ApiBehavior::default()
+            },
+            ..Policy::default()
+        };
+        let scope = Scope {
+            declared: &[],
+            state,
+            policy: &policy,
+            cache: &Cache::default(),
+            shown_kinds: &shown_kinds,
+            refresh: Refresh::None,
+            now: day(now),
+        };
+        let kind = RemoteKind::Other(word.to_owned());
+        let identity = (&SegmentId::new("a1"), &SegmentName::new("One"), &kind);
+        scope.lifecycle(identity, false, &shown_kinds)
+    }
+
+    #[test]
+    fn a_segment_missing_from_the_list_is_archived_only_if_the_list_shows_its_kind() {
+        use Lifecycle::{Active, Archived};
+        use ListedKinds::{All, Filter, FilterAndFile};
+        use SegmentKind::{Cohort, File};
+        // The kind, the setting, what lists have shown, the day, the lifecycle.
+        let table = [
+            (File, None, vec![], 1, Active),
+            (File, None, vec!["FILE_V2"], 1, Archived),
+            (File, None, vec!["COHORT"], 1, Active),
+            (File, Some(All), vec![], 1, Archived),
+            (File, Some(Filter), vec!["FILE_V2"], 1, Active),
+            (File, Some(FilterAndFile), vec![], 1, Archived),
+            // MoEngage archives an expired file segment, and one that was not used for 60 days.
+            (File, None, vec![], 30, Archived),
+            (File, Some(Filter), vec![], 30, Archived),
+            // Only a list can have shown the id of a cohort.
+            (Cohort, None, vec![], 1, Archived),
+            (Cohort, None, vec!["COHORT"], 1, Archived),
+            (Cohort, Some(All), vec![], 1, Archived),
+            (Cohort, Some(Filter), vec![], 1, Active),
+            (Cohort, Some(FilterAndFile), vec!["FILE_V2"], 1, Active),
+            (Cohort, Some(FilterAndFile), vec![], 59, Active),
+            (Cohort, Some(FilterAndFile), vec![], 60, Archived),
+        ];
+        for (kind, setting, shown, now, expected) in table {
+            let word = if kind == File { "FILE_V2" } else { "COHORT" };
+            let observe = |lifecycle| {
+                observed_lifecycle(&state(kind, lifecycle), (setting, &shown), (word, now))
+            };
+            assert_eq!(observe(Active), expected, "{kind:?} {setting:?} {shown:?} {now}");
+            assert_eq!(observe(Archived), Archived, "{kind:?} {setting:?} {shown:?} {now}");
+        }
+        // Without an entry, an unarchive is safe in any case.
+        let unknown = observed_lifecycle(&State::default(), (None, &[]), ("FILE_V2", 1));
+        assert_eq!(unknown, Archived);
+    }
+}

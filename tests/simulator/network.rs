@@ -630,11 +630,13 @@ fn to_sandbox_call(request: &Request) -> HttpRequest {
         query: request.query.iter().cloned().collect(),
         ..sandbox_call(method, &request.path, body.unwrap_or_default())
     };
-    let superfluous = match request.api_version {
-        ApiVersion::V2 => "moe-appkey",
-        ApiVersion::V3 | ApiVersion::V1 => "moe-dbname",
+    // As the transport does, by the version and not by the path.
+    let (client, value) = match request.api_version {
+        ApiVersion::V2 => ("moe-dbname", "d"),
+        ApiVersion::V3 | ApiVersion::V1 => ("moe-appkey", "w"),
     };
-    call.headers.remove(superfluous);
+    call.headers.retain(|name, _| !name.starts_with("moe-"));
+    call.headers.insert(client.to_owned(), value.to_owned());
     let content_type = request.content_type.as_str().to_owned();
     call.headers.insert("content-type".to_owned(), content_type);
     call
