@@ -323,7 +323,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         self.record_entry(|state| self.entry_with_cohort_state(state, &id, (step_run, cohort_state)))
             .await?;
-        let is_unverified = id.is_unlisted_cohort() && self.options.api_behavior.list_shows.is_none();
+        let is_unverified = id.is_unlisted_cohort()
+            && step_run.cohort_sync.target.is_none()
+            && self.options.api_behavior.list_shows.is_none();
         let notes = is_unverified.then(|| COHORT_NOT_LISTED.to_owned());
         Ok(StepOutcome::applied(id, notes.into_iter().collect()))
     }
@@ -387,9 +389,8 @@ fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Ti
 const COHORT_NOT_CREATED: &str = "MoEngage accepted members but lists no segment of that name: it silently drops members for a \
      name of another segment, even an archived one; choose another name, or run again if the listing lags";
 
-const COHORT_NOT_LISTED: &str = "MoEngage accepted the members and lists no cohorts, so segctl could not look the cohort up; if \
-     another segment has its name, even an archived one, MoEngage dropped the members: check it in the dashboard once, then set \
-     `api_behavior: {list_shows: filter_and_file}` or `filter` in segctl.yaml";
+const COHORT_NOT_LISTED: &str = "MoEngage lists no cohorts, so its answer is the only result; MoEngage drops members for a name of \
+     another segment: check the cohort in the dashboard, then set `api_behavior: {list_shows: …}` in segctl.yaml";
 
 /// MoEngage silently drops members that are sent to a filter segment.
 fn not_a_cohort(found: &RemoteSegment) -> StepOutcome {

@@ -42,6 +42,11 @@ fn values(name: &str) -> Vec<Value> {
     values.iter().map(|value| json!(value)).collect()
 }
 
+/// A list of filter segments only hides what every other list hides.
+fn is_compared(name: &str, value: &Value) -> bool {
+    name != "list_shows" || value != "filter_and_file"
+}
+
 /// All switch values that a scenario does not use.
 pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
     let mut switches = match serde_json::to_value(SandboxSettings::default()).unwrap() {
@@ -57,7 +62,7 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
             values.contains(value),
             "unknown value {value} of the switch `{name}`; add its values to `values` in this file"
         );
-        let others = values.iter().filter(|other| *other != value);
+        let others = values.iter().filter(|other| *other != value && is_compared(&name, other));
         alternatives.extend(others.map(|other| Alternative {
             name: name.clone(),
             value: other.clone(),

@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use segctl::model::{
-    EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType,
+    EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType, SegmentKind,
 };
 use segctl::rate_limit::{RateLimits, Window};
 use segctl::sandbox::{
@@ -130,6 +130,15 @@ fn draw_listed_kinds(random: &mut Random, settings: &mut SandboxSettings, policy
 }
 
 impl ServiceProfile {
+    /// The kinds of segments that listings hide, or whose listing a run does not know of.
+    pub(crate) fn hidden_kinds(&self) -> Vec<SegmentKind> {
+        match self.policy.api_behavior.list_shows {
+            Some(ListedKinds::All) => Vec::new(),
+            Some(ListedKinds::FilterAndFile) => vec![SegmentKind::Cohort],
+            Some(ListedKinds::Filter) | None => vec![SegmentKind::File, SegmentKind::Cohort],
+        }
+    }
+
     /// Whether the seed's profile causes a conflict or guard violation, given as its `Debug` text.
     pub(crate) fn explains(&self, conflict: &str) -> bool {
         let is_tight = self.settings.active_limit < 1000;

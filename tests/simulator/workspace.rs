@@ -60,6 +60,8 @@ pub(crate) struct SimulatedWorkspace {
     pub(crate) frees_names: bool,
     /// Whether listings include archived segments.
     pub(crate) shows_archived: bool,
+    /// The kinds of segments that listings may hide, as far as a run can know.
+    pub(crate) hidden_kinds: Vec<SegmentKind>,
 }
 
 impl SimulatedWorkspace {
@@ -76,6 +78,7 @@ impl SimulatedWorkspace {
             },
             frees_names: settings.rename_frees_old_name,
             shows_archived: settings.list_includes_archived,
+            hidden_kinds: Vec::new(),
             upload_queue: UploadQueue::default(),
             published_files: PublishedFiles::default(),
             callbacks: SimulatedCallbacks::default(),
@@ -98,6 +101,11 @@ impl SimulatedWorkspace {
             runs_with_stale_list: BTreeSet::new(),
             first_listing: None,
         }
+    }
+
+    /// Whether a run cannot see that others archived or unarchived a segment of this kind.
+    pub(crate) fn hides_lifecycle_of(&self, kind: SegmentKind) -> bool {
+        self.shows_archived || self.hidden_kinds.contains(&kind)
     }
 
     fn service_time(&self, now: Timestamp) -> Timestamp {
