@@ -290,6 +290,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let recovered = recovery_records(state, (observed, api_behavior), self.clock.now());
         if !recovered.is_empty() {
             recovered_writes = true;
+        }
+        if recovered.iter().any(|entry| matches!(entry, JournalEntry::Resolved(_))) {
             (self.on_note)(recovery_summary(&recovered));
         }
         for entry in recovered {

@@ -104,11 +104,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
         .await?;
         Ok(match result {
-            UploadResult::Processed(counts) if has_users => StepOutcome::Applied {
-                id: pending.segment_id.clone(),
-                notes: processing_notes(pending, counts),
-                list_outcome: Some(ListOutcome::Processed(counts)),
-            },
+            UploadResult::Processed(counts) if has_users => {
+                let counts = match pending.change {
+                    Some(UserChange::Remove) => counts.without_user_count(),
+                    Some(UserChange::Add | UserChange::Replace) | None => counts,
+                };
+                StepOutcome::Applied {
+                    id: pending.segment_id.clone(),
+                    notes: processing_notes(pending, counts),
+                    list_outcome: Some(ListOutcome::Processed(counts)),
+                }
+            }
             UploadResult::Processed(_) => StepOutcome::failed(
                 "MoEngage read the list but could not read an earlier one, so the users of the segment are unknown; the next \
                  run sends the full list again",
@@ -156,10 +162,6 @@ fn result_unknown(reason: &str) -> StepOutcome {
 }
 
 fn processing_notes(pending: &PendingUpload, counts: UploadCounts) -> Vec<String> {
-    let counts = match pending.change {
-        Some(UserChange::Remove) => counts.without_user_count(),
-        Some(UserChange::Add | UserChange::Replace) | None => counts,
-    };
     let explained = counts
         .loss(pending.values_sent)
         .or_else(|| counts.unmatched_note());

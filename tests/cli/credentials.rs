@@ -59,7 +59,7 @@ fn a_wrong_database_name_ends_an_apply_before_its_first_write() {
             repository.write(&format!("segments/{name}.yaml"), text);
         }
         let serial = ["apply", "--auto-approve", "--parallelism", "1"];
-        let stopped = ["`db_name`", "archive \"B\": not attempted", "No changes were made."];
+        let stopped = ["`db_name`", "archive \"B\": not attempted", "no changes were made"];
         require(&repository.run(&serial), 9, &stopped);
         // A write before the rejection makes the run partial.
         repository.write("segments/C.yaml", event_segment("C", "C"));

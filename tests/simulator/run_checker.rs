@@ -222,7 +222,9 @@ impl SimulatedWorkspace {
         );
         let is_change = match &checker.plan.steps[step].action {
             Action::SyncCohort(_) | Action::UploadUserList(_) => {
-                checker.plan.steps[step].action.target().is_some()
+                // No answer shows a cohort that is not listed.
+                let target = checker.plan.steps[step].action.target();
+                target.is_some_and(|target| !target.id.is_unlisted_cohort())
             }
             _ => request.path.starts_with("/v3/") && request.method == "PATCH",
         };
@@ -519,7 +521,7 @@ impl SimulatedWorkspace {
             // The create request arrived twice and was refused the second time, so the run cannot know its segment.
             || progress.had_fault
                 && matches!(&step.action, Action::UploadUserList(upload) if upload.target.is_none())
-                && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
+                && (message.contains("appeared since the plan") || message.contains("the segment with this name is not listed"));
         let is_main = |change: &SegmentChange| {
             let (before, after) = (change.before.as_ref(), &change.after);
             match &step.action {

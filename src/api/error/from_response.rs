@@ -41,7 +41,7 @@ pub(in crate::api) fn from_response(operation: &Operation, response: &ErrorRespo
             status: Some(status),
             message,
         },
-        (400, _) if is_about_credentials(operation, &message) => ApiError::InvalidCredentials {
+        (400, _) if is_about_credentials(operation, (&message, &answer)) => ApiError::InvalidCredentials {
             status: Some(status),
             message,
         },
@@ -96,7 +96,7 @@ pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) ->
 
 /// Whether a 400 rejects the client header. MoEngage documents such answers without a field that identifies them: v3 does
 /// not find the client, v1 misses its header, and v2 does not know the database.
-fn is_about_credentials(operation: &Operation, message: &str) -> bool {
+fn is_about_credentials(operation: &Operation, (message, answer): (&str, &Value)) -> bool {
     const V3: &[&str] = &["clientnotfound", "moeappkey"];
     const V1: &[&str] = &["clientnotfound", "appkey"];
     const V2: &[&str] = &[
@@ -120,9 +120,13 @@ fn is_about_credentials(operation: &Operation, message: &str) -> bool {
         Some(name) => message.replace(name.as_str(), ""),
         None => message.to_owned(),
     };
-    let letters = message.chars().filter(|character| character.is_alphanumeric());
-    let letters = letters.collect::<String>().to_lowercase();
-    phrases.iter().any(|phrase| letters.contains(phrase))
+    let attribute = find_field(answer, "attribute").and_then(Value::as_str);
+    let mut texts = attribute.into_iter().chain([message.as_str()]);
+    texts.any(|text| {
+        let letters = text.chars().filter(|character| character.is_alphanumeric());
+        let letters = letters.collect::<String>().to_lowercase();
+        phrases.iter().any(|phrase| letters.contains(phrase))
+    })
 }
 
 /// A conflict of definitions names the other segment. A conflict of names does not.

@@ -93,6 +93,49 @@ fn http_statuses_map_to_errors() {
 }
 
 #[test]
+fn a_400_about_a_client_header_is_a_rejection_of_the_credentials() {
+    let list = || Operation::List;
+    let sync = || Operation::SyncMembers(SegmentName::new("Old database"), crate::model::MemberChange::Add);
+    let upload = || Operation::Upload(SegmentName::new("Invalid database"));
+    let v3 = |message: &str| json!({"error": {"code": "Invalid request", "message": message}});
+    let v2 = |message: &str| json!({"title": "Invalid request", "description": message});
+    // The operation, the answer, whether it is about the credentials, and the key that the help names first.
+    let table = [
+        (list(), v3("MoEngage Client not found for shop"), Some("`workspace_id`")),
+        (create(), v3("MoEngage client not found"), Some("`workspace_id`")),
+        (create(), v3("name: must not be empty"), None),
+        (archive(), v2("Invalid DB name"), Some("`db_name`")),
+        (archive(), v2("MOE-DBNAME header is missing"), Some("`db_name`")),
+        (upload(), v2("Wrong database: other"), Some("`db_name`")),
+        (upload(), v2("attribute_name: must not be empty"), None),
+        // The name of the segment does not count.
+        (upload(), v2("the name `Invalid database` is in use"), None),
+        (sync(), v3("MOE-APPKEY is missing"), Some("`workspace_id`")),
+        (
+            sync(),
+            json!({"status": "fail", "error": {"message": "missing", "attribute": "moe_appkey"}}),
+            Some("`workspace_id`"),
+        ),
+        (sync(), v3("members: must be a list"), None),
+    ];
+    for (operation, body, key) in table {
+        let kind = from_response(&operation, 400, &body.to_string(), None);
+        let is_about_credentials = matches!(kind, ApiError::InvalidCredentials { .. });
+        assert_eq!(is_about_credentials, key.is_some(), "{body}");
+        let text = RequestError { operation, kind }.to_string();
+        if let Some(key) = key {
+            assert!(text.contains(&format!("check {key}")), "{text}");
+        }
+    }
+    let unauthorized = from_response(&archive(), 401, "{}", None);
+    let text = RequestError {
+        operation: archive(),
+        kind: unauthorized,
+    };
+    assert!(text.to_string().contains("check `db_name`"), "{text}");
+}
+
+#[test]
 fn a_definition_conflict_names_its_holder_at_any_depth() {
     let holder = json!({"existing_cs_id": "b2", "existing_cs_name": "Other"});
     let inside =
