@@ -14,7 +14,7 @@ use crate::api::{Client, Clock, FetchedSegment, RemoteSegment, RequestError, Tra
 use crate::apply::{Applier, ApplyOptions, RunResult, StepEvent};
 use crate::model::{
     ApiBehavior, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, RemoteKind,
-    SegmentId, SegmentName,
+    SegmentId, SegmentName, ShownKinds,
 };
 use crate::observe::{
     Refresh, Scope, cache_entry, fetch_missing_definitions, from_cache, from_cache_and_state,
@@ -27,7 +27,7 @@ use crate::plan::step::Plan;
 use crate::plan::targeting::Selection;
 use crate::plan::{PlanInput, plan};
 use crate::rate_limit::RateLimiter;
-use crate::state::recovery::{recovery_records, unrestored_segments};
+use crate::state::recovery::{listed_cohort_records, recovery_records, unrestored_segments};
 use crate::state::{Cache, JournalEntry, NoteSink, State, StateStore, StoreError};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -167,6 +167,7 @@ impl LoadedWorkspace {
             state: &self.state,
             policy: &self.request.policy,
             cache: &self.cache,
+            shown_kinds: &self.cache.shown_kinds,
             refresh: self.request.refresh,
             now: self.now,
         }
@@ -233,11 +234,13 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         saved: &SavedPlan,
         (state, policy): (&mut State, &Policy),
     ) -> Result<RecheckResult, ReconcileError> {
+        let shown_kinds = load_cache(&self.store, &self.on_note).await.shown_kinds;
         let scope = Scope {
             declared: &[],
             state,
             policy,
             cache: &Cache::default(),
+            shown_kinds: &shown_kinds,
             refresh: Refresh::None,
             now: self.clock.now(),
         };
@@ -257,7 +260,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
                 let lifecycle = now.segments.get(id)?.lifecycle;
                 Some((id.clone(), (fetched.segment.clone(), lifecycle)))
             });
-            self.update_cache(&fetched.collect(), (state, policy)).await;
+            let read = (&fetched.collect(), &now.shown_kinds);
+            self.update_cache(read, (state, policy)).await;
         }
         Ok(RecheckResult {
             differences: differences.iter().map(ToString::to_string).collect(),
@@ -278,9 +282,16 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
                 (self.on_note)(unrestored_message(remote));
             }
         }
+        let listed = listed_cohort_records(state, observed);
+        let mut recovered_writes = !listed.is_empty();
+        for entry in listed {
+            state.apply_journal_entry(entry);
+        }
         let recovered = recovery_records(state, (observed, api_behavior), self.clock.now());
-        let recovered_writes = !recovered.is_empty();
-        if recovered_writes {
+        if !recovered.is_empty() {
+            recovered_writes = true;
+        }
+        if recovered.iter().any(|entry| matches!(entry, JournalEntry::Resolved(_))) {
             (self.on_note)(recovery_summary(&recovered));
         }
         for entry in recovered {
@@ -297,10 +308,13 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         options: ApplyOptions,
         on_event: &(dyn Fn(StepEvent<'_>) + Sync),
     ) -> RunResult {
-        let state = (&self.store, state);
-        let applier = Applier::new(&self.client, &self.clock, state, options).with_rechecked(fetched);
+        let shown_kinds = load_cache(&self.store, &self.on_note).await.shown_kinds;
+        let applier = Applier::new(&self.client, &self.clock, (&self.store, state), options)
+            .with_rechecked(fetched)
+            .with_shown_kinds(shown_kinds);
         let result = applier.apply(plan, on_event).await;
-        self.update_cache(&result.fetched, (&result.state, policy)).await;
+        let read = (&result.fetched, &result.shown_kinds);
+        self.update_cache(read, (&result.state, policy)).await;
         result
     }
 
@@ -311,13 +325,14 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
 
     async fn update_cache(
         &self,
-        fetched: &BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
+        (fetched, shown_kinds): (&BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>, &ShownKinds),
         (state, policy): (&State, &Policy),
     ) {
         if fetched.is_empty() {
             return;
         }
         let mut cache = load_cache(&self.store, &self.on_note).await;
+        cache.shown_kinds.merge(shown_kinds);
         for (id, (remote, lifecycle)) in fetched {
             let listed = *lifecycle == Lifecycle::Active || policy.api_behavior.list_shows_archived;
             let entry = cache_entry(remote, listed, (state, self.clock.now()));

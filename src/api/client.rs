@@ -23,7 +23,7 @@ use super::responses::{self, MalformedBody, RemoteSegment, RemoteSummary};
 use super::retry::{RetryDecision, RetryPolicy, Retryability};
 use super::server_clock::ServerClock;
 use super::transport::{Request, Response, Transport};
-use crate::model::{EndpointClass, Payload, RequestRecord, SegmentId, SegmentName};
+use crate::model::{EndpointClass, Payload, RequestContentType, RequestRecord, SegmentId, SegmentName};
 use crate::rate_limit::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -45,6 +45,7 @@ pub struct Client<T: Transport, C: Clock> {
     on_wait: Option<WaitObserver>,
     cancel_token: CancelToken,
     request_log: Option<Box<dyn RequestLog>>,
+    file_content_type: RequestContentType,
 }
 
 /// The run was cancelled while a request waited.
@@ -58,6 +59,7 @@ struct ClientState {
     /// Answers that are not in the request log yet.
     unlogged_records: Vec<RequestRecord>,
     server_clock: ServerClock,
+    credentials_rejection: Option<RequestError>,
 }
 
 /// A write may rely on the segment for a short time after `fetched_at`.
@@ -105,6 +107,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             request_counts: BTreeMap::new(),
             unlogged_records: Vec::new(),
             server_clock: ServerClock::default(),
+            credentials_rejection: None,
         };
         Self {
             transport,
@@ -113,7 +116,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
             on_wait: None,
             cancel_token: CancelToken::never(),
             request_log: None,
+            file_content_type: RequestContentType::Json,
         }
+    }
+
+    /// The Content-Type of the requests that create or change a file segment is not documented without doubt.
+    #[must_use]
+    pub fn with_file_content_type(mut self, content_type: RequestContentType) -> Self {
+        self.file_content_type = content_type;
+        self
+    }
+
+    /// The rejection of the credentials, if there was one: MoEngage would reject every other request too.
+    #[must_use]
+    pub fn credentials_rejection(&self) -> Option<RequestError> {
+        self.lock_state().credentials_rejection.clone()
     }
 
     /// Once `token` is cancelled, every wait is given up. Requests that need not wait are still sent.
@@ -322,10 +339,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
         (operation, request): (&Operation, Request),
         decode: &(impl Fn(&[u8]) -> Result<A, MalformedBody> + Send + Sync),
     ) -> Result<A, RequestError> {
+        let address = self.transport.address(&request.path);
         let response = self.transport.send(request, deadline).await;
         let reset = self.record_response(permit, response.as_ref().ok());
         let decoded = match response {
-            Ok(response) => self.decode_response((operation, reset), &response, decode),
+            Ok(response) => self.decode_response((operation, &address, reset), &response, decode),
             Err(error) => Err(error::from_transport_error(error)),
         };
         match &decoded {
@@ -333,7 +351,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Err(kind) => tracing::debug!(%operation, %kind, "request failed"),
         }
         let operation = operation.clone();
-        decoded.map_err(|kind| RequestError { operation, kind })
+        let error = match decoded {
+            Ok(answer) => return Ok(answer),
+            Err(kind) => RequestError { operation, kind },
+        };
+        if matches!(error.kind, ApiError::InvalidCredentials { .. }) {
+            self.lock_state().credentials_rejection = Some(error.clone());
+        }
+        Err(error)
     }
 
     /// Waits before the retry of the failed attempt number `attempt` (from 1). Returns false if the caller must not retry.
@@ -399,7 +424,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn decode_response<A>(
         &self,
-        (operation, reset): (&Operation, Option<Timestamp>),
+        (operation, address, reset): (&Operation, &str, Option<Timestamp>),
         response: &Response,
         decode: impl Fn(&[u8]) -> Result<A, MalformedBody>,
     ) -> Result<A, ApiError> {
@@ -408,7 +433,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if (200..300).contains(status) {
             return decode(body).map_err(|mismatch| error::malformed_response(mismatch, &text()));
         }
-        Err(error::from_response(operation, *status, &text(), reset))
+        let location = response.location.as_deref();
+        let response = error::ErrorResponse {
+            status: *status,
+            body: &text(),
+            reset,
+            address,
+            location: location.map(|location| self.transport.redact(location)),
+        };
+        Err(error::from_response(operation, &response))
     }
 
     fn decide(&self, (attempt, outcome): (u32, Retryability), error: &RequestError) -> RetryDecision {

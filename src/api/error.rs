@@ -1,13 +1,13 @@
-//! What a failed request means for the caller. segctl classifies by status and fields and never by wording, because
-//! MoEngage's codes and texts vary.
+//! What a failed request means for the caller. segctl classifies by status and fields and not by wording, because
+//! MoEngage's codes and texts vary. The exception are rejected client headers, which no field identifies.
 
 mod from_response;
 
 pub(super) use from_response::{
-    escape_and_truncate, from_response, from_transport_error, malformed_response,
+    ErrorResponse, escape_and_truncate, from_response, from_transport_error, malformed_response,
 };
 
-use super::operation::Operation;
+use super::operation::{Operation, OperationFamily};
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use std::fmt;
@@ -43,6 +43,8 @@ impl RequestError {
         match &self.kind {
             ApiError::Unreachable { .. }
             | ApiError::InvalidCredentials { .. }
+            | ApiError::Redirected { .. }
+            | ApiError::AddressNotFound { .. }
             | ApiError::ActiveLimit { .. }
             | ApiError::RateLimited { .. }
             | ApiError::Cancelled
@@ -65,7 +67,7 @@ impl fmt::Display for RequestError {
         write!(formatter, "cannot {operation}: {kind}")?;
         if self.is_ambiguous_write() {
             formatter.write_str("; the write may have had an effect: check the segment before you retry")
-        } else if let Some(help) = kind.help() {
+        } else if let Some(help) = kind.help(operation.family()) {
             write!(formatter, "; {help}")
         } else {
             Ok(())
@@ -88,8 +90,19 @@ pub enum ApiError {
     },
     /// The credentials are wrong, or the key lacks a scope. All other requests will fail too.
     InvalidCredentials {
-        /// 401 or 403; `None` if segctl sent nothing because a credential is missing.
+        /// 400, 401 or 403; `None` if segctl sent nothing because a credential is missing.
         status: Option<u16>,
+        message: String,
+    },
+    /// The endpoint is not that of the API.
+    Redirected {
+        status: u16,
+        address: String,
+        location: Option<String>,
+    },
+    /// The endpoint does not have the address of the request.
+    AddressNotFound {
+        address: String,
         message: String,
     },
     /// The segment is archived, or is not a filter segment.
@@ -146,6 +159,8 @@ impl ApiError {
             Self::NoResponse { .. } | Self::Server { .. } | Self::MalformedResponse { .. } => true,
             Self::Unreachable { .. }
             | Self::InvalidCredentials { .. }
+            | Self::Redirected { .. }
+            | Self::AddressNotFound { .. }
             | Self::NotUpdatable { .. }
             | Self::NotFound { .. }
             | Self::NameTaken { .. }
@@ -158,7 +173,7 @@ impl ApiError {
         }
     }
 
-    fn help(&self) -> Option<&'static str> {
+    fn help(&self, family: OperationFamily) -> Option<&'static str> {
         match self {
             Self::Unreachable { .. } => {
                 Some("nothing was sent: check the endpoint, the network and the proxy")
@@ -166,8 +181,16 @@ impl ApiError {
             Self::InvalidCredentials { status: None, .. } => {
                 Some("nothing was sent: set it for the workspace in segctl.yaml")
             }
-            Self::InvalidCredentials { .. } => Some(
-                "check `workspace_id`, `api_key` (the Data key, or one with the Segmentation scope) and the data center",
+            Self::InvalidCredentials {
+                status: Some(status),
+                ..
+            } => Some(credentials_help(family, *status)),
+            Self::Redirected { .. } => Some(
+                "check `endpoint` in segctl.yaml: segctl follows no redirects, so set the address that answers the API itself",
+            ),
+            Self::AddressNotFound { .. } => Some(
+                "check `endpoint` in segctl.yaml: it is the address before `/v1`, `/v2` and `/v3`, such as \
+                 `https://api-01.moengage.com`",
             ),
             Self::NotUpdatable { .. } => {
                 Some("if the segment is archived, unarchive it first; only filter segments can be updated")
@@ -189,6 +212,29 @@ impl ApiError {
     }
 }
 
+/// The keys of segctl.yaml to check, the likeliest first.
+fn credentials_help(family: OperationFamily, status: u16) -> &'static str {
+    match (family, status) {
+        (OperationFamily::FilterSegments | OperationFamily::Cohorts, 400) => {
+            "check `workspace_id` in segctl.yaml, and `data_center` or `endpoint`: MoEngage does not know the workspace there"
+        }
+        (OperationFamily::FilesAndLifecycle, 400) => {
+            "check `db_name` in segctl.yaml: it is the name of the workspace's database"
+        }
+        (OperationFamily::FilesAndLifecycle, _) => {
+            "check `db_name` in segctl.yaml (the name of the workspace's database), then `workspace_id` and `api_key` (the \
+             Data key, or one with the Segmentation scope)"
+        }
+        (OperationFamily::Cohorts, 403) => {
+            "check `api_key` in segctl.yaml (the Data key, or one with the Segmentation scope) and `workspace_id`, or \
+             whether the MoEngage account is suspended"
+        }
+        (OperationFamily::FilterSegments | OperationFamily::Cohorts, _) => {
+            "check `workspace_id`, `api_key` (the Data key, or one with the Segmentation scope) and the data center"
+        }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -201,6 +247,20 @@ impl fmt::Display for ApiError {
                     "MoEngage rejected the credentials ({status}: {message})"
                 ),
             },
+            Self::Redirected {
+                status,
+                address,
+                location,
+            } => {
+                write!(formatter, "the address `{address}` redirects")?;
+                if let Some(location) = location {
+                    write!(formatter, " to `{location}`")?;
+                }
+                write!(formatter, " ({status})")
+            }
+            Self::AddressNotFound { address, message } => {
+                write!(formatter, "the address `{address}` is not there (404: {message})")
+            }
             Self::NotUpdatable { message } => {
                 write!(formatter, "the segment cannot be updated (403: {message})")
             }

@@ -18,7 +18,44 @@ pub enum Operation {
     SyncMembers(SegmentName, MemberChange),
 }
 
+/// The generations of the API differ in what their credentials are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationFamily {
+    /// v3, with the workspace id in MOE-APPKEY.
+    FilterSegments,
+    /// v2, with the database name in MOE-DBNAME.
+    FilesAndLifecycle,
+    /// v1, with the workspace id in MOE-APPKEY.
+    Cohorts,
+}
+
 impl Operation {
+    #[must_use]
+    pub fn family(&self) -> OperationFamily {
+        match self.class() {
+            EndpointClass::List | EndpointClass::Get | EndpointClass::Create | EndpointClass::Update => {
+                OperationFamily::FilterSegments
+            }
+            EndpointClass::File | EndpointClass::Lifecycle => OperationFamily::FilesAndLifecycle,
+            EndpointClass::Cohort => OperationFamily::Cohorts,
+        }
+    }
+
+    /// `None` if the request contains no name.
+    #[must_use]
+    pub fn segment_name(&self) -> Option<&SegmentName> {
+        match self {
+            Self::List | Self::Get(_) | Self::Update(_) => None,
+            Self::ListNamed(name)
+            | Self::Create(name)
+            | Self::Archive(name)
+            | Self::Unarchive(name)
+            | Self::Upload(name)
+            | Self::ChangeUsers(name, _)
+            | Self::SyncMembers(name, _) => Some(name),
+        }
+    }
+
     #[must_use]
     pub fn class(&self) -> EndpointClass {
         match self {

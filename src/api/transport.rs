@@ -9,6 +9,7 @@ mod http;
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Credentials, HttpTransport, SetupError};
 
+use crate::model::RequestContentType;
 use crate::rate_limit::RateLimitHeaders;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,6 +23,11 @@ pub trait Transport: Send + Sync {
         request: Request,
         deadline: Duration,
     ) -> impl Future<Output = Result<Response, TransportError>> + Send;
+
+    /// The address of a path of the API, for messages.
+    fn address(&self, path: &str) -> String {
+        path.to_owned()
+    }
 
     /// Removes the secrets that this transport sends, for messages that quote responses.
     fn redact(&self, text: &str) -> String {
@@ -38,6 +44,7 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Selects the headers.
     pub api_version: ApiVersion,
+    pub content_type: RequestContentType,
     pub body: Option<Value>,
 }
 
@@ -49,7 +56,8 @@ pub enum Method {
     Patch,
 }
 
-/// The three generations of the API, which differ in headers and in error bodies.
+/// The three generations of the API, which differ in headers and in error bodies. Each takes one client header: the
+/// workspace id for v3 and v1, the database name for v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiVersion {
     /// Filter segments.
@@ -66,6 +74,8 @@ pub struct Response {
     pub headers: RateLimitHeaders,
     /// The `Date` header.
     pub date: Option<Timestamp>,
+    /// The `Location` header of a redirect.
+    pub location: Option<String>,
     pub body: Vec<u8>,
 }
 

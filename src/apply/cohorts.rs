@@ -208,12 +208,22 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         step_run: &mut CohortSyncRun<'_>,
     ) -> Result<Option<StepOutcome>, StepError> {
         let step = step_run.step;
+        let behavior = self.options.api_behavior;
+        let is_shown = behavior.lists_cohorts(&self.run_state().shown_kinds);
+        if !is_shown && behavior.list_shows.is_some() {
+            self.record_unlisted_cohort(step_run).await?;
+            return Ok(None);
+        }
         let mut attempt = 0;
         let found = loop {
             attempt += 1;
             match self.find_by_name(&step.segment).await {
                 Ok(Some(found)) if found.payload().is_some() => return Ok(Some(not_a_cohort(&found))),
                 Ok(Some(found)) => break found,
+                Ok(None) if !is_shown => {
+                    self.record_unlisted_cohort(step_run).await?;
+                    return Ok(None);
+                }
                 Ok(None) => {}
                 Err(error) => {
                     return Ok(Some(StepOutcome::unknown(format!(
@@ -233,7 +243,25 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         self.resolve_reference(step, &found.id);
         let id = found.id.clone();
+        self.run_state().shown_kinds.cohorts = true;
         self.record_fetched(found, Lifecycle::Active);
+        self.record_created_cohort(id, step_run).await?;
+        Ok(None)
+    }
+
+    /// MoEngage confirmed the members, and no list shows cohorts: the answer is all there is. A later list that shows the
+    /// cohort gives the entry its real id.
+    async fn record_unlisted_cohort(&self, step_run: &mut CohortSyncRun<'_>) -> Result<(), StepError> {
+        let key = &step_run.cohort_sync.cohort.key;
+        let id = SegmentId::unlisted_cohort(&key.partner, &key.cohort_id);
+        self.record_created_cohort(id, step_run).await
+    }
+
+    async fn record_created_cohort(
+        &self,
+        id: SegmentId,
+        step_run: &mut CohortSyncRun<'_>,
+    ) -> Result<(), StepError> {
         self.append_to_journal(|state| {
             let entry = self.entry_with_partial_sync(state, &id, (step_run, step_run.ambiguous_since));
             // An earlier run may have intended to create this cohort, too.
@@ -247,7 +275,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
         .await?;
         step_run.id = Some(id);
-        Ok(None)
+        Ok(())
     }
 
     fn entry_with_partial_sync(
@@ -295,7 +323,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         self.record_entry(|state| self.entry_with_cohort_state(state, &id, (step_run, cohort_state)))
             .await?;
-        Ok(StepOutcome::applied(id, Vec::new()))
+        let is_unverified = id.is_unlisted_cohort()
+            && step_run.cohort_sync.target.is_none()
+            && self.options.api_behavior.list_shows.is_none();
+        let notes = is_unverified.then(|| COHORT_NOT_LISTED.to_owned());
+        Ok(StepOutcome::applied(id, notes.into_iter().collect()))
     }
 }
 
@@ -356,6 +388,9 @@ fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Ti
 
 const COHORT_NOT_CREATED: &str = "MoEngage accepted members but lists no segment of that name: it silently drops members for a \
      name of another segment, even an archived one; choose another name, or run again if the listing lags";
+
+const COHORT_NOT_LISTED: &str = "MoEngage lists no cohorts, so its answer is the only result; MoEngage drops members for a name of \
+     another segment: check the cohort in the dashboard, then set `api_behavior: {list_shows: …}` in segctl.yaml";
 
 /// MoEngage silently drops members that are sent to a filter segment.
 fn not_a_cohort(found: &RemoteSegment) -> StepOutcome {

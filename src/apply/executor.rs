@@ -65,7 +65,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 && !outcome.is_done()
                 && self.options.cancel_token.is_cancelled();
             let cancelled = is_cut_off.then_some(AbortReason::Cancelled);
-            abort_reason = abort_reason.or(reason).or(cancelled);
+            // Also after a step that handled the rejection itself.
+            let rejection = self.client.credentials_rejection();
+            let rejection = rejection.map(AbortReason::CredentialsRejected);
+            abort_reason = abort_reason.or(reason).or(rejection).or(cancelled);
             self.run_state().is_stopping = abort_reason.is_some();
             on_event(StepEvent::Finished(progress.finish(index, outcome)));
         }

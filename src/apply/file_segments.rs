@@ -240,12 +240,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             notify: &upload.notify,
         };
         let name = &step_run.step.segment;
-        let result = match (step_run.change, &step_run.id) {
-            (Some(change), Some(id)) => {
-                let changed = self.client.change_users(permit, (name, Some(id)), (change, file));
-                changed.await.map(|()| id.clone())
+        let result = match step_run.change {
+            Some(change) => {
+                let target = (name, step_run.id.as_ref());
+                let changed = self.client.change_users(permit, target, (change, file)).await;
+                changed.map(|answered| step_run.id.clone().unwrap_or(answered))
             }
-            _ => {
+            None => {
                 self.client
                     .upload(permit, name, (file, upload.expires_in_days))
                     .await
@@ -290,6 +291,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 self.record_fetched(found, Lifecycle::Active);
                 Ok(None)
             }
+            // Only its name identifies the segment, and the answer to the replacement contains its id.
+            None if must_exist && !self.lists_file_segments() => {
+                step_run.change = Some(UserChange::Replace);
+                step_run.upload_state.created_at = Some(self.clock.now());
+                Ok(None)
+            }
             // This step created the segment, and the listing lags. A segment of an earlier run would be listed by now.
             None if is_name_taken && step_run.ambiguous_error.is_some() => Ok(Some(StepOutcome::unknown(
                 format!("{error}; no listed segment has the name because the listing lags; plan again"),
@@ -298,12 +305,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 // The first delivery may have created the segment, and the listing lags.
                 self.run_state().ambiguous_steps.insert(step_run.step.number);
                 Ok(Some(StepOutcome::failed(format!(
-                    "{error}; the segment with this name is archived and not listed: unarchive it in the dashboard, or \
-                     choose another name"
+                    "{error}; the segment with this name is not listed: if it is archived, unarchive it in the dashboard; if \
+                     it is this segment, set its `id` in the file; or choose another name"
                 ))))
             }
             None => Ok(None),
         }
+    }
+
+    fn lists_file_segments(&self) -> bool {
+        let behavior = self.options.api_behavior;
+        behavior.lists_file_segments(&self.run_state().shown_kinds)
     }
 
     /// Repeats the look-up if the segment must exist, because the listing may lag.
@@ -315,7 +327,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let mut attempt = 1;
         loop {
             let found = self.find_by_name(&step_run.step.segment).await?;
-            let is_over = attempt == MAX_ATTEMPTS || found.is_some() || !must_exist;
+            let is_final = found.is_some() || !must_exist || !self.lists_file_segments();
+            let is_over = attempt == MAX_ATTEMPTS || is_final;
             if is_over || !self.client.wait_before_verify(attempt, error).await {
                 return Ok(found);
             }
@@ -406,17 +419,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let Some(upload_id) = step_run.upload_id.take().filter(|_| waits) else {
             return;
         };
-        let expected_users = step_run.list_upload.list.summary().map(|list| list.count);
+        let list_count = step_run.list_upload.list.summary().map(|list| list.count);
         let values_sent = match step_run.change {
             Some(UserChange::Add) => step_run.list_upload.added,
             Some(UserChange::Remove) => step_run.list_upload.removed,
-            Some(UserChange::Replace) | None => expected_users,
+            Some(UserChange::Replace) | None => list_count,
         };
         let pending = PendingUpload {
             segment_id: id.clone(),
             upload_id,
             values_sent,
-            expected_users,
+            change: step_run.change,
         };
         self.run_state()
             .pending_uploads

@@ -117,10 +117,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         unarchived.retain(|listed| before.iter().all(|other| other.id != listed.id));
         let Some(other) = find_name_differing_in_case(&unarchived, &step.segment) else {
-            return Ok(unarchived_holder_unverified(
-                step,
-                "MoEngage does not list it yet; run again",
-            ));
+            let shown_kinds = self.run_state().shown_kinds.clone();
+            let behavior = self.options.api_behavior;
+            let lists_all =
+                behavior.lists_file_segments(&shown_kinds) && behavior.lists_cohorts(&shown_kinds);
+            let reason = if lists_all {
+                "MoEngage does not list it yet; run again"
+            } else {
+                "MoEngage does not list it: if it is a cohort or a file segment, declare this segment under another name; \
+                 otherwise run again"
+            };
+            return Ok(unarchived_holder_unverified(step, reason));
         };
         let (name, id) = (&other.name, &other.id);
         let holder = format!("the archived segment `{name}` (id {id})");
@@ -226,7 +233,8 @@ fn name_reserved(step: &Step) -> StepOutcome {
 /// The holder may be the segment that this step created.
 fn name_holder_in_use(step: &Step) -> StepOutcome {
     StepOutcome::unknown(format!(
-        "the name `{}` is used by an active segment that MoEngage does not list yet; run again",
+        "the name `{}` is used by an active segment that MoEngage does not list: if it is a cohort or a file segment, declare \
+         this segment under another name; otherwise run again",
         step.segment
     ))
 }

@@ -1,10 +1,10 @@
 //! Hints for API errors that depend on `api_behavior:` in segctl.yaml.
 
-use crate::api::ApiError;
-use crate::model::ApiBehavior;
+use crate::api::{ApiError, Operation, RequestError};
+use crate::model::{ApiBehavior, Keyword as _, RequestContentType};
 
-pub(super) fn hint(error: &ApiError, behavior: &ApiBehavior) -> Option<String> {
-    match error {
+pub(super) fn hint(error: &RequestError, behavior: &ApiBehavior) -> Option<String> {
+    match &error.kind {
         ApiError::ActiveLimit {
             limit: Some(limit), ..
         } if usize::try_from(*limit) != Ok(behavior.active_limit) => Some(format!(
@@ -20,13 +20,47 @@ pub(super) fn hint(error: &ApiError, behavior: &ApiBehavior) -> Option<String> {
                 .to_owned(),
         ),
         ApiError::DefinitionTaken { .. } => Some("refer to that segment, or change the definition".to_owned()),
+        ApiError::Refused { status, message }
+            if is_file_request(&error.operation) && is_about_content_type(*status, message) =>
+        {
+            let sent = behavior.file_request_content_type;
+            let other = match sent {
+                RequestContentType::Json => RequestContentType::TextCsv,
+                _ => RequestContentType::Json,
+            };
+            Some(format!(
+                "segctl sent the Content-Type `{}`: set `api_behavior: {{file_request_content_type: {}}}` in segctl.yaml, or \
+                 another type that MoEngage names",
+                sent.as_str(),
+                other.as_str()
+            ))
+        }
         _ => None,
     }
+}
+
+fn is_file_request(operation: &Operation) -> bool {
+    matches!(operation, Operation::Upload(_) | Operation::ChangeUsers(..))
+}
+
+fn is_about_content_type(status: u16, message: &str) -> bool {
+    let letters = message.chars().filter(|character| character.is_alphanumeric());
+    let letters = letters.collect::<String>().to_lowercase();
+    let names_it = ["contenttype", "mediatype", "mimetype"];
+    status == 415 || status == 400 && names_it.iter().any(|phrase| letters.contains(phrase))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SegmentName;
+
+    fn of_upload(kind: &ApiError) -> RequestError {
+        RequestError {
+            operation: Operation::Upload(SegmentName::new("A")),
+            kind: kind.clone(),
+        }
+    }
 
     #[test]
     fn a_setting_is_suggested_only_if_it_would_change_the_result() {
@@ -55,13 +89,49 @@ mod tests {
             (&taken, "change the definition", (true, true)),
         ];
         for (error, text, expected) in table {
-            let has_hint = |behavior| hint(error, behavior).is_some_and(|hint| hint.contains(text));
+            let error = of_upload(error);
+            let has_hint = |behavior| hint(&error, behavior).is_some_and(|hint| hint.contains(text));
             assert_eq!((has_hint(&unset), has_hint(&set)), expected, "{text}");
         }
         let unspecific = ApiError::ActiveLimit {
             actual_count: None,
             limit: None,
         };
-        assert_eq!(hint(&unspecific, &unset), None);
+        assert_eq!(hint(&of_upload(&unspecific), &unset), None);
+    }
+
+    #[test]
+    fn a_rejected_content_type_of_a_file_request_names_the_key() {
+        let refused = |status, message: &str| ApiError::Refused {
+            status,
+            message: message.to_owned(),
+        };
+        let table = [
+            (refused(400, "Content-Type: unsupported"), true),
+            (refused(400, "the content type is not one of text/csv"), true),
+            (refused(415, "no message"), true),
+            (refused(400, "file_url: must be a URL"), false),
+            (refused(413, "Content-Type"), false),
+        ];
+        let csv = ApiBehavior {
+            file_request_content_type: RequestContentType::TextCsv,
+            ..ApiBehavior::default()
+        };
+        for (error, is_explained) in table {
+            let key = |behavior: ApiBehavior| {
+                let hint = hint(&of_upload(&error), &behavior)?;
+                let (_, key) = hint.split_once("file_request_content_type: ")?;
+                key.split_once('}').map(|(value, _)| value.to_owned())
+            };
+            let expected = is_explained.then(|| "text/csv".to_owned());
+            assert_eq!(key(ApiBehavior::default()), expected, "{error}");
+            let expected = is_explained.then(|| "application/json".to_owned());
+            assert_eq!(key(csv), expected, "{error}");
+        }
+        let archive = RequestError {
+            operation: Operation::Archive(SegmentName::new("A")),
+            kind: refused(415, ""),
+        };
+        assert_eq!(hint(&archive, &csv), None);
     }
 }

@@ -5,7 +5,7 @@ use super::run_report::{SkipReason, StepOutcome};
 use super::write::{LifecycleRequest, LifecycleTarget};
 use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
 use crate::api::{Clock, RemoteSegment, RequestError, Transport};
-use crate::model::Lifecycle;
+use crate::model::{Keyword as _, Lifecycle, SegmentKind};
 use crate::plan::step::{Step, Target};
 use crate::state::StateStore;
 
@@ -39,7 +39,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             let resolution = match classify::next_after_lifecycle(&error, lost.is_some()) {
                 NextAction::Retry => Resolution::Retry,
                 NextAction::Verify => {
-                    classify::resolve_lifecycle(self.is_in_lifecycle(target, desired).await, lost.is_some())
+                    classify::resolve_lifecycle(self.is_in_lifecycle(&current, desired).await, lost.is_some())
                 }
                 NextAction::Unknown => Resolution::Unknown,
                 NextAction::Fail | NextAction::UnarchiveFirst => Resolution::Rejected,
@@ -77,9 +77,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<Option<(Result<(), RequestError>, RemoteSegment)>, StepError> {
         let mut attempt = 1;
         loop {
-            let (permit, current) = self
-                .acquire_and_recheck(&request.operation(), &target.id, None)
-                .await?;
+            let operation = request.operation();
+            let (permit, current) = if target.id.is_unlisted_cohort() {
+                (self.client.acquire(&operation).await?, unlisted_cohort(target))
+            } else {
+                self.acquire_and_recheck(&operation, &target.id, None).await?
+            };
             if !self.matches_plan(target, &current) {
                 self.client.release(permit);
                 // The next plan starts from this read.
@@ -98,15 +101,29 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// True if the listing cannot disprove it.
-    async fn is_in_lifecycle(&self, target: &Target, desired: Lifecycle) -> bool {
-        if self.options.api_behavior.list_shows_archived {
+    async fn is_in_lifecycle(&self, segment: &RemoteSegment, desired: Lifecycle) -> bool {
+        if self.options.api_behavior.list_shows_archived || !self.is_kind_listed(segment).await {
             return true;
         }
         // By id: the segment may have been renamed.
         let listed = self.client.list().await;
         listed.is_ok_and(|listed| {
-            let is_listed = listed.iter().any(|listed| listed.id == target.id);
+            let is_listed = listed.iter().any(|listed| listed.id == segment.id);
             is_listed == (desired == Lifecycle::Active)
         })
+    }
+}
+
+/// A cohort that no list shows cannot be read: it is as the state records it.
+fn unlisted_cohort(target: &Target) -> RemoteSegment {
+    RemoteSegment {
+        id: target.id.clone(),
+        name: target.remote_name.clone(),
+        kind: SegmentKind::Cohort.as_str().to_owned(),
+        source: None,
+        created_time: None,
+        updated_time: None,
+        included_filters: None,
+        excluded_filters: None,
     }
 }

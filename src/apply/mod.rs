@@ -37,7 +37,9 @@ mod write;
 use crate::api::{
     ApiError, CancelToken, Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport,
 };
-use crate::model::{Adoption, ApiBehavior, Lifecycle, SegmentId, SegmentName};
+use crate::model::{
+    Adoption, ApiBehavior, Lifecycle, RemoteKind, SegmentId, SegmentKind, SegmentName, ShownKinds,
+};
 use crate::plan::step::{Action, DesiredDefinition, Plan, ResolvedReferences, Step, Target, exact_digest};
 use crate::publish::Publisher;
 use crate::state::{self, State, StateStore, StoreError};
@@ -125,6 +127,8 @@ struct RunState {
     /// Steps with a request that MoEngage accepted.
     written_steps: BTreeSet<usize>,
     pending_uploads: BTreeMap<usize, PendingUpload>,
+    /// What lists showed, in this run and earlier.
+    shown_kinds: ShownKinds,
     /// Whether no step is started any more, so that no step waits for a callback either.
     is_stopping: bool,
     has_journaled: bool,
@@ -149,6 +153,7 @@ pub struct RunResult {
     pub has_written: bool,
     /// The last read of each written segment and its lifecycle: the next plan starts from it.
     pub fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
+    pub shown_kinds: ShownKinds,
     pub state: State,
 }
 
@@ -209,6 +214,12 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         self
     }
 
+    #[must_use]
+    pub fn with_shown_kinds(self, shown_kinds: ShownKinds) -> Self {
+        self.run_state().shown_kinds = shown_kinds;
+        self
+    }
+
     /// Runs the steps of `plan`, which must have no conflicts. There is a report in any case.
     pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(StepEvent<'_>) + Sync)) -> RunResult {
         self.planned_references = plan.references.clone();
@@ -235,6 +246,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             report,
             abort_reason,
             fetched: std::mem::take(&mut run_state.fetched),
+            shown_kinds: std::mem::take(&mut run_state.shown_kinds),
             state,
         }
     }
@@ -315,6 +327,10 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             return Ok(None);
         };
         let found = self.client.get(&listed.id).await?;
+        if remote_kind(&found) != RemoteKind::Filter {
+            let mut run_state = self.run_state();
+            run_state.shown_kinds.add(&listed.kind, listed.source.as_deref());
+        }
         // The listing may lag: the segment may have another name by now.
         Ok(Some(found).filter(|found| found.name == *name))
     }
@@ -333,6 +349,19 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         };
         current.name == target.remote_name
             && (is_planned(&self.planned_references) || is_planned(&self.resolved_references()))
+    }
+
+    /// Whether the list shows such a segment while it is active, as far as is known.
+    async fn is_kind_listed(&self, segment: &RemoteSegment) -> bool {
+        let state = self.state.lock().await;
+        let is_cohort = match state.any_entry(&segment.id).map(|entry| entry.kind) {
+            Some(SegmentKind::Cohort) => true,
+            Some(SegmentKind::File) => false,
+            Some(SegmentKind::Filter) | None => ShownKinds::is_cohort_word(&segment.kind),
+        };
+        let kind = remote_kind(segment);
+        let shown = &self.run_state().shown_kinds;
+        self.options.api_behavior.lists_kind((&kind, is_cohort), shown)
     }
 
     fn record_fetched(&self, segment: RemoteSegment, lifecycle: Lifecycle) {
@@ -372,7 +401,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
             StepOutcome::NotAttempted
         } else {
-            StepOutcome::failed(match hints::hint(&error.kind, &self.options.api_behavior) {
+            StepOutcome::failed(match hints::hint(error, &self.options.api_behavior) {
                 Some(hint) => format!("{message}; {hint}"),
                 None => message,
             })
@@ -407,6 +436,13 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         self.current_references
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remote_kind(segment: &RemoteSegment) -> RemoteKind {
+    match segment.payload() {
+        Some(_) => RemoteKind::Filter,
+        None => RemoteKind::Other(segment.kind.clone()),
     }
 }
 

@@ -38,7 +38,7 @@ impl RunResult {
 mod tests {
     use super::*;
     use crate::apply::run_report::{RunReport, StepOutcome, StepReport};
-    use crate::model::{SegmentId, SegmentName};
+    use crate::model::{SegmentId, SegmentName, ShownKinds};
     use crate::state::{State, StoreError};
     use std::collections::BTreeMap;
 
@@ -88,6 +88,7 @@ mod tests {
                 abort_reason,
                 has_written,
                 fetched: BTreeMap::new(),
+                shown_kinds: ShownKinds::default(),
                 state: State::default(),
             };
             assert_eq!(result.status(), status, "{result:?}");

@@ -7,7 +7,7 @@
 use super::run_report::{ListOutcome, StepOutcome};
 use super::{Applier, StepError, error_chain};
 use crate::api::{Clock, Transport};
-use crate::model::{SegmentId, UploadCounts, UploadId, UploadResult};
+use crate::model::{SegmentId, UploadCounts, UploadId, UploadResult, UserChange};
 use crate::plan::step::Step;
 use crate::state::{JournalEntry, StateStore};
 use jiff::SignedDuration;
@@ -33,8 +33,8 @@ pub(super) struct PendingUpload {
     pub(super) upload_id: UploadId,
     /// The number of values in the uploaded file.
     pub(super) values_sent: Option<u64>,
-    /// The number of users in the segment after the upload.
-    pub(super) expected_users: Option<u64>,
+    /// `None`: the request created the segment.
+    pub(super) change: Option<UserChange>,
 }
 
 impl CallbackOptions {
@@ -104,18 +104,27 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
         .await?;
         Ok(match result {
-            UploadResult::Processed(counts) if has_users => StepOutcome::Applied {
-                id: pending.segment_id.clone(),
-                notes: processing_notes(pending, counts),
-                list_outcome: Some(ListOutcome::Processed(counts)),
-            },
+            UploadResult::Processed(counts) if has_users => {
+                let counts = match pending.change {
+                    Some(UserChange::Remove) => counts.without_user_count(),
+                    Some(UserChange::Add | UserChange::Replace) | None => counts,
+                };
+                StepOutcome::Applied {
+                    id: pending.segment_id.clone(),
+                    notes: processing_notes(pending, counts),
+                    list_outcome: Some(ListOutcome::Processed(counts)),
+                }
+            }
             UploadResult::Processed(_) => StepOutcome::failed(
-                "MoEngage read the list but could not read an earlier one, which left the segment empty; the next run sends \
-                 the full list again",
+                "MoEngage read the list but could not read an earlier one, so the users of the segment are unknown; the next \
+                 run sends the full list again",
             ),
             UploadResult::Failed { message } => StepOutcome::failed(format!(
-                "MoEngage accepted the list but could not read it: {message}; the segment is empty; the next run sends the \
-                 full list again"
+                "MoEngage accepted the list but could not read it: {message}; {}; the next run sends the full list again",
+                match pending.change {
+                    None => "the segment is empty",
+                    Some(_) => "the users of the segment are unknown",
+                }
             )),
         })
     }
@@ -153,19 +162,8 @@ fn result_unknown(reason: &str) -> StepOutcome {
 }
 
 fn processing_notes(pending: &PendingUpload, counts: UploadCounts) -> Vec<String> {
-    let mut notes = vec![counts.to_string()];
-    let is_less =
-        |one: Option<u64>, other: Option<u64>| one.zip(other).is_some_and(|(one, other)| one < other);
-    let has_missing_users = is_less(counts.values_found, pending.values_sent)
-        || is_less(counts.values_processed, counts.values_found)
-        || is_less(counts.user_count, pending.expected_users);
-    if has_missing_users {
-        let listed = pending.expected_users.or(pending.values_sent);
-        let listed = listed.map_or_else(String::new, |listed| format!(" ({listed} in the list)"));
-        notes.push(format!(
-            "users are missing from the segment{listed}: MoEngage drops values that match no user; if a value matches \
-             several users, MoEngage adds at most 2,000 users per 2,000 values"
-        ));
-    }
-    notes
+    let explained = counts
+        .loss(pending.values_sent)
+        .or_else(|| counts.unmatched_note());
+    std::iter::once(counts.to_string()).chain(explained).collect()
 }

@@ -167,7 +167,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         operation: &Operation,
         (target, is_rechecked): (Option<&Target>, &mut bool),
     ) -> Result<Option<Permit>, StepError> {
-        let Some(target) = target.filter(|_| !*is_rechecked) else {
+        // A cohort that no list shows cannot be read.
+        let is_readable = |target: &&Target| !target.id.is_unlisted_cohort();
+        let Some(target) = target.filter(is_readable).filter(|_| !*is_rechecked) else {
             return Ok(Some(self.client.acquire(operation).await?));
         };
         let (permit, current) = self.acquire_and_recheck(operation, &target.id, None).await?;
@@ -229,7 +231,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         request: &LifecycleRequest<'_>,
     ) -> Result<(), RequestError> {
         let id = match request.target {
-            LifecycleTarget::ById(id) => Some(id),
+            LifecycleTarget::ById(id) => Some(id).filter(|id| !id.is_unlisted_cohort()),
             LifecycleTarget::ByName(..) => None,
         };
         let result = match request.lifecycle {

@@ -59,7 +59,12 @@ fn callback_printer(output: Output) -> Box<CallbackHandler> {
         if let CallbackEvent::Stored(segment, result) = event {
             let segment = segment.map_or_else(String::new, |segment| format!(" for \"{segment}\""));
             output.print_status_line(&match result {
-                UploadResult::Processed(counts) => format!("upload result{segment}: {counts}"),
+                UploadResult::Processed(counts) => {
+                    // Only the state shows whether the upload added users.
+                    let user_count = counts.user_count.map(|count| format!(", user_count {count}"));
+                    let counts = counts.without_user_count();
+                    format!("upload result{segment}: {counts}{}", user_count.unwrap_or_default())
+                }
                 UploadResult::Failed { message } => format!("upload result{segment}: failed: {message}"),
             });
         }

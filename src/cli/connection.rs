@@ -71,6 +71,7 @@ impl Connection {
         let seed = u64::from(std::process::id());
         let client = Client::new(transport, SystemClock, limits, seed)
             .with_cancellation(cancel_token)
+            .with_file_content_type(workspace.policy.api_behavior.file_request_content_type)
             .with_wait_observer(WaitReporter::new(output).into_observer())
             .with_request_log(request_log);
         let store = open_state_store(project, name, workspace)?;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// The pseudo id that references use for all users. No segment has it.
 pub const ALL_USERS_ID: &str = "moe_all_users";
 
+/// Begins the id that the state uses for a cohort while no list has shown its real one. MoEngage's ids have no colon.
+const UNLISTED_COHORT_PREFIX: &str = "unlisted:";
+
 /// MoEngage's limit, in characters.
 const MAX_NAME_LENGTH: usize = 200;
 
@@ -68,6 +71,17 @@ impl SegmentId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id in the state of a cohort that MoEngage does not list: no answer contains its real id. Never sent.
+    #[must_use]
+    pub fn unlisted_cohort(partner: &str, cohort_id: &str) -> Self {
+        Self::new(format!("{UNLISTED_COHORT_PREFIX}{partner}/{cohort_id}"))
+    }
+
+    #[must_use]
+    pub fn is_unlisted_cohort(&self) -> bool {
+        self.0.starts_with(UNLISTED_COHORT_PREFIX)
     }
 
     #[must_use]

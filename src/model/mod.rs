@@ -51,9 +51,9 @@ pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChan
 pub use number::Number;
 pub use operand::Operand;
 pub use pattern::{NamePattern, PatternError};
-pub use policy::{Adoption, ApiBehavior, Guards, Policy};
+pub use policy::{Adoption, ApiBehavior, Guards, ListedKinds, Policy, RequestContentType};
 pub use segment::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, ShownKinds,
 };
 pub use segment_kind::SegmentKind;
 pub use storage_url::{

@@ -3,6 +3,7 @@
 use super::identity::SegmentName;
 use super::keyword::keywords;
 use super::pattern::NamePattern;
+use super::segment::{RemoteKind, ShownKinds};
 use super::storage_url::PublishLocation;
 
 keywords! {
@@ -10,6 +11,29 @@ keywords! {
     pub enum Adoption("adoption") {
         Allow = "allow",
         Refuse = "refuse",
+    }
+}
+
+keywords! {
+    /// The segments that the list of the API shows.
+    pub enum ListedKinds("list contents") {
+        All = "all",
+        Filter = "filter",
+        FilterAndFile = "filter_and_file",
+    }
+}
+
+keywords! {
+    /// The Content-Type of an API request. The types other than JSON are those of a member list: MoEngage's documentation
+    /// also gives them as a header of the requests that send a list.
+    pub enum RequestContentType("content type") {
+        Json = "application/json",
+        TextCsv = "text/csv",
+        ApplicationCsv = "application/csv",
+        Excel = "application/vnd.ms-excel",
+        PlainText = "text/plain",
+        OctetStream = "application/octet-stream",
+        BinaryOctetStream = "binary/octet-stream",
     }
 }
 
@@ -36,6 +60,10 @@ pub struct Guards {
 /// `api_behavior:`. The defaults are the more likely behaviors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiBehavior {
+    /// `None`: unknown. segctl then concludes it from the kinds that a list has shown.
+    pub list_shows: Option<ListedKinds>,
+    /// The Content-Type of the requests that create or change a file segment.
+    pub file_request_content_type: RequestContentType,
     /// Whether the list contains archived segments. If so, only the state shows which segments are archived, and segctl
     /// does not detect archiving by MoEngage or in the dashboard.
     pub list_shows_archived: bool,
@@ -53,6 +81,42 @@ impl Policy {
     #[must_use]
     pub fn manages(&self, name: &SegmentName) -> bool {
         self.managed_patterns.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+impl ApiBehavior {
+    /// Whether the list shows cohorts, as far as is known.
+    #[must_use]
+    pub fn lists_cohorts(&self, shown: &ShownKinds) -> bool {
+        match self.list_shows {
+            Some(ListedKinds::All) => true,
+            Some(ListedKinds::Filter | ListedKinds::FilterAndFile) => false,
+            None => shown.cohorts,
+        }
+    }
+
+    /// Whether the list shows file segments, as far as is known.
+    #[must_use]
+    pub fn lists_file_segments(&self, shown: &ShownKinds) -> bool {
+        match self.list_shows {
+            Some(ListedKinds::All | ListedKinds::FilterAndFile) => true,
+            Some(ListedKinds::Filter) => false,
+            None => shown.types.iter().any(|word| !ShownKinds::is_cohort_word(word)),
+        }
+    }
+
+    /// Whether the list shows the segments of a kind, as far as is known.
+    #[must_use]
+    pub fn lists_kind(&self, (kind, is_cohort): (&RemoteKind, bool), shown: &ShownKinds) -> bool {
+        let RemoteKind::Other(word) = kind else {
+            return true;
+        };
+        match self.list_shows {
+            Some(ListedKinds::All) => true,
+            Some(ListedKinds::Filter) => false,
+            Some(ListedKinds::FilterAndFile) => !is_cohort,
+            None => shown.types.contains(word),
+        }
     }
 }
 
@@ -82,6 +146,8 @@ impl Default for Guards {
 impl Default for ApiBehavior {
     fn default() -> Self {
         Self {
+            list_shows: None,
+            file_request_content_type: RequestContentType::Json,
             list_shows_archived: false,
             rename_frees_names: false,
             archived_definitions_conflict: false,

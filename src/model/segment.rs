@@ -7,7 +7,7 @@ use super::keyword::keywords;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 keywords! {
@@ -53,11 +53,44 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The kinds of segments without filters that a list of the workspace has ever shown. A missing segment of such a kind is
+/// archived; of another kind, it may only be hidden.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownKinds {
+    /// The API's own words.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub types: BTreeSet<String>,
+    /// Whether one of them was a cohort.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cohorts: bool,
+}
+
 /// What segctl has read of a workspace so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservedWorkspace {
     pub listed_at: Option<Timestamp>,
+    pub shown_kinds: ShownKinds,
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
+}
+
+impl ShownKinds {
+    /// Adds what a list shows of a segment without filters.
+    pub fn add(&mut self, word: &str, source: Option<&str>) {
+        self.cohorts |= Self::is_cohort_word(word) || source.is_some_and(Self::is_cohort_word);
+        self.types.insert(word.to_owned());
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.cohorts |= other.cohorts;
+        self.types.extend(other.types.iter().cloned());
+    }
+
+    /// The API's words for cohorts are not documented. The dashboard shows their source as `Cohort Sync`.
+    #[must_use]
+    pub fn is_cohort_word(word: &str) -> bool {
+        word.to_lowercase().contains("cohort")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,10 +6,11 @@
 //! before it stores a definition, since only then can one of them conflict.
 //!
 //! The list does not show archived segments, and no answer contains the lifecycle. A segment in the state that is not listed
-//! but can be read by id is therefore archived.
+//! but can be read by id is therefore archived, if the list shows its kind: see `shown_kinds`.
 
 mod recheck;
 mod refresh;
+mod shown_kinds;
 
 pub use recheck::{ids_with_pending_writes, recheck};
 pub use refresh::Refresh;
@@ -18,7 +19,7 @@ use crate::api::{ApiError, Client, Clock, RemoteSegment, RemoteSummary, RequestE
 use crate::definition::{Digest, Identities};
 use crate::model::{
     DeclaredSegment, Keyword, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, RemoteKind,
-    SegmentId, SegmentKind, SegmentName,
+    SegmentId, SegmentKind, SegmentName, ShownKinds,
 };
 use crate::state::{Cache, CachedSegment, Intent, State, StateEntry};
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub state: &'a State,
     pub policy: &'a Policy,
     pub cache: &'a Cache,
+    /// What earlier lists showed.
+    pub shown_kinds: &'a ShownKinds,
     pub refresh: Refresh,
     pub now: Timestamp,
 }
@@ -43,17 +46,16 @@ pub async fn observe<T: Transport, C: Clock>(
         listed_at: Some(scope.now),
         ..ObservedWorkspace::default()
     };
-    for listed in client.list().await? {
-        let remote = scope.listed(&listed);
-        observed.segments.insert(remote.id.clone(), remote);
-    }
+    scope.add_listed(&client.list().await?, &mut observed);
     let managed = scope.managed(&observed);
     for id in &managed {
         let cached = scope.cache.segments.get(id);
         if let Some(cached) = cached.filter(|cached| !cached.listed && !observed.segments.contains_key(id)) {
-            observed.segments.insert(id.clone(), scope.cached(id, cached));
+            let remote = scope.cached(id, cached, &observed.shown_kinds);
+            observed.segments.insert(id.clone(), remote);
         }
     }
+    scope.add_unlisted_cohorts(&mut observed);
     for id in scope.ids_to_fetch(&managed, &observed) {
         fetch(client, scope, &id, &mut observed).await?;
     }
@@ -88,12 +90,16 @@ pub async fn fetch_missing_definitions<T: Transport, C: Clock>(
 #[must_use]
 pub fn from_cache(scope: &Scope<'_>) -> ObservedWorkspace {
     let segments = scope.cache.segments.iter();
-    ObservedWorkspace {
+    let mut observed = ObservedWorkspace {
         listed_at: scope.cache.listed_at,
+        shown_kinds: scope.cache.shown_kinds.clone(),
         segments: segments
-            .map(|(id, cached)| (id.clone(), scope.cached(id, cached)))
+            .filter(|(id, _)| !id.is_unlisted_cohort())
+            .map(|(id, cached)| (id.clone(), scope.cached(id, cached, &scope.cache.shown_kinds)))
             .collect(),
-    }
+    };
+    scope.add_unlisted_cohorts(&mut observed);
+    observed
 }
 
 /// Adds the segments that only the state contains: enough to identify every segment.
@@ -133,10 +139,13 @@ async fn fetch<T: Transport, C: Clock>(
     id: &SegmentId,
     observed: &mut ObservedWorkspace,
 ) -> Result<Option<RemoteSegment>, RequestError> {
+    if id.is_unlisted_cohort() {
+        return Ok(None);
+    }
     match client.get(id).await {
         Ok(segment) => {
             let was_listed = observed.segments.get(id).is_some_and(|remote| remote.listed);
-            let remote = scope.fetched(&segment, was_listed);
+            let remote = scope.fetched(&segment, was_listed, &observed.shown_kinds);
             observed.segments.insert(id.clone(), remote);
             Ok(Some(segment))
         }
@@ -150,6 +159,15 @@ async fn fetch<T: Transport, C: Clock>(
 }
 
 impl Scope<'_> {
+    fn add_listed(&self, listed: &[RemoteSummary], observed: &mut ObservedWorkspace) {
+        observed.shown_kinds = self.shown_kinds.clone();
+        for listed in listed {
+            let remote = self.listed(listed);
+            self.note_shown_kind(listed, &remote.kind, &mut observed.shown_kinds);
+            observed.segments.insert(remote.id.clone(), remote);
+        }
+    }
+
     fn managed(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
         let temporary: Vec<SegmentName> = self
             .declared
@@ -176,6 +194,7 @@ impl Scope<'_> {
             .chain(recorded)
             .chain(declared)
             .chain(pending)
+            .filter(|id| !id.is_unlisted_cohort())
             .cloned()
             .collect()
     }
@@ -225,11 +244,13 @@ impl Scope<'_> {
         let cached = self.cache.segments.get(&listed.id).filter(|cached| {
             cached.listed && cached.name == listed.name && cached.created_time == listed.created_time
         });
+        let kind = parse_kind(&listed.kind);
+        let identity = (&listed.id, &listed.name, &kind);
         ObservedSegment {
             id: listed.id.clone(),
             name: listed.name.clone(),
-            kind: parse_kind(&listed.kind),
-            lifecycle: self.lifecycle(&listed.id, true),
+            lifecycle: self.lifecycle(identity, true, self.shown_kinds),
+            kind,
             source: listed.source.clone(),
             created_time: listed.created_time.clone(),
             listed: true,
@@ -239,39 +260,27 @@ impl Scope<'_> {
         }
     }
 
-    fn fetched(&self, segment: &RemoteSegment, listed: bool) -> ObservedSegment {
+    fn fetched(&self, segment: &RemoteSegment, listed: bool, shown: &ShownKinds) -> ObservedSegment {
         let entry = cache_entry(segment, listed, (self.state, self.now));
         ObservedSegment {
             fetched_at: Some(self.now),
-            ..self.cached(&segment.id, &entry)
+            ..self.cached(&segment.id, &entry, shown)
         }
     }
 
-    fn cached(&self, id: &SegmentId, cached: &CachedSegment) -> ObservedSegment {
+    fn cached(&self, id: &SegmentId, cached: &CachedSegment, shown: &ShownKinds) -> ObservedSegment {
+        let identity = (id, &cached.name, &cached.kind);
         ObservedSegment {
             id: id.clone(),
             name: cached.name.clone(),
             kind: cached.kind.clone(),
-            lifecycle: self.lifecycle(id, cached.listed),
+            lifecycle: self.lifecycle(identity, cached.listed, shown),
             source: cached.source.clone(),
             created_time: cached.created_time.clone(),
             listed: cached.listed,
             fetched_at: cached.fetched_at,
             applied_before_fetch_at: cached.applied_before_fetch_at,
             definition: cached.definition.clone(),
-        }
-    }
-
-    fn lifecycle(&self, id: &SegmentId, listed: bool) -> Lifecycle {
-        if self.policy.api_behavior.list_shows_archived {
-            // Such a list does not show the lifecycle. One without the segment is outdated.
-            let recorded = self.state.managed_entry(id).map(|entry| entry.lifecycle);
-            return recorded.unwrap_or(Lifecycle::Active);
-        }
-        if listed {
-            Lifecycle::Active
-        } else {
-            Lifecycle::Archived
         }
     }
 }
@@ -346,11 +355,12 @@ mod tests {
                 state: &state,
                 policy: &Policy::default(),
                 cache: &Cache::default(),
+                shown_kinds: &ShownKinds::default(),
                 refresh: Refresh::None,
                 now: second(300),
             };
             let observed = ObservedWorkspace {
-                segments: [(id.clone(), scope.cached(&id, &cached))].into(),
+                segments: [(id.clone(), scope.cached(&id, &cached, scope.shown_kinds))].into(),
                 ..ObservedWorkspace::default()
             };
             let due = scope.ids_to_fetch(&[id.clone()].into(), &observed);

@@ -14,10 +14,8 @@ pub async fn recheck<T: Transport, C: Clock>(
     ids_to_read: impl FnOnce(&ObservedWorkspace) -> BTreeSet<SegmentId>,
 ) -> Result<(ObservedWorkspace, BTreeMap<SegmentId, FetchedSegment>), RequestError> {
     let mut observed = ObservedWorkspace::default();
-    for listed in client.list().await? {
-        let remote = scope.listed(&listed);
-        observed.segments.insert(remote.id.clone(), remote);
-    }
+    scope.add_listed(&client.list().await?, &mut observed);
+    scope.add_unlisted_cohorts(&mut observed);
     let mut answers = BTreeMap::new();
     for id in ids_to_read(&observed) {
         let fetched_at = clock.now();

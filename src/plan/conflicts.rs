@@ -52,6 +52,7 @@ pub(super) fn find(
         .collect();
     for pair in matching.active() {
         conflicts.extend(context.unknown_references(pair.declared, &declared_names));
+        conflicts.extend(context.unlisted_references(pair.declared));
         conflicts.extend(context.referenced_orphans(pair.declared, &orphans));
     }
     warnings.extend(context.still_referenced());
@@ -183,6 +184,31 @@ impl PlanContext<'_> {
                 suggestion: renamed(name).or_else(|| similar(name)),
             })
             .collect()
+    }
+
+    /// References to cohorts whose ids no list shows.
+    fn unlisted_references(&self, segment: &DeclaredSegment) -> Vec<Conflict> {
+        let references = segment.contents.references().into_iter();
+        let unlisted: BTreeMap<&SegmentName, &Reference> = references
+            .filter_map(|reference| match reference {
+                Reference::Name(name) => Some((name, reference)),
+                Reference::Id { .. } => None,
+            })
+            .filter(|(name, _)| self.is_unlisted_cohort(name))
+            .collect();
+        unlisted
+            .into_iter()
+            .map(|(name, reference)| Conflict::ReferenceUnlisted {
+                segment: referencing_ref(segment, reference),
+                reference: name.clone(),
+            })
+            .collect()
+    }
+
+    fn is_unlisted_cohort(&self, name: &SegmentName) -> bool {
+        let remotes = self.input.observed.segments.values();
+        let mut unlisted = remotes.filter(|remote| remote.id.is_unlisted_cohort());
+        unlisted.any(|remote| remote.name == *name)
     }
 
     /// Managed segments that are not declared but still referenced: their removal is probably a mistake.

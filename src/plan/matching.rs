@@ -405,11 +405,14 @@ impl<'a> Matcher<'a> {
         let remotes = self.input.observed.segments.values();
         let undeclared_by_name: BTreeMap<_, _> = remotes
             .filter(|remote| self.is_unclaimed(remote) && !self.declared_names.contains(&remote.name))
+            .filter(|remote| !remote.id.is_unlisted_cohort())
             .map(|remote| (remote.name.clone(), remote.id.clone()))
             .collect();
         let declared = self.input.declared.iter().zip(&self.matched);
-        let declared =
-            declared.filter_map(|(segment, matched)| Some((&segment.name, &matched.as_ref()?.0.id)));
+        let declared = declared
+            .filter_map(|(segment, matched)| Some((&segment.name, &matched.as_ref()?.0.id)))
+            // Such an id is never sent, so nothing can refer to it.
+            .filter(|(_, id)| !id.is_unlisted_cohort());
         let mut ids_by_name = undeclared_by_name.clone();
         ids_by_name.extend(declared.clone().map(|(name, id)| (name.clone(), id.clone())));
         ResolvedReferences {

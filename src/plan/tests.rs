@@ -15,6 +15,7 @@ use crate::definition::encode;
 use crate::model::{
     AttributeFilter, Condition, Contents, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle,
     Number, ObservedSegment, Operand, Origin, Payload, Policy, Reference, RemoteKind, SegmentId, SegmentName,
+    ShownKinds,
 };
 use crate::state::StateEntry;
 use jiff::Timestamp;
@@ -99,6 +100,7 @@ fn reference_by_id(id: &str) -> Filter {
 fn observed(segments: Vec<ObservedSegment>) -> ObservedWorkspace {
     ObservedWorkspace {
         listed_at: None,
+        shown_kinds: ShownKinds::default(),
         segments: segments
             .into_iter()
             .map(|existing| (existing.id.clone(), existing))

@@ -69,10 +69,12 @@ fn apply_upload_result(
     };
     let entries: Vec<StateEntry> = state.all_entries().filter(is_pending).cloned().collect();
     for mut entry in entries.iter().cloned() {
+        let mut result = result.clone();
         if let Some(upload_state) = &mut entry.upload_state {
+            result = upload_state.known_result(upload, result);
             upload_state.record_result(upload, result.clone());
         }
-        on_note(upload_result_message(&entry.name, result));
+        on_note(upload_result_message(&entry.name, &result));
         state.record(entry);
     }
     !entries.is_empty()
@@ -80,9 +82,16 @@ fn apply_upload_result(
 
 fn upload_result_message(name: &SegmentName, result: &UploadResult) -> String {
     match result {
-        UploadResult::Processed(counts) => format!("MoEngage processed the list of `{name}`: {counts}"),
-        UploadResult::Failed { message } => {
-            format!("MoEngage could not read the list of `{name}`, which has no users now: {message}")
+        UploadResult::Processed(counts) => {
+            let loss = counts.loss(None).map(|loss| format!("; {loss}"));
+            format!(
+                "MoEngage processed the list of `{name}`: {counts}{}",
+                loss.unwrap_or_default()
+            )
         }
+        UploadResult::Failed { message } => format!(
+            "MoEngage could not read the list of `{name}`, whose users are unknown now: {message}; the next apply sends the \
+             full list again"
+        ),
     }
 }

@@ -3,22 +3,48 @@
 use super::SandboxCredentials;
 use super::error_responses::EndpointFamily;
 use super::http_message::HttpRequest;
+use super::settings::{SandboxSettings, WrongDatabaseAnswer};
+
+/// The status and the message of an answer to wrong credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rejection {
+    pub(super) status: u16,
+    pub(super) message: &'static str,
+}
 
 pub(super) fn check_credentials(
     credentials: &SandboxCredentials,
+    settings: &SandboxSettings,
     family: EndpointFamily,
     request: &HttpRequest,
-) -> Result<(), &'static str> {
-    check_basic_credentials(credentials, request)?;
-    let has_key = request.header("moe-appkey") == Some(credentials.workspace_id.as_str());
-    let has_database = request.header("moe-dbname") == Some(credentials.db_name.as_str());
+) -> Result<(), Rejection> {
+    check_basic_credentials(credentials, request).map_err(|message| Rejection {
+        status: 401,
+        message,
+    })?;
+    let key = request.header("moe-appkey");
+    let database = request.header("moe-dbname");
+    let has_key = key == Some(credentials.workspace_id.as_str());
+    let has_database = database == Some(credentials.db_name.as_str());
+    let reject = |status, message| Err(Rejection { status, message });
     match family {
-        EndpointFamily::V3 if has_key || has_database => Ok(()),
-        EndpointFamily::V3 => Err("MOE-APPKEY is missing or wrong"),
-        EndpointFamily::V2 if has_database => Ok(()),
-        EndpointFamily::V2 => Err("MOE-DBNAME is missing or wrong"),
-        EndpointFamily::V1 if has_key => Ok(()),
-        EndpointFamily::V1 => Err("MOE-APPKEY is missing or wrong"),
+        // The database is read only in place of the key.
+        EndpointFamily::V3 if !(has_key || key.is_none() && has_database) => {
+            reject(400, "MoEngage Client not found for the client header")
+        }
+        EndpointFamily::V2 if !has_database => {
+            let status = match settings.wrong_database {
+                WrongDatabaseAnswer::Unauthorized => 401,
+                WrongDatabaseAnswer::BadRequest => 400,
+            };
+            reject(status, "MOE-DBNAME is missing or names another database")
+        }
+        EndpointFamily::V1 if key.is_none() => reject(400, "MOE-APPKEY is missing"),
+        EndpointFamily::V1 if !has_key => reject(401, "MOE-APPKEY is not the key of the workspace"),
+        _ if settings.one_client_header && key.is_some() && database.is_some() => {
+            reject(400, "only one of MOE-APPKEY and MOE-DBNAME is accepted")
+        }
+        EndpointFamily::V3 | EndpointFamily::V2 | EndpointFamily::V1 => Ok(()),
     }
 }
 

@@ -58,10 +58,9 @@ pub(super) fn process(
         return failure_callback(&name, job, 400, "the daily limit of added users is reached");
     }
     state.users_added.push_back((now, added));
-    let count: usize = after.values().sum();
     set_users(state, &job.segment_id, after, now);
     json!({"segment_name": name, "request_id": job.request_id, "values_found": file.lines_found,
-           "values_processed": file.values.len(), "user_count": count, "status": 201})
+           "values_processed": file.values.len(), "user_count": added, "status": 201})
 }
 
 fn failure_callback(name: &str, job: &FileJob, status: u16, message: &str) -> Value {

@@ -2,7 +2,9 @@
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
+use super::list_types::{is_list_type, media_type};
 use super::name_rules;
+use super::settings::FileRequestContentType;
 use super::state::{FileJob, FileOperation, SandboxContents, SandboxSegment, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -18,6 +20,7 @@ fn try_create(
     now: Timestamp,
     request: &HttpRequest,
 ) -> Result<HttpResponse, HttpResponse> {
+    check_content_type(state, request)?;
     let body = parse_body(request, "expiry_time")?;
     let days = body.get("expiry_time").and_then(Value::as_i64);
     let Some(days) = days.filter(|days| *days > 0) else {
@@ -52,6 +55,9 @@ pub(super) fn enqueue_change(
     request: &HttpRequest,
     operation: FileOperation,
 ) -> HttpResponse {
+    if let Err(error) = check_content_type(state, request) {
+        return error;
+    }
     let body = match parse_body(request, "cs_id") {
         Ok(body) => body,
         Err(error) => return error,
@@ -68,6 +74,19 @@ pub(super) fn enqueue_change(
     let (id, name) = (segment.id.clone(), segment.name.clone());
     enqueue(state, &id, operation, &body);
     accepted_response(&name, &id)
+}
+
+fn check_content_type(state: &SandboxState, request: &HttpRequest) -> Result<(), HttpResponse> {
+    let content_type = request.header("content-type").map(media_type).unwrap_or_default();
+    let is_accepted = match state.settings.file_request_content_type {
+        FileRequestContentType::Json => content_type == "application/json",
+        FileRequestContentType::List => is_list_type(&content_type),
+    };
+    if is_accepted {
+        return Ok(());
+    }
+    let message = format!("Content-Type: `{content_type}` is not supported");
+    Err(EndpointFamily::V2.error(400, &message))
 }
 
 fn enqueue(state: &mut SandboxState, id: &str, operation: FileOperation, body: &Map<String, Value>) {

@@ -1,6 +1,8 @@
 //! Downloads member lists and sends callbacks, on this machine only.
 
+use super::list_types::{LIST_TYPES, is_list_type, media_type};
 use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
@@ -19,6 +21,8 @@ pub(super) enum DownloadError {
     File(io::Error),
     Http(reqwest::Error),
     Status(reqwest::StatusCode),
+    /// The media type, empty if the server sends none.
+    ContentType(String),
     TooLarge,
 }
 
@@ -33,6 +37,18 @@ impl fmt::Display for DownloadError {
             Self::File(_) => formatter.write_str("the file cannot be read"),
             Self::Http(_) => formatter.write_str("the download failed"),
             Self::Status(status) => write!(formatter, "the download failed with status {status}"),
+            Self::ContentType(found) => {
+                let found = if found.is_empty() {
+                    "no Content-Type".to_owned()
+                } else {
+                    format!("the Content-Type `{found}`")
+                };
+                write!(
+                    formatter,
+                    "the server of the list answered with {found}; accepted are {}",
+                    LIST_TYPES.join(", ")
+                )
+            }
             Self::TooLarge => formatter.write_str("the file is over 150 MB"),
         }
     }
@@ -43,7 +59,11 @@ impl error::Error for DownloadError {
         match self {
             Self::File(source) => Some(source),
             Self::Http(source) => Some(source),
-            Self::InvalidUrl(_) | Self::NotLocal(_) | Self::Status(_) | Self::TooLarge => None,
+            Self::InvalidUrl(_)
+            | Self::NotLocal(_)
+            | Self::Status(_)
+            | Self::ContentType(_)
+            | Self::TooLarge => None,
         }
     }
 }
@@ -59,6 +79,12 @@ pub(super) async fn download(url: &str) -> Result<Vec<u8>, DownloadError> {
     let mut response = sent.map_err(DownloadError::Http)?;
     if !response.status().is_success() {
         return Err(DownloadError::Status(response.status()));
+    }
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(media_type).unwrap_or_default();
+    if !is_list_type(&content_type) {
+        return Err(DownloadError::ContentType(content_type));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(DownloadError::Http)? {

@@ -5,7 +5,7 @@ use super::definition::{
 };
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
-use super::settings::{MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
+use super::settings::{ListedKinds, MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use super::write_checks;
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ pub(super) fn list(
     let name_filter = request.query.get("name");
     let is_listed = |segment: &&SandboxSegment| {
         (segment.archived.is_none() || settings.list_includes_archived)
+            && shows_kind(settings.list_shows, segment)
             && name_filter.is_none_or(|name| *name == segment.name)
     };
     let row = |segment: &SandboxSegment| {
@@ -35,6 +36,15 @@ pub(super) fn list(
         200,
         json!({"data": rows, "response_id": "", "type": "custom_segment"}),
     )
+}
+
+fn shows_kind(listed: ListedKinds, segment: &SandboxSegment) -> bool {
+    match (listed, &segment.contents) {
+        (ListedKinds::All, _) | (_, SandboxContents::Filters { .. }) => true,
+        (ListedKinds::FilterAndFile, SandboxContents::File { .. }) => true,
+        (ListedKinds::Filter, SandboxContents::File { .. }) => false,
+        (ListedKinds::Filter | ListedKinds::FilterAndFile, SandboxContents::Cohort { .. }) => false,
+    }
 }
 
 /// `GET /v3/custom-segments/{id}`

@@ -28,6 +28,7 @@ mod filter_segments;
 mod http_conversion;
 mod http_message;
 mod lifecycle;
+mod list_types;
 mod name_rules;
 mod rate_limit_class;
 mod rate_limits;
@@ -46,7 +47,8 @@ pub use rate_limit_class::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
 pub use settings::{
-    HeaderWindow, MissingExcludedBehavior, RateLimitMode, SandboxSettings, UnchangedUpdateBehavior,
+    FileRequestContentType, HeaderWindow, ListedKinds, MissingExcludedBehavior, RateLimitMode, SandboxSettings,
+    UnchangedUpdateBehavior, WrongDatabaseAnswer,
 };
 pub use state::{FileJob, FileOperation};
 

@@ -139,8 +139,10 @@ impl Service {
             return self.log_request(now, request, None, response);
         };
         let family = route.endpoint_family();
-        if let Err(message) = credentials::check_credentials(&self.credentials, family, request) {
-            return self.log_request(now, request, Some(route), family.error(401, message));
+        let settings = &self.state.settings;
+        let checked = credentials::check_credentials(&self.credentials, settings, family, request);
+        if let Err(credentials::Rejection { status, message }) = checked {
+            return self.log_request(now, request, Some(route), family.error(status, message));
         }
         let fault = if with_faults {
             self.fault_script.next_fault(request)

@@ -17,6 +17,7 @@ pub struct SandboxSettings {
     pub active_limit: usize,
     pub unarchive_checks_active_limit: bool,
     pub list_includes_archived: bool,
+    pub list_shows: ListedKinds,
     /// The definition of an archived segment blocks new segments with the same definition.
     pub archived_definitions_conflict: bool,
     /// Two definitions that differ only in the order of their filters are different.
@@ -32,9 +33,43 @@ pub struct SandboxSettings {
     /// A definition that is only one nested group is stored without the outer group. Equality is checked first.
     pub unwraps_single_groups: bool,
     pub echo: EchoFormat,
+    /// The answer to a v2 request with another database, or none.
+    pub wrong_database: WrongDatabaseAnswer,
+    /// A request with both client headers is rejected; otherwise the superfluous one is ignored.
+    pub one_client_header: bool,
+    /// The Content-Type that requests to create or change a file segment must have.
+    pub file_request_content_type: FileRequestContentType,
     /// The users of the workspace: for each attribute the values, where a value listed twice belongs to two users.
     /// Every value of an attribute that is not listed belongs to one user.
     pub users: BTreeMap<String, Vec<String>>,
+}
+
+/// The kinds of segments that the list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedKinds {
+    #[default]
+    All,
+    Filter,
+    FilterAndFile,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrongDatabaseAnswer {
+    #[default]
+    Unauthorized,
+    BadRequest,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileRequestContentType {
+    #[default]
+    #[serde(rename = "application/json")]
+    Json,
+    /// One of the types that a list itself may have.
+    #[serde(rename = "list")]
+    List,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +122,7 @@ impl Default for SandboxSettings {
             active_limit: 1000,
             unarchive_checks_active_limit: true,
             list_includes_archived: false,
+            list_shows: ListedKinds::All,
             archived_definitions_conflict: false,
             equality_order_sensitive: true,
             rename_frees_old_name: false,
@@ -97,6 +133,9 @@ impl Default for SandboxSettings {
             reference_to_archived_allowed: true,
             unwraps_single_groups: false,
             echo: EchoFormat::AsSent,
+            wrong_database: WrongDatabaseAnswer::Unauthorized,
+            one_client_header: false,
+            file_request_content_type: FileRequestContentType::Json,
             users: BTreeMap::new(),
         }
     }

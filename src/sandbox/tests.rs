@@ -198,19 +198,29 @@ fn a_filter_segment_can_be_created_read_listed_and_updated() {
 fn requests_are_authorized_by_the_headers_of_their_family() {
     let wrong = "Basic dzpubw==";
     let (v3, v2, v1) = (("GET", SEGMENTS), ("PATCH", ARCHIVE), ("POST", COHORT));
-    for (number, ((method, path), header, value, is_rejected)) in [
-        (v3, "authorization", None, true),
-        (v3, "authorization", Some(wrong), true),
-        (v3, "moe-appkey", None, false),
-        (v3, "moe-appkey", Some("other"), false),
-        (v3, "moe-dbname", None, false),
-        (v2, "moe-appkey", None, false),
-        (v2, "moe-dbname", None, true),
-        (v2, "moe-dbname", Some("other"), true),
-        (v1, "moe-dbname", None, false),
-        (v1, "moe-appkey", None, true),
-        (("GET", "/_sandbox/state"), "authorization", Some(wrong), true),
-        (("POST", "/_sandbox/process-files"), "authorization", None, true),
+    let state = ("GET", "/_sandbox/state");
+    // The body of a v2 or v1 request is invalid, so an authorized one fails with a 400 that names the body.
+    for (number, ((method, path), header, value, rejection)) in [
+        (v3, "authorization", None, Some(401)),
+        (v3, "authorization", Some(wrong), Some(401)),
+        (v3, "moe-appkey", None, None),
+        (v3, "moe-appkey", Some("other"), Some(400)),
+        (v3, "moe-dbname", None, None),
+        (v3, "moe-dbname", Some("other"), None),
+        (v2, "moe-appkey", None, None),
+        (v2, "moe-appkey", Some("other"), None),
+        (v2, "moe-dbname", None, Some(401)),
+        (v2, "moe-dbname", Some("other"), Some(401)),
+        (v1, "moe-dbname", None, None),
+        (v1, "moe-appkey", None, Some(400)),
+        (v1, "moe-appkey", Some("other"), Some(401)),
+        (state, "authorization", Some(wrong), Some(401)),
+        (
+            ("POST", "/_sandbox/process-files"),
+            "authorization",
+            None,
+            Some(401),
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -222,9 +232,11 @@ fn requests_are_authorized_by_the_headers_of_their_family() {
         };
         let mut api = TestService::new();
         let response = api.service.handle(api.now, &request);
+        let is_rejected = response.status >= 400 && !response.body.to_string().contains("the body must be")
+            && !response.body.to_string().contains("must be a JSON object");
         assert_eq!(
-            response.status == 401,
-            is_rejected,
+            is_rejected.then_some(response.status),
+            rejection,
             "case {number}: {}",
             response.body
         );
@@ -233,7 +245,36 @@ fn requests_are_authorized_by_the_headers_of_their_family() {
     let mut neither = authorized_request("GET", SEGMENTS, &Value::Null);
     neither.headers.retain(|name, _| !name.starts_with("moe-"));
     let mut api = TestService::new();
-    assert_eq!(api.service.handle(api.now, &neither).status, 401);
+    let response = api.service.handle(api.now, &neither);
+    assert_eq!(response.status, 400);
+    assert!(response.body.to_string().contains("MoEngage Client not found"));
+}
+
+#[test]
+fn a_strict_service_accepts_one_client_header_only() {
+    for (method, path) in [("GET", SEGMENTS), ("PATCH", ARCHIVE), ("POST", COHORT)] {
+        for (is_strict, is_accepted) in [(false, true), (true, false)] {
+            let mut api = TestService::with_settings(&[("one_client_header", json!(is_strict))]);
+            let request = authorized_request(method, path, &Value::Null);
+            let response = api.service.handle(api.now, &request);
+            let is_about_header = response.body.to_string().contains("only one of MOE-APPKEY");
+            assert_eq!(!is_about_header, is_accepted, "{path}: {}", response.body);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_database_is_a_401_or_a_400() {
+    for (answer, status) in [("unauthorized", 401), ("bad_request", 400)] {
+        let mut api = TestService::with_settings(&[("wrong_database", json!(answer))]);
+        let mut request = authorized_request("PATCH", ARCHIVE, &json!({"name": "A"}));
+        request
+            .headers
+            .insert("moe-dbname".to_owned(), "other".to_owned());
+        let response = api.service.handle(api.now, &request);
+        assert_eq!(response.status, status, "{}", response.body);
+        assert!(response.body["description"].as_str().unwrap().contains("MOE-DBNAME"));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The list does not report changes that were made in the dashboard, so cached definitions may be outdated. The cache
 //! decides which requests a plan makes, never what is written: segctl re-reads every target first.
 
-use crate::model::{ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName};
+use crate::model::{ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName, ShownKinds};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub struct Cache {
     /// `None` before the first read.
     pub listed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shown_kinds: ShownKinds,
     pub segments: BTreeMap<SegmentId, CachedSegment>,
 }
 
@@ -42,6 +44,7 @@ impl Cache {
         let segments = observed.segments.iter();
         Self {
             listed_at: observed.listed_at,
+            shown_kinds: observed.shown_kinds.clone(),
             segments: segments
                 .map(|(id, segment)| (id.clone(), CachedSegment::of(segment)))
                 .collect(),
@@ -62,4 +65,8 @@ impl CachedSegment {
             definition: segment.definition.clone(),
         }
     }
+}
+
+fn is_default(shown: &ShownKinds) -> bool {
+    *shown == ShownKinds::default()
 }

@@ -29,11 +29,44 @@ pub fn recovery_records(
         match recovered {
             Some(entry) => records.push(JournalEntry::StateEntry(entry)),
             None if is_in_flight => continue,
+            None if is_creation_hidden(intent, (observed, api_behavior)) => {
+                records.extend(without_published_file(intent));
+                continue;
+            }
             None => records.extend(intent.published_file().map(JournalEntry::Published)),
         }
         records.push(JournalEntry::Resolved(intent.step.clone()));
     }
     records
+}
+
+/// Whether the write may have created a file segment that no list shows. The next create then is refused, and the recorded
+/// intent shows that the holder of the name may be managed.
+fn is_creation_hidden(
+    intent: &Intent,
+    (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
+) -> bool {
+    matches!(intent.write, IntendedWrite::CreateFileSegment { .. })
+        && !api_behavior.lists_file_segments(&observed.shown_kinds)
+}
+
+/// The same intent, without the file that its request published: MoEngage has read it by now.
+fn without_published_file(intent: &Intent) -> Vec<JournalEntry> {
+    let (Some(file), IntendedWrite::CreateFileSegment { identifier, expires_in_days, .. }) =
+        (intent.published_file(), &intent.write)
+    else {
+        return Vec::new();
+    };
+    let write = IntendedWrite::CreateFileSegment {
+        identifier: identifier.clone(),
+        expires_in_days: *expires_in_days,
+        published_file: None,
+    };
+    let intent = Intent {
+        write,
+        ..intent.clone()
+    };
+    vec![JournalEntry::Published(file), JournalEntry::Intent(intent)]
 }
 
 /// The unmanaged segments that an interrupted run unarchived and did not archive again.
@@ -59,6 +92,33 @@ pub fn unrestored_segments<'o>(
                 && recovered_entry(state, (observed, api_behavior), intent).is_none()
         })
     })
+}
+
+/// Moves the entries of cohorts that a list shows for the first time to their real ids.
+#[must_use]
+pub fn listed_cohort_records(state: &State, observed: &ObservedWorkspace) -> Vec<JournalEntry> {
+    let entries = state.all_entries();
+    let unlisted = entries.filter(|entry| entry.id.is_unlisted_cohort());
+    let mut records = Vec::new();
+    for entry in unlisted {
+        let mut remotes = observed.segments.values();
+        let Some(remote) = remotes.find(|remote| {
+            remote.name == entry.name
+                && remote.kind != RemoteKind::Filter
+                && !remote.id.is_unlisted_cohort()
+        }) else {
+            continue;
+        };
+        let recorded = state.managed_entry(&remote.id);
+        if recorded.is_none_or(|recorded| recorded.cohort_state.is_none()) {
+            records.push(JournalEntry::StateEntry(StateEntry {
+                id: remote.id.clone(),
+                ..entry.clone()
+            }));
+        }
+        records.push(JournalEntry::Forgotten(entry.id.clone()));
+    }
+    records
 }
 
 /// The new entry of the segment if the write took effect, unless a later write is recorded.
@@ -324,6 +384,36 @@ pub(crate) mod tests {
             state.apply_journal_entry(record);
         }
         assert_eq!(state.intents().count(), 0);
+    }
+
+    #[test]
+    fn a_cohort_gets_its_real_id_when_a_list_shows_it() {
+        let unlisted = SegmentId::unlisted_cohort("acme", "loyalty");
+        for (kind, name, is_moved) in [
+            (RemoteKind::Other("COHORT".to_owned()), "One", true),
+            (RemoteKind::Other("COHORT".to_owned()), "Two", false),
+            (RemoteKind::Filter, "One", false),
+        ] {
+            let mut state = State::default();
+            state.record(StateEntry {
+                kind: SegmentKind::Cohort,
+                ..StateEntry::new(
+                    unlisted.clone(),
+                    SegmentName::new("One"),
+                    Timestamp::UNIX_EPOCH,
+                )
+            });
+            let mut observed = observed_segment(name, 1, Lifecycle::Active);
+            for remote in observed.segments.values_mut() {
+                remote.kind = kind.clone();
+            }
+            for record in listed_cohort_records(&state, &observed) {
+                state.apply_journal_entry(record);
+            }
+            let id = SegmentId::new("a1");
+            assert_eq!(state.managed_entry(&id).is_some(), is_moved, "{kind:?} {name}");
+            assert_eq!(state.managed_entry(&unlisted).is_some(), !is_moved, "{kind:?} {name}");
+        }
     }
 
     #[test]

@@ -113,6 +113,19 @@ impl UploadState {
         self.pending.drain(..excess);
     }
 
+    /// The result without the count of added users unless the upload added some.
+    #[must_use]
+    pub fn known_result(&self, upload: &UploadId, result: UploadResult) -> UploadResult {
+        let mut additions = self.additions.iter();
+        let is_addition = additions.any(|addition| addition.upload.as_ref() == Some(upload));
+        match result {
+            UploadResult::Processed(counts) if !is_addition => {
+                UploadResult::Processed(counts.without_user_count())
+            }
+            result => result,
+        }
+    }
+
     /// Records the result of an upload, and returns whether it was pending.
     ///
     /// MoEngage processes the uploads of one segment in order. A failed upload empties the segment for all later ones, so

@@ -15,6 +15,10 @@ pub(super) struct FaultySandbox {
 
 impl FaultySandbox {
     pub(super) fn new(faults: &str) -> Self {
+        Self::with_switches(faults, &[])
+    }
+
+    pub(super) fn with_switches(faults: &str, switches: &[(&str, &str)]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -27,6 +31,9 @@ impl FaultySandbox {
             db_name: "db".to_owned(),
         });
         options.set_switch("rate_limits", "off").unwrap();
+        for (name, value) in switches {
+            options.set_switch(name, value).unwrap();
+        }
         options.set_faults(faults).unwrap();
         let server = runtime.block_on(Server::start(options)).unwrap();
         let repository = Repository::new();

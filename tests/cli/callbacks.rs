@@ -67,7 +67,7 @@ fn apply_with_wait_reports_the_upload_result() {
     declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&[&APPLY_AND_WAIT[..], &["--report-file", "report.json"]].concat());
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    let expected = "applied\n    3 values found, 3 processed, 3 users in the segment\n";
+    let expected = "applied\n    3 values found, 3 processed, 3 users added\n";
     assert!(run.stdout.contains(expected), "{}", run.stdout);
     let result = &first_reported_step(&repository)["upload_result"];
     assert_eq!(result["outcome"], "processed");
@@ -78,10 +78,15 @@ fn apply_with_wait_reports_the_upload_result() {
     let run = repository.run(&APPLY_AND_WAIT);
     for expected in [
         "users: 1 added, 0 removed (4 total), by add-users",
-        "1 values found, 1 processed, 4 users in the segment",
+        "applied\n    1 value found, 1 processed, 1 user added\nApply complete",
     ] {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
+    // The count of a removal has no documented meaning.
+    repository.write("segments/a.csv", "a@x\nb@x\nc@x\n");
+    let run = repository.run(&APPLY_AND_WAIT);
+    let expected = "applied\n    1 value found, 1 processed\nApply complete";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
 }
 
 #[test]
@@ -108,8 +113,8 @@ fn values_that_matched_no_user_are_reported() {
     let run = repository.run(&APPLY_AND_WAIT);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     for expected in [
-        "3 values found, 3 processed, 2 users in the segment",
-        "users are missing from the segment (3 in the list)",
+        "3 values found, 3 processed, 2 users added",
+        "3 processed values added 2 users: values that match no user add none",
     ] {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
@@ -136,14 +141,14 @@ fn a_failed_upload_fails_its_step_and_is_sent_again_by_the_next_run() {
     let plan = repository.run(&["plan"]);
     for expected in [
         "by replace",
-        "the segment is empty: MoEngage could not read the previous list: the download failed",
+        "the users of the segment are unknown: MoEngage could not read the previous list: the download failed",
     ] {
         assert!(plan.stdout.contains(expected), "{expected}: {}", plan.stdout);
     }
     declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&APPLY_AND_WAIT);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("3 users in the segment"), "{}", run.stdout);
+    assert!(run.stdout.contains("3 users added"), "{}", run.stdout);
 }
 
 #[test]
@@ -340,9 +345,9 @@ fn the_callback_server_stores_results_for_later_runs() {
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert_eq!(
         server.next_line(),
-        "upload result for \"A\": 3 values found, 3 processed, 3 users in the segment\n"
+        "upload result for \"A\": 3 values found, 3 processed, user_count 3\n"
     );
-    let expected = "MoEngage processed the list of `A`: 3 values found, 3 processed, 3 users in the segment";
+    let expected = "MoEngage processed the list of `A`: 3 values found, 3 processed, 3 users added";
     let plan = run_with_token(repository, &["plan"]);
     assert!(
         plan.stderr.contains(expected) && plan.plan_text() == "No changes.\n",
@@ -366,7 +371,7 @@ fn the_callback_server_stores_results_for_later_runs() {
     // A run that cannot listen waits for the results that the server stores.
     repository.write("segments/a.csv", "a@x\n");
     let run = run_with_token(repository, &APPLY_AND_WAIT);
-    let expected = "applied\n    2 values found, 2 processed, 1 users in the segment\n";
+    let expected = "applied\n    2 values found, 2 processed\n";
     assert!(
         run.code == Some(0) && run.stdout.contains(expected),
         "{}{}",

@@ -224,6 +224,7 @@ impl Transport for SharedFixedResponse {
             status: self.0.status,
             headers: RateLimitHeaders::default(),
             date: None,
+            location: None,
             body: self.0.body.clone(),
         })
     }

@@ -521,6 +521,7 @@ fn is_service_rule(conflict: &Conflict, settings: &SandboxSettings) -> bool {
         Conflict::ActiveLimit { .. } => settings.unarchive_checks_active_limit,
         // The configuration is ambiguous, or the policy forbids the change.
         Conflict::UnknownReference { .. }
+        | Conflict::ReferenceUnlisted { .. }
         | Conflict::OrphanReferenced { .. }
         | Conflict::SharedTarget { .. }
         | Conflict::AmbiguousTarget { .. }

@@ -6,7 +6,7 @@ use segctl::api::{Client, Clock, Method, Request, RequestError, Response, Transp
 use segctl::apply::run_report::RunReport;
 use segctl::apply::{Applier, RunResult};
 use segctl::model::{
-    DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, UploadId, UploadResult,
+    DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, ShownKinds, UploadId, UploadResult,
 };
 use segctl::observe::{Refresh, Scope, fetch_missing_definitions, observe};
 use segctl::plan::compared_lists::ComparedLists;
@@ -41,6 +41,7 @@ pub(crate) struct TestWorkspace {
     /// A dashboard edit after so many more PATCH requests.
     scheduled_edit: Arc<Mutex<Option<(usize, Value)>>>,
     event_during_wait: Arc<Mutex<Option<EventDuringWait>>>,
+    shown_kinds: Arc<Mutex<ShownKinds>>,
     policy: Policy,
 }
 
@@ -65,6 +66,7 @@ impl TestWorkspace {
             writes_left: Arc::default(),
             scheduled_edit: Arc::default(),
             event_during_wait: Arc::default(),
+            shown_kinds: Arc::default(),
             policy,
         }
     }
@@ -163,15 +165,18 @@ impl TestWorkspace {
     ) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
         let state = self.state.lock().unwrap().clone();
+        let shown_kinds = self.shown_kinds.lock().unwrap().clone();
         let scope = Scope {
             declared,
             state: &state,
             policy: &self.policy,
             cache: &Cache::default(),
+            shown_kinds: &shown_kinds,
             refresh: Refresh::Full,
             now: self.now(),
         };
         let mut observed = observe(&client, &scope).await?;
+        *self.shown_kinds.lock().unwrap() = observed.shown_kinds.clone();
         fetch_missing_definitions(&client, &scope, &mut observed, |_| true).await?;
         Ok(observed)
     }
@@ -241,8 +246,11 @@ impl TestWorkspace {
             parallelism: 8,
             ..segctl::apply::ApplyOptions::default()
         };
-        let applier = Applier::new(&client, self, (self, state), options);
-        applier.apply(plan, &|_| {}).await
+        let shown_kinds = self.shown_kinds.lock().unwrap().clone();
+        let applier = Applier::new(&client, self, (self, state), options).with_shown_kinds(shown_kinds);
+        let result = applier.apply(plan, &|_| {}).await;
+        *self.shown_kinds.lock().unwrap() = result.shown_kinds.clone();
+        result
     }
 
     fn client(&self) -> Client<Self, Self> {
@@ -258,6 +266,7 @@ impl TestWorkspace {
                 ("authorization", "Basic dzpr"),
                 ("moe-appkey", "w"),
                 ("moe-dbname", "d"),
+                ("content-type", "application/json"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
@@ -339,6 +348,7 @@ impl Transport for TestWorkspace {
             status: reply.status,
             headers,
             date: None,
+            location: None,
             body,
         })
     }

@@ -110,7 +110,7 @@ impl<B: BucketFixture> BucketRepository<B> {
     pub(crate) fn assert_list_is_uploaded(&self, count: usize) {
         self.declare_file_segment("Users", count);
         let run = self.run(&["apply", "--auto-approve", "--wait"]);
-        let expected = format!("{count} values found, {count} processed, {count} users in the segment");
+        let expected = format!("{count} values found, {count} processed, {count} users added");
         assert!(
             run.code == Some(0) && run.output.contains(&expected),
             "{}",

@@ -347,6 +347,8 @@ impl StoredObject {
     fn headers(&self) -> Vec<(String, String)> {
         let mut headers = self.metadata.clone();
         headers.push(("etag".to_owned(), self.etag()));
+        // The type that S3 gives an object without one.
+        headers.push(("content-type".to_owned(), "binary/octet-stream".to_owned()));
         headers.push((
             "last-modified".to_owned(),
             "Tue, 24 Nov 2026 10:00:00 GMT".to_owned(),

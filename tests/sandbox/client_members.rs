@@ -45,6 +45,7 @@ async fn change_users(
     client
         .change_users(permit, (&upload_name(), id), (change, file))
         .await
+        .map(drop)
 }
 
 fn upload_parameters<'a>(

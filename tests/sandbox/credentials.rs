@@ -1,4 +1,4 @@
-//! Authentication: each missing or wrong credential is a 401 with the body of the endpoint family.
+//! Authentication: each missing or wrong credential is a 401 or 400 with the body of the endpoint family.
 
 use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, cohort_body, field_names, send_request};
 use serde_json::Value;
@@ -65,9 +65,11 @@ async fn each_endpoint_family_requires_its_own_header() {
     for (target, headers, expected) in [
         (("GET", SEGMENTS), [APP_KEY].as_slice(), 200),
         (("GET", SEGMENTS), &[DATABASE], 200),
-        (("GET", SEGMENTS), &[], 401),
-        (("GET", SEGMENTS), &[wrong_key], 401),
-        (("GET", SEGMENTS), &[wrong_database], 401),
+        (("GET", SEGMENTS), &[], 400),
+        (("GET", SEGMENTS), &[wrong_key], 400),
+        (("GET", SEGMENTS), &[wrong_key, DATABASE], 400),
+        (("GET", SEGMENTS), &[APP_KEY, wrong_database], 200),
+        (("GET", SEGMENTS), &[wrong_database], 400),
         (("POST", FILE), &[DATABASE], 400),
         (("POST", FILE), &[APP_KEY], 401),
         (("POST", FILE), &[wrong_database], 401),
@@ -75,7 +77,7 @@ async fn each_endpoint_family_requires_its_own_header() {
         (("PATCH", ARCHIVE), &[APP_KEY], 401),
         (("PATCH", ARCHIVE), &[APP_KEY, wrong_database], 401),
         (("POST", COHORT), &[APP_KEY], 400),
-        (("POST", COHORT), &[DATABASE], 401),
+        (("POST", COHORT), &[DATABASE], 400),
         (("POST", COHORT), &[wrong_key], 401),
     ] {
         let status = status_with_headers(&sandbox, target, "workspace", headers).await;

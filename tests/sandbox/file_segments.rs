@@ -12,6 +12,11 @@ fn serve_once(text: &'static str) -> (String, JoinHandle<String>) {
 }
 
 fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
+    serve_once_with_head(&format!("{status}\r\ncontent-type: text/csv"), text)
+}
+
+fn serve_once_with_head(head: &str, text: &'static str) -> (String, JoinHandle<String>) {
+    let head = head.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -27,7 +32,7 @@ fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, 
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             text.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
@@ -237,5 +242,37 @@ async fn redirects_error_statuses_and_truncated_downloads_fail() {
         let message = result["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{status}: {message}");
         assert!(users_of_first_segment(&sandbox).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_read_only_with_a_list_type() {
+    for (content_type, status) in [
+        ("text/csv; charset=utf-8", 201),
+        ("application/csv", 201),
+        ("application/vnd.ms-excel", 201),
+        ("text/plain", 201),
+        ("application/octet-stream", 201),
+        ("binary/octet-stream", 201),
+        ("text/html", 400),
+        ("application/x-csv", 400),
+        ("", 400),
+    ] {
+        let head = match content_type {
+            "" => "200 OK".to_owned(),
+            named => format!("200 OK\r\ncontent-type: {named}"),
+        };
+        let sandbox = Sandbox::with_switches(&[]).await;
+        let (file_url, file) = serve_once_with_head(&head, "a\n");
+        let (callback_url, callback) = serve_once("");
+        let mut body = file_segment_body(&file_url);
+        body["callback_url"] = json!(callback_url);
+        assert_eq!(sandbox.send("POST", FILE, body).await.status, 202);
+        sandbox.wait_for_queue().await;
+        file.join().unwrap();
+        let result: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(result["status"], status, "{content_type}");
+        let message = result["error_message"].as_str().unwrap_or_default();
+        assert_eq!(message.contains("Content-Type"), status == 400, "{message}");
     }
 }

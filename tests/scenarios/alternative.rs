@@ -16,13 +16,23 @@ pub(super) struct Alternative {
 /// Settings that are not switches.
 const NOT_COMPARED: [&str; 3] = ["rate_limits", "active_limit", "users"];
 
-/// The switch and the workspace setting that goes with it: without the setting, segctl cannot reach the configuration
-/// when the list contains archived segments.
-const WITH_SETTING: (&str, &str) = ("list_includes_archived", "list_shows_archived");
+/// The `api_behavior` that goes with a switch value: without it, segctl cannot reach the configuration.
+fn api_behavior(name: &str, value: &Value) -> Option<Value> {
+    match name {
+        "list_includes_archived" => Some(json!({"list_shows_archived": value})),
+        "file_request_content_type" if value == "list" => {
+            Some(json!({"file_request_content_type": "text/csv"}))
+        }
+        _ => None,
+    }
+}
 
 /// The values of a switch; most switches are boolean.
 fn values(name: &str) -> Vec<Value> {
     let values: &[&str] = match name {
+        "list_shows" => &["all", "filter", "filter_and_file"],
+        "wrong_database" => &["unauthorized", "bad_request"],
+        "file_request_content_type" => &["application/json", "list"],
         "rate_headers_window" => &["shortest", "fullest"],
         "patch_without_excluded" => &["keep", "clear"],
         "patch_without_change" => &["accepted", "refused", "conflict"],
@@ -30,6 +40,11 @@ fn values(name: &str) -> Vec<Value> {
         _ => return vec![json!(false), json!(true)],
     };
     values.iter().map(|value| json!(value)).collect()
+}
+
+/// A list of filter segments only hides what every other list hides.
+fn is_compared(name: &str, value: &Value) -> bool {
+    name != "list_shows" || value != "filter_and_file"
 }
 
 /// All switch values that a scenario does not use.
@@ -47,7 +62,7 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
             values.contains(value),
             "unknown value {value} of the switch `{name}`; add its values to `values` in this file"
         );
-        let others = values.iter().filter(|other| *other != value);
+        let others = values.iter().filter(|other| *other != value && is_compared(&name, other));
         alternatives.extend(others.map(|other| Alternative {
             name: name.clone(),
             value: other.clone(),
@@ -78,15 +93,12 @@ impl Alternative {
     /// Whether a workspace setting goes with it. The setting can change what segctl does even if the sandbox responds
     /// the same.
     pub(super) fn has_workspace_setting(&self) -> bool {
-        self.name == WITH_SETTING.0
+        self.name == "list_includes_archived"
     }
 
     fn workspace(&self) -> Map<String, Value> {
-        if !self.has_workspace_setting() {
-            return Map::new();
-        }
-        let (_, key) = WITH_SETTING;
-        let api_behavior = Map::from_iter([(key.to_owned(), self.value.clone())]);
-        Map::from_iter([("api_behavior".to_owned(), Value::Object(api_behavior))])
+        let api_behavior = api_behavior(&self.name, &self.value);
+        let entry = api_behavior.map(|behavior| ("api_behavior".to_owned(), behavior));
+        entry.into_iter().collect()
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Sandbox<'a> {
     client: reqwest::Client,
     /// The number of log entries that `new_requests` has returned.
     returned: usize,
+    /// The Content-Type of requests that create a file segment.
+    file_content_type: &'static str,
 }
 
 /// A request from the log.
@@ -62,6 +64,10 @@ impl<'a> Sandbox<'a> {
             server: Some(server),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             returned: 0,
+            file_content_type: match settings.get("file_request_content_type") {
+                Some(demanded) if demanded == "list" => "text/csv",
+                _ => "application/json",
+            },
         })
     }
 
@@ -208,13 +214,22 @@ impl<'a> Sandbox<'a> {
 
     fn request(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let method: Method = method.parse().unwrap();
+        let client_header = if path.starts_with("/v2/") {
+            "MOE-DBNAME"
+        } else {
+            "MOE-APPKEY"
+        };
+        let content_type = if path.contains("/file-segment") {
+            self.file_content_type
+        } else {
+            "application/json"
+        };
         let request = self
             .client
             .request(method, format!("http://{}{path}", self.address()))
             .basic_auth(CREDENTIAL, Some(CREDENTIAL))
-            .header("MOE-APPKEY", CREDENTIAL)
-            .header("MOE-DBNAME", CREDENTIAL)
-            .header("Content-Type", "application/json")
+            .header(client_header, CREDENTIAL)
+            .header("Content-Type", content_type)
             .body(body.to_string());
         self.runtime.block_on(async {
             let response = request.send().await.map_err(|error| error.to_string())?;

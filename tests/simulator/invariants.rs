@@ -217,10 +217,14 @@ pub(crate) fn require_as_declared(
         let mut latest = latest.iter();
         latest.any(|change| change.id == id && change.author == Author::Expiry)
     };
+    let is_hidden = |id: &str| {
+        let segment = ground_truth.segments.get(id);
+        shows_archived || segment.is_some_and(|segment| workspace.hides_lifecycle_of(segment.kind))
+    };
     let is_visible = |id: &str| {
         let is_by_run = |author| matches!(author, Author::Run(_) | Author::LateRequest(_));
         !has_expired(id)
-            && (!shows_archived
+            && (!is_hidden(id)
                 || ground_truth.last_lifecycle_author(id).is_some_and(is_by_run)
                     && !ground_truth.ambiguous_lifecycle_changes.contains(id))
     };

@@ -127,8 +127,8 @@ impl SimulatedWorkspace {
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let id = body["cs_id"].as_str().unwrap_or_default();
-        // If listings include archived segments, a run cannot see that the segment is archived and lost its users.
-        let is_hidden = self.shows_archived
+        // The listing may not show that the segment is archived and lost its users.
+        let is_hidden = self.hides_lifecycle_of(SegmentKind::File)
             && self
                 .ground_truth
                 .segments

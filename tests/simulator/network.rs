@@ -14,10 +14,10 @@ use super::upload_queue;
 use super::workspace::{ArrivingRequest, SimulatedWorkspace, is_upload_request, sandbox_call, summarize};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use segctl::api::{
+use segctl::api::{ApiVersion, 
     Credentials, Endpoint, HttpTransport, Method, Request, Response, Transport, TransportError,
 };
-use segctl::model::{Lifecycle, Payload};
+use segctl::model::{Keyword as _, Lifecycle, Payload};
 use segctl::plan::step::Step;
 use segctl::rate_limit::RateLimitHeaders;
 use segctl::sandbox::{HttpRequest, HttpResponse};
@@ -572,6 +572,7 @@ impl SimulatedTransport {
                 status: reply.map_or(200, |reply| reply.status),
                 headers: RateLimitHeaders::default(),
                 date: None,
+                location: None,
                 body: format!("<html>{echo}</html>").into_bytes(),
             }),
             Some(
@@ -625,10 +626,20 @@ fn to_sandbox_call(request: &Request) -> HttpRequest {
         Method::Patch => "PATCH",
     };
     let body = request.body.as_ref().map(|body| body.to_string().into_bytes());
-    HttpRequest {
+    let mut call = HttpRequest {
         query: request.query.iter().cloned().collect(),
         ..sandbox_call(method, &request.path, body.unwrap_or_default())
-    }
+    };
+    // As the transport does, by the version and not by the path.
+    let (client, value) = match request.api_version {
+        ApiVersion::V2 => ("moe-dbname", "d"),
+        ApiVersion::V3 | ApiVersion::V1 => ("moe-appkey", "w"),
+    };
+    call.headers.retain(|name, _| !name.starts_with("moe-"));
+    call.headers.insert(client.to_owned(), value.to_owned());
+    let content_type = request.content_type.as_str().to_owned();
+    call.headers.insert("content-type".to_owned(), content_type);
+    call
 }
 
 fn synthetic_response(status: u16, body: &Value) -> Response {
@@ -636,6 +647,7 @@ fn synthetic_response(status: u16, body: &Value) -> Response {
         status,
         headers: RateLimitHeaders::default(),
         date: None,
+                location: None,
         body: body.to_string().into_bytes(),
     }
 }
@@ -653,6 +665,7 @@ fn to_response(reply: &HttpResponse) -> Response {
             reset: number(reply, "x-ratelimit-reset"),
         },
         date: reply.headers.get("date").and_then(date),
+        location: None,
         body: reply.body.to_string().into_bytes(),
     }
 }

@@ -241,6 +241,7 @@ fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>
     let limits = client_limits(machine);
     let client = Client::new(transport, clock.clone(), limits, spec.retry_seed)
         .with_cancellation(spec.cancel.1.clone())
+        .with_file_content_type(spec.policy.api_behavior.file_request_content_type)
         .with_wait_observer(move |notice: &WaitNotice| {
             if !recorder.has_bug(Bug::WaitsNotAnnounced) {
                 // A wait for a callback may end before its announced time.

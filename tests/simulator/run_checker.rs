@@ -222,7 +222,9 @@ impl SimulatedWorkspace {
         );
         let is_change = match &checker.plan.steps[step].action {
             Action::SyncCohort(_) | Action::UploadUserList(_) => {
-                checker.plan.steps[step].action.target().is_some()
+                // No answer shows a cohort that is not listed.
+                let target = checker.plan.steps[step].action.target();
+                target.is_some_and(|target| !target.id.is_unlisted_cohort())
             }
             _ => request.path.starts_with("/v3/") && request.method == "PATCH",
         };
@@ -415,10 +417,10 @@ impl SimulatedWorkspace {
     }
 
     /// Whether a cohort or file segment is archived and the run could know it.
-    /// It could not if listings include archived segments, or if the segment was archived after the listing.
+    /// It could not if listings do not show that, or if the segment was archived after the listing.
     fn is_known_archived(&self, (id, segment): (&str, &ActualSegment), run: usize) -> bool {
         let planned_at = self.run_checkers[&run].changes_at_plan;
-        let is_hidden = self.shows_archived
+        let is_hidden = self.hides_lifecycle_of(segment.kind)
             && !matches!(
                 self.ground_truth.last_lifecycle_author(id),
                 Some(Author::Run(_) | Author::LateRequest(_))
@@ -455,8 +457,19 @@ impl SimulatedWorkspace {
         {
             return None;
         }
+        // A run does not know the id of a cohort that no list shows.
+        let unlisted = match &step.action {
+            Action::SyncCohort(sync) if SegmentId::new(id).is_unlisted_cohort() => {
+                self.ground_truth.by_cohort_key(&sync.cohort.key)
+            }
+            _ => None,
+        };
+        let id = unlisted.map_or(id, |(id, _)| id);
         let Some(segment) = self.ground_truth.segments.get(id) else {
-            return Some(format!("there is no segment {id}"));
+            // MoEngage drops the members for a name that is in use.
+            let is_dropped =
+                SegmentId::new(id).is_unlisted_cohort() && self.is_name_holder_hidden(step);
+            return (!is_dropped).then(|| format!("there is no segment {id}"));
         };
         let has_definition = |name: &str, desired: &Payload| {
             let desired = meaning_of_payload(desired);
@@ -476,8 +489,8 @@ impl SimulatedWorkspace {
             }
             Action::UploadUserList(upload) => {
                 let desired = people::people_in_users(&upload.upload.users);
-                // If listings include archived segments, a run cannot see that the segment is archived and lost its users.
-                let is_hidden = segment.is_archived && self.shows_archived;
+                // The listing may not show that the segment is archived and lost its users.
+                let is_hidden = segment.is_archived && self.hides_lifecycle_of(segment.kind);
                 let is_uncertain = is_hidden
                     || self
                         .callbacks
@@ -508,7 +521,7 @@ impl SimulatedWorkspace {
             // The create request arrived twice and was refused the second time, so the run cannot know its segment.
             || progress.had_fault
                 && matches!(&step.action, Action::UploadUserList(upload) if upload.target.is_none())
-                && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
+                && (message.contains("appeared since the plan") || message.contains("the segment with this name is not listed"));
         let is_main = |change: &SegmentChange| {
             let (before, after) = (change.before.as_ref(), &change.after);
             match &step.action {

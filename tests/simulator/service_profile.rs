@@ -1,10 +1,12 @@
 //! The undocumented API behavior, the rate limits and the policy of a seed.
 
 use super::random::Random;
-use segctl::model::{EndpointClass, NamePattern, Policy, PublishLocation};
+use segctl::model::{
+    EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType, SegmentKind,
+};
 use segctl::rate_limit::{RateLimits, Window};
 use segctl::sandbox::{
-    self, EchoFormat, HeaderWindow, MissingExcludedBehavior, RateLimitClass, SandboxSettings,
+    self, EchoFormat, FileRequestContentType, HeaderWindow, MissingExcludedBehavior, RateLimitClass, SandboxSettings,
     UnchangedUpdateBehavior,
 };
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ impl ServiceProfile {
             // A separate stream, so that lists do not change the other draws.
             draw_list_limits(&mut random.clone().fork(), (table, &mut limits));
         }
-        let settings = SandboxSettings {
+        let mut settings = SandboxSettings {
             rate_limits,
             list_create_share_window: random.percent(50),
             rate_headers: random.percent(80),
@@ -79,6 +81,8 @@ impl ServiceProfile {
             policy.guards.archive = 100;
             policy.guards.update = 100;
         }
+        // A separate stream, for the same reason.
+        draw_listed_kinds(&mut random.clone().fork(), &mut settings, &mut policy);
         policy.publish = has_lists.then(|| PublishLocation::Folder {
             directory: "published".to_owned(),
             url: None,
@@ -105,7 +109,36 @@ impl ServiceProfile {
     }
 }
 
+/// What the list shows, and which headers requests must have. The workspace knows the first, or it has to find out.
+fn draw_listed_kinds(random: &mut Random, settings: &mut SandboxSettings, policy: &mut Policy) {
+    let (sandbox_kinds, kinds) = match random.below(10) {
+        0..5 => (sandbox::ListedKinds::All, ListedKinds::All),
+        5..8 => (sandbox::ListedKinds::Filter, ListedKinds::Filter),
+        _ => (
+            sandbox::ListedKinds::FilterAndFile,
+            ListedKinds::FilterAndFile,
+        ),
+    };
+    settings.list_shows = sandbox_kinds;
+    policy.api_behavior.list_shows = random.percent(60).then_some(kinds);
+    settings.one_client_header = random.percent(50);
+    if random.percent(30) {
+        settings.file_request_content_type = FileRequestContentType::List;
+        let types = &RequestContentType::ALL[1..];
+        policy.api_behavior.file_request_content_type = types[random.below(types.len())];
+    }
+}
+
 impl ServiceProfile {
+    /// The kinds of segments that listings hide, or whose listing a run does not know of.
+    pub(crate) fn hidden_kinds(&self) -> Vec<SegmentKind> {
+        match self.policy.api_behavior.list_shows {
+            Some(ListedKinds::All) => Vec::new(),
+            Some(ListedKinds::FilterAndFile) => vec![SegmentKind::Cohort],
+            Some(ListedKinds::Filter) | None => vec![SegmentKind::File, SegmentKind::Cohort],
+        }
+    }
+
     /// Whether the seed's profile causes a conflict or guard violation, given as its `Debug` text.
     pub(crate) fn explains(&self, conflict: &str) -> bool {
         let is_tight = self.settings.active_limit < 1000;
@@ -115,6 +148,7 @@ impl ServiceProfile {
         let are_names_reserved = !self.settings.rename_frees_old_name;
         has_archived_definitions && conflict.starts_with("DefinitionTaken")
                 || are_names_reserved && conflict.starts_with("NameReserved")
+                || self.settings.list_shows != sandbox::ListedKinds::All && conflict.starts_with("ReferenceUnlisted")
                 // A previous name of a segment now belongs to another segment, which is no longer declared.
                 || conflict.starts_with("PreviousNameInUse")
                 || conflict.starts_with("AmbiguousTarget")

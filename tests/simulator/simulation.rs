@@ -110,6 +110,7 @@ impl Simulation {
         let mut workspace =
             SimulatedWorkspace::new(profile.settings.clone(), recorder.clone(), random.fork());
         workspace.clock_offset = profile.service_clock_offset;
+        workspace.hidden_kinds = profile.hidden_kinds();
         workspace.callbacks.has_faults = profile.receives_callbacks;
         let disk = MachineDisk::new(random.fork());
         workspace.receiver = Some(SimulatedReceiver {
@@ -166,6 +167,8 @@ impl Simulation {
                 continue;
             };
             match self.random.below(100) {
+                // No run could find it.
+                0..20 if !workspace.hidden_kinds.is_empty() => {}
                 0..20 => {
                     uploads += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list))
                 }

@@ -495,7 +495,11 @@ impl DashboardUsers {
         let people = People::from_bits(self.random.lock().unwrap().draw());
         let address = workspace.published_files.put_external_file(people);
         let (path, body) = list.external_create_request(name, people, &address);
-        let request = workspace::sandbox_call("POST", path, body.to_string().into_bytes());
+        let mut request = workspace::sandbox_call("POST", path, body.to_string().into_bytes());
+        if path.starts_with("/v2/") {
+            let content_type = workspace.file_content_type.to_owned();
+            request.headers.insert("content-type".to_owned(), content_type);
+        }
         let arriving = ArrivingRequest {
             author: Author::Dashboard,
             sent_at: now.as_millisecond(),

@@ -14,7 +14,7 @@ use super::upload_queue::UploadQueue;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::{CohortKey, SegmentKind};
 use segctl::sandbox::{
-    Delivery, Fault, FaultKind, FaultMatcher, HttpRequest, HttpResponse, RateLimitClass, SandboxCredentials,
+    Delivery, Fault, FaultKind, FaultMatcher, FileRequestContentType, HttpRequest, HttpResponse, RateLimitClass, SandboxCredentials,
     SandboxSettings, Service,
 };
 use serde_json::{Value, json};
@@ -54,10 +54,14 @@ pub(crate) struct SimulatedWorkspace {
     pub(crate) overtaken: BTreeSet<String>,
     /// File segments whose create request arrived twice: the run only got a name conflict.
     pub(crate) delivered_twice: BTreeSet<String>,
+    /// The Content-Type of requests that create or change a file segment.
+    pub(crate) file_content_type: &'static str,
     /// Whether a rename frees the old name.
     pub(crate) frees_names: bool,
     /// Whether listings include archived segments.
     pub(crate) shows_archived: bool,
+    /// The kinds of segments that listings may hide, as far as a run can know.
+    pub(crate) hidden_kinds: Vec<SegmentKind>,
 }
 
 impl SimulatedWorkspace {
@@ -68,8 +72,13 @@ impl SimulatedWorkspace {
             db_name: "d".to_owned(),
         };
         Self {
+            file_content_type: match settings.file_request_content_type {
+                FileRequestContentType::Json => "application/json",
+                FileRequestContentType::List => "text/csv",
+            },
             frees_names: settings.rename_frees_old_name,
             shows_archived: settings.list_includes_archived,
+            hidden_kinds: Vec::new(),
             upload_queue: UploadQueue::default(),
             published_files: PublishedFiles::default(),
             callbacks: SimulatedCallbacks::default(),
@@ -92,6 +101,11 @@ impl SimulatedWorkspace {
             runs_with_stale_list: BTreeSet::new(),
             first_listing: None,
         }
+    }
+
+    /// Whether a run cannot see that others archived or unarchived a segment of this kind.
+    pub(crate) fn hides_lifecycle_of(&self, kind: SegmentKind) -> bool {
+        self.shows_archived || self.hidden_kinds.contains(&kind)
     }
 
     fn service_time(&self, now: Timestamp) -> Timestamp {
@@ -433,10 +447,14 @@ pub(crate) fn cohort_key_of(body: &Value) -> CohortKey {
 
 /// A request with the headers that the sandbox requires.
 pub(crate) fn sandbox_call(method: &str, path: &str, body: Vec<u8>) -> HttpRequest {
+    let client = if path.starts_with("/v2/") {
+        ("moe-dbname", "d".to_owned())
+    } else {
+        ("moe-appkey", "w".to_owned())
+    };
     let headers = [
         ("authorization", format!("Basic {ENCODED_KEY}")),
-        ("moe-appkey", "w".to_owned()),
-        ("moe-dbname", "d".to_owned()),
+        client,
         ("content-type", "application/json".to_owned()),
     ];
     HttpRequest {

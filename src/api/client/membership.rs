@@ -39,25 +39,25 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         body.insert("expiry_time".to_owned(), expires_in_days.into());
-        let request = requests::file_segment(None, Value::Object(body));
+        let request = requests::file_segment(None, self.file_content_type, Value::Object(body));
         let operation = Operation::Upload(name.clone());
         self.send_upload(permit, operation, request).await
     }
 
-    /// If `id` is given, MoEngage finds the segment by id and not by name.
+    /// If `id` is given, MoEngage finds the segment by id and not by name. Returns the id.
     pub async fn change_users(
         &self,
         permit: Permit,
         (name, id): (&SegmentName, Option<&SegmentId>),
         (change, file): (UserChange, UploadParameters<'_>),
-    ) -> Result<(), RequestError> {
+    ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         if let Some(id) = id {
             body.insert("cs_id".to_owned(), id.as_str().into());
         }
-        let request = requests::file_segment(Some(change), Value::Object(body));
+        let request = requests::file_segment(Some(change), self.file_content_type, Value::Object(body));
         let operation = Operation::ChangeUsers(name.clone(), change);
-        self.send_upload(permit, operation, request).await.map(drop)
+        self.send_upload(permit, operation, request).await
     }
 
     async fn send_upload(

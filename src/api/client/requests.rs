@@ -4,7 +4,7 @@ use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
 use crate::api::responses::{self, MalformedBody, RemoteSegment};
 use crate::api::transport::{ApiVersion, Method, Request};
-use crate::model::{SegmentId, SegmentName, UserChange};
+use crate::model::{RequestContentType, SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value};
 
 const SEGMENTS_PATH: &str = "/v3/custom-segments";
@@ -49,7 +49,11 @@ fn lifecycle(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request 
 }
 
 /// Without `change`, the request creates a file segment.
-pub(super) fn file_segment(change: Option<UserChange>, body: Value) -> Request {
+pub(super) fn file_segment(
+    change: Option<UserChange>,
+    content_type: RequestContentType,
+    body: Value,
+) -> Request {
     let (method, path) = match change {
         None => (Method::Post, ""),
         Some(UserChange::Add) => (Method::Put, "/add-users"),
@@ -59,6 +63,7 @@ pub(super) fn file_segment(change: Option<UserChange>, body: Value) -> Request {
     let path = format!("/v2/custom-segments/file-segment{path}");
     Request {
         api_version: ApiVersion::V2,
+        content_type,
         ..request(method, &path, Some(body))
     }
 }
@@ -76,6 +81,7 @@ fn request(method: Method, path: &str, body: Option<Value>) -> Request {
         path: path.to_owned(),
         query: Vec::new(),
         api_version: ApiVersion::V3,
+        content_type: RequestContentType::Json,
         body,
     }
 }

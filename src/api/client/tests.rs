@@ -144,6 +144,7 @@ fn answer(status: u16, body: impl ToString) -> ScriptedAnswer {
         status,
         headers: RateLimitHeaders::default(),
         date: None,
+        location: None,
         body: body.to_string().into_bytes(),
     })
 }

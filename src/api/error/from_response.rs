@@ -2,7 +2,7 @@
 //! a proxy's HTML page, is quoted as it is.
 
 use super::ApiError;
-use crate::api::operation::Operation;
+use crate::api::operation::{Operation, OperationFamily};
 use crate::api::responses::MalformedBody;
 use crate::api::transport::TransportError;
 use crate::model::{self, SegmentId, SegmentName};
@@ -12,19 +12,49 @@ use serde_json::Value;
 /// In characters. Enough to recognize a text; the rest could be a whole page.
 const MAX_QUOTE_LENGTH: usize = 200;
 
-/// `body` is redacted, and `reset` is the end of MoEngage's window if the response reports it.
-pub(in crate::api) fn from_response(
-    operation: &Operation,
-    status: u16,
-    body: &str,
-    reset: Option<Timestamp>,
-) -> ApiError {
+pub(in crate::api) struct ErrorResponse<'a> {
+    pub(in crate::api) status: u16,
+    /// Redacted, as is `location`.
+    pub(in crate::api) body: &'a str,
+    /// The end of MoEngage's window, if the response reports it.
+    pub(in crate::api) reset: Option<Timestamp>,
+    /// The address of the request.
+    pub(in crate::api) address: &'a str,
+    /// Where a redirect points.
+    pub(in crate::api) location: Option<String>,
+}
+
+pub(in crate::api) fn from_response(operation: &Operation, response: &ErrorResponse<'_>) -> ApiError {
+    let ErrorResponse {
+        status, body, reset, ..
+    } = *response;
     let answer = serde_json::from_str(body).unwrap_or(Value::Null);
     let message = escape_and_truncate(error_message(&answer).as_deref().unwrap_or(body));
     match (status, operation) {
+        (300..400, _) => ApiError::Redirected {
+            status,
+            address: escape_and_truncate(response.address),
+            location: response.location.as_deref().map(escape_and_truncate),
+        },
         (403, Operation::Update(_)) => ApiError::NotUpdatable { message },
         (401 | 403, _) => ApiError::InvalidCredentials {
             status: Some(status),
+            message,
+        },
+        (400, _) if is_about_credentials(operation, (&message, &answer)) => ApiError::InvalidCredentials {
+            status: Some(status),
+            message,
+        },
+        // Requests that name no existing segment, so the address itself does not exist.
+        (
+            404,
+            Operation::List
+            | Operation::ListNamed(_)
+            | Operation::Create(_)
+            | Operation::Upload(_)
+            | Operation::SyncMembers(..),
+        ) => ApiError::AddressNotFound {
+            address: escape_and_truncate(response.address),
             message,
         },
         (404, _) => ApiError::NotFound { message },
@@ -62,6 +92,41 @@ pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) ->
         expected: mismatch.expected,
         received: escape_and_truncate(body),
     }
+}
+
+/// Whether a 400 rejects the client header. MoEngage documents such answers without a field that identifies them: v3 does
+/// not find the client, v1 misses its header, and v2 does not know the database.
+fn is_about_credentials(operation: &Operation, (message, answer): (&str, &Value)) -> bool {
+    const V3: &[&str] = &["clientnotfound", "moeappkey"];
+    const V1: &[&str] = &["clientnotfound", "appkey"];
+    const V2: &[&str] = &[
+        "clientnotfound",
+        "dbname",
+        "databasename",
+        "databasenotfound",
+        "databaseisnot",
+        "databasedoesnot",
+        "invaliddatabase",
+        "unknowndatabase",
+        "wrongdatabase",
+    ];
+    let phrases = match operation.family() {
+        OperationFamily::FilterSegments => V3,
+        OperationFamily::Cohorts => V1,
+        OperationFamily::FilesAndLifecycle => V2,
+    };
+    // The name of the segment may contain such words.
+    let message = match operation.segment_name() {
+        Some(name) => message.replace(name.as_str(), ""),
+        None => message.to_owned(),
+    };
+    let attribute = find_field(answer, "attribute").and_then(Value::as_str);
+    let mut texts = attribute.into_iter().chain([message.as_str()]);
+    texts.any(|text| {
+        let letters = text.chars().filter(|character| character.is_alphanumeric());
+        let letters = letters.collect::<String>().to_lowercase();
+        phrases.iter().any(|phrase| letters.contains(phrase))
+    })
 }
 
 /// A conflict of definitions names the other segment. A conflict of names does not.

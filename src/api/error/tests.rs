@@ -1,6 +1,24 @@
 use super::*;
 use serde_json::json;
 
+const ADDRESS: &str = "https://api.example/moe/v3/custom-segments";
+
+fn from_response(
+    operation: &Operation,
+    status: u16,
+    body: &str,
+    reset: Option<Timestamp>,
+) -> ApiError {
+    let response = ErrorResponse {
+        status,
+        body,
+        reset,
+        address: ADDRESS,
+        location: Some("https://login.example/".to_owned()),
+    };
+    super::from_response(operation, &response)
+}
+
 fn create() -> Operation {
     Operation::Create(SegmentName::new("Lapsed"))
 }
@@ -43,7 +61,24 @@ fn http_statuses_map_to_errors() {
         (archive(), 409, refused(409)),
         (update(), 412, refused(412)),
         (update(), 413, refused(413)),
-        (create(), 302, refused(302)),
+        (
+            create(),
+            302,
+            ApiError::Redirected {
+                status: 302,
+                address: ADDRESS.to_owned(),
+                location: Some("https://login.example/".to_owned()),
+            },
+        ),
+        (
+            Operation::List,
+            404,
+            ApiError::AddressNotFound {
+                address: ADDRESS.to_owned(),
+                message: message(),
+            },
+        ),
+        (archive(), 404, ApiError::NotFound { message: message() }),
         (create(), 408, server(408)),
         (create(), 500, server(500)),
         (create(), 599, server(599)),
@@ -55,6 +90,49 @@ fn http_statuses_map_to_errors() {
             "{status}"
         );
     }
+}
+
+#[test]
+fn a_400_about_a_client_header_is_a_rejection_of_the_credentials() {
+    let list = || Operation::List;
+    let sync = || Operation::SyncMembers(SegmentName::new("Old database"), crate::model::MemberChange::Add);
+    let upload = || Operation::Upload(SegmentName::new("Invalid database"));
+    let v3 = |message: &str| json!({"error": {"code": "Invalid request", "message": message}});
+    let v2 = |message: &str| json!({"title": "Invalid request", "description": message});
+    // The operation, the answer, whether it is about the credentials, and the key that the help names first.
+    let table = [
+        (list(), v3("MoEngage Client not found for shop"), Some("`workspace_id`")),
+        (create(), v3("MoEngage client not found"), Some("`workspace_id`")),
+        (create(), v3("name: must not be empty"), None),
+        (archive(), v2("Invalid DB name"), Some("`db_name`")),
+        (archive(), v2("MOE-DBNAME header is missing"), Some("`db_name`")),
+        (upload(), v2("Wrong database: other"), Some("`db_name`")),
+        (upload(), v2("attribute_name: must not be empty"), None),
+        // The name of the segment does not count.
+        (upload(), v2("the name `Invalid database` is in use"), None),
+        (sync(), v3("MOE-APPKEY is missing"), Some("`workspace_id`")),
+        (
+            sync(),
+            json!({"status": "fail", "error": {"message": "missing", "attribute": "moe_appkey"}}),
+            Some("`workspace_id`"),
+        ),
+        (sync(), v3("members: must be a list"), None),
+    ];
+    for (operation, body, key) in table {
+        let kind = from_response(&operation, 400, &body.to_string(), None);
+        let is_about_credentials = matches!(kind, ApiError::InvalidCredentials { .. });
+        assert_eq!(is_about_credentials, key.is_some(), "{body}");
+        let text = RequestError { operation, kind }.to_string();
+        if let Some(key) = key {
+            assert!(text.contains(&format!("check {key}")), "{text}");
+        }
+    }
+    let unauthorized = from_response(&archive(), 401, "{}", None);
+    let text = RequestError {
+        operation: archive(),
+        kind: unauthorized,
+    };
+    assert!(text.to_string().contains("check `db_name`"), "{text}");
 }
 
 #[test]

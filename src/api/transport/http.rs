@@ -1,11 +1,11 @@
 //! The HTTP transport. No other code reads the credentials.
 
 use super::{ApiVersion, Endpoint, Method, Request, Response, Transport, TransportError};
-use crate::model::redact_query_strings;
+use crate::model::{Keyword as _, redact_query_strings};
 use crate::rate_limit::RateLimitHeaders;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::fmt;
@@ -55,7 +55,7 @@ impl fmt::Debug for Credentials {
 pub struct HttpTransport {
     endpoint: Endpoint,
     credentials: Credentials,
-    /// The authorization header is marked as sensitive.
+    /// Each API version has one client header of its own. The authorization header is marked as sensitive.
     headers_v1_v3: HeaderMap,
     headers_v2: HeaderMap,
     client: reqwest::Client,
@@ -68,14 +68,16 @@ impl HttpTransport {
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, SetupError> {
         check_credentials(&credentials)?;
         let workspace = header_value(&credentials.workspace_id, "workspace_id")?;
-        let mut headers_v2 = HeaderMap::new();
+        let client = build_client(&endpoint)?;
+        let authorization = authorization(&client, &endpoint, &credentials)?;
+        let headers_v1_v3 = HeaderMap::from_iter([
+            (AUTHORIZATION, authorization.clone()),
+            (WORKSPACE_HEADER, workspace),
+        ]);
+        let mut headers_v2 = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
         if let Some(name) = &credentials.db_name {
             headers_v2.insert(DATABASE_HEADER, header_value(name, "db_name")?);
         }
-        let client = build_client(&endpoint)?;
-        headers_v2.insert(AUTHORIZATION, authorization(&client, &endpoint, &credentials)?);
-        let mut headers_v1_v3 = headers_v2.clone();
-        headers_v1_v3.insert(WORKSPACE_HEADER, workspace);
         Ok(Self {
             endpoint,
             credentials,
@@ -115,7 +117,7 @@ impl HttpTransport {
             .client
             .request(method, self.endpoint.url(&request.path, &request.query))
             .headers(headers.clone())
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, request.content_type.as_str())
             .timeout(deadline);
         Ok(match request.body {
             Some(body) => builder.body(body.to_string()),
@@ -135,8 +137,13 @@ impl Transport for HttpTransport {
             status: response.status().as_u16(),
             headers: rate_headers(response.headers()),
             date: date_header(response.headers()),
+            location: text_header(response.headers(), &LOCATION),
             body: read_body(response, deadline).await?,
         })
+    }
+
+    fn address(&self, path: &str) -> String {
+        self.endpoint.url(path, &[]).to_string()
     }
 
     fn redact(&self, text: &str) -> String {
@@ -284,8 +291,12 @@ fn root_cause(error: &reqwest::Error) -> String {
 
 /// HTTP allows only this date format today.
 fn date_header(headers: &HeaderMap) -> Option<Timestamp> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+    let text = text_header(headers, &DATE)?;
+    rfc2822::DateTimeParser::new().parse_timestamp(&text).ok()
+}
+
+fn text_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
 fn rate_headers(headers: &HeaderMap) -> RateLimitHeaders {

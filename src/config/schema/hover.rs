@@ -60,6 +60,9 @@ pub(super) fn hover_text(field: &str) -> Option<&'static str> {
             "Part of the date to compare, whatever the larger units are; default: the whole date. Hours are 0 to 23, \
              weekdays 0 to 6. MoEngage does not document which weekday is 0."
         }
+        "file_request_content_type" => {
+            "Content-Type of the requests that create or change a file segment; default: application/json."
+        }
         "filter_operator" => "`and`: every filter must match. `or`: one is enough.",
         "filter_type" => {
             "Filter condition: an attribute, an event, an affinity, membership of another segment, or a group of \
@@ -72,6 +75,9 @@ pub(super) fn hover_text(field: &str) -> Option<&'static str> {
         "is_dynamic_value" => "Whether `value` is another attribute of the same user.",
         "labels" => "For readers of the repository; never sent.",
         "lifecycle" => "`active` (default) or `archived`.",
+        "list_shows" => {
+            "The kinds of segments that the API lists. Without it, segctl concludes that from what was listed before."
+        }
         "list_shows_archived" => {
             "Whether the API lists archived segments. If true, only the state knows which segments are archived, and \
              segctl does not notice a segment that is archived elsewhere."

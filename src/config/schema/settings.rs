@@ -5,7 +5,7 @@ use super::builders::{
     ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text,
 };
 use super::contents::http_url;
-use crate::model::{Adoption, EndpointClass, Keyword};
+use crate::model::{Adoption, EndpointClass, Keyword, ListedKinds, RequestContentType};
 use serde_json::{Value, json};
 
 #[must_use]
@@ -117,6 +117,8 @@ fn guards() -> Value {
 
 fn api_behavior() -> Value {
     ObjectSchema::default()
+        .with_optional("list_shows", keyword_enum::<ListedKinds>())
+        .with_optional("file_request_content_type", keyword_enum::<RequestContentType>())
         .with_optional("list_shows_archived", boolean())
         .with_optional("rename_frees_names", boolean())
         .with_optional("archived_definitions_conflict", boolean())

@@ -129,6 +129,9 @@ fn percent(decoder: &mut Decoder<'_>, node: &Node) -> Option<u32> {
 fn api_behavior(decoder: &mut Decoder<'_>, node: &Node) -> Option<ApiBehavior> {
     let mut fields = decoder.fields(node, "`api_behavior`")?;
     let defaults = ApiBehavior::default();
+    let list_shows = optional(decoder, &mut fields, "list_shows", Decoder::keyword);
+    let file_request_content_type =
+        optional(decoder, &mut fields, "file_request_content_type", Decoder::keyword);
     let mut flag = |key, default| {
         let value = optional(decoder, &mut fields, key, Decoder::boolean);
         value.map(|value| value.unwrap_or(default))
@@ -148,6 +151,8 @@ fn api_behavior(decoder: &mut Decoder<'_>, node: &Node) -> Option<ApiBehavior> {
     let daily_user_limit = limit("daily_user_limit");
     decoder.finish(&fields);
     Some(ApiBehavior {
+        list_shows: list_shows?,
+        file_request_content_type: file_request_content_type?.unwrap_or(defaults.file_request_content_type),
         list_shows_archived: list_shows_archived?,
         rename_frees_names: rename_frees_names?,
         archived_definitions_conflict: archived_definitions_conflict?,

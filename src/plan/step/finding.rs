@@ -86,6 +86,12 @@ pub enum Conflict {
         /// A similar name of a declared or remote segment.
         suggestion: Option<SegmentName>,
     },
+    /// A cohort whose id segctl does not know, because MoEngage lists no cohorts.
+    ReferenceUnlisted {
+        /// At the reference.
+        segment: DeclaredRef,
+        reference: SegmentName,
+    },
     /// The plan would archive the target.
     OrphanReferenced {
         /// At the reference.
@@ -298,6 +304,7 @@ impl Conflict {
             | Self::MembersUnknown { segment, .. }
             | Self::DefinitionTaken { segment, .. }
             | Self::UnknownReference { segment, .. }
+            | Self::ReferenceUnlisted { segment, .. }
             | Self::OrphanReferenced { segment, .. }
             | Self::NameTaken { segment, .. }
             | Self::NameReserved { segment, .. }

@@ -178,7 +178,9 @@ impl Plan {
             },
             Action::SyncCohort(sync) => {
                 // The answer of a create does not contain the id, so the listing is searched for it.
-                let mut requests = match sync.target {
+                let mut requests = match &sync.target {
+                    // No answer shows such a cohort.
+                    Some(target) if target.id.is_unlisted_cohort() => Vec::new(),
                     Some(_) => vec![EndpointClass::Get],
                     None => vec![EndpointClass::List, EndpointClass::Get],
                 };

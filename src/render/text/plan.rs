@@ -188,7 +188,7 @@ fn members(members: &MembersDocument) -> Vec<String> {
     )];
     if let Some(error) = &members.previous_error {
         lines.push(format!(
-            "the segment is empty: MoEngage could not read the previous list: {}",
+            "the users of the segment are unknown: MoEngage could not read the previous list: {}",
             escape_unprintable(error)
         ));
     }

@@ -37,8 +37,8 @@ fn files_are_processed_in_order_with_callbacks() {
     let counts = ["status", "values_found", "values_processed", "user_count"].map(|key| &callback[key]);
     assert_eq!(counts, [201, 3, 2, 2]);
     assert_eq!(callback["db_name"], "db");
-    assert_eq!(process_next_file(&mut api, "c\nb\n")["user_count"], 3);
-    assert_eq!(process_next_file(&mut api, "a\nz\n")["user_count"], 2);
+    assert_eq!(process_next_file(&mut api, "c\nb\n")["user_count"], 1);
+    assert_eq!(process_next_file(&mut api, "a\nz\n")["user_count"], 0);
     assert_eq!(process_next_file(&mut api, "d\n")["user_count"], 1);
     assert!(api.service.next_job().is_none());
     assert_eq!(users_of_segment(&api, &id).into_keys().collect::<Vec<_>>(), ["d"]);
@@ -177,7 +177,7 @@ fn users_added_per_day_are_limited() {
     assert_eq!(users_of_segment(&api, &id).len(), 1);
     api.advance_days(1);
     api.send("PUT", &format!("{FILE}/replace"), &file_body("F"));
-    assert_eq!(process_next_file(&mut api, "a\nb\n")["user_count"], 2);
+    assert_eq!(process_next_file(&mut api, "a\nb\n")["user_count"], 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Each switch at each of its values.
 
-use super::{SEGMENTS, TestService, and_group, city_definition, city_filter, reference_definition};
+use super::{COHORT, FILE, SEGMENTS, TestService, and_group, authorized_request, city_definition, city_filter, reference_definition};
 use serde_json::{Value, json};
 
 fn check_switch_values(name: &str, cases: &[(Value, Value)], observe: impl Fn(&mut TestService) -> Value) {
@@ -20,6 +20,62 @@ fn list_includes_archived_lists_archived_segments() {
         api.create_and_get_id("A", &city_definition("Pune"));
         api.archive("A");
         json!(api.list_names())
+    });
+}
+
+#[test]
+fn list_shows_hides_kinds_of_segments() {
+    let cases = [
+        (json!("all"), json!(["C", "F", "S"])),
+        (json!("filter"), json!(["S"])),
+        (json!("filter_and_file"), json!(["F", "S"])),
+    ];
+    check_switch_values("list_shows", &cases, |api| {
+        api.create_and_get_id("S", &city_definition("Pune"));
+        let file = json!({"name": "F", "attribute_name": "uid", "attribute_type": "string", "expiry_time": 9,
+                          "file_url": "file:///users.csv"});
+        let created = api.send("POST", FILE, &file);
+        let id = created.body["cs_id"].as_str().unwrap().to_owned();
+        let parameters = json!({"cohort_name": "C", "cohort_id": "c", "members": [{"uid": "1"}]});
+        let sync = json!({"action": "add_members", "partner": "p", "parameters": parameters});
+        assert_eq!(api.send("POST", COHORT, &sync).status, 200);
+        // Only the list hides it.
+        assert_eq!(api.get(&format!("{SEGMENTS}/{id}")).status, 200);
+        let mut names = api.list_names();
+        names.sort();
+        for name in ["S", "F", "C"] {
+            let named = api.get(&format!("{SEGMENTS}?name={name}")).body["data"].clone();
+            let is_listed = names.iter().any(|listed| listed == name);
+            assert_eq!(named.as_array().unwrap().len(), usize::from(is_listed), "{name}");
+        }
+        json!(names)
+    });
+}
+
+#[test]
+fn file_request_content_type_is_demanded_of_file_requests_only() {
+    let cases = [(json!("application/json"), json!([202, 400])), (json!("list"), json!([400, 202]))];
+    check_switch_values("file_request_content_type", &cases, |api| {
+        api.create_and_get_id("S", &city_definition("Pune"));
+        let mut status = |name: &str, content_type: &str| {
+            let file = json!({"name": name, "attribute_name": "uid", "attribute_type": "string", "expiry_time": 9,
+                              "file_url": "file:///users.csv"});
+            let mut request = authorized_request("POST", FILE, &file);
+            request
+                .headers
+                .insert("content-type".to_owned(), content_type.to_owned());
+            let response = api.service.handle(api.now, &request);
+            let is_named = response.body["description"]
+                .as_str()
+                .is_some_and(|text| text.contains("Content-Type"));
+            assert_eq!(is_named, response.status == 400, "{}", response.body);
+            response.status
+        };
+        assert_eq!(status("X", "text/html"), 400);
+        json!([
+            status("F", "application/json; charset=utf-8"),
+            status("G", "text/csv"),
+        ])
     });
 }
 

@@ -61,6 +61,7 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             reference,
             suggestion,
         } => unknown_reference(segment, reference, suggestion.as_ref()),
+        Conflict::ReferenceUnlisted { segment, reference } => reference_unlisted(segment, reference),
         Conflict::OrphanReferenced {
             segment,
             target,
@@ -123,6 +124,22 @@ fn unknown_reference(
             location(segment)
         ))
         .with_help("if the reference is not needed: remove that filter")
+}
+
+fn reference_unlisted(segment: &DeclaredRef, reference: &SegmentName) -> FindingDocument {
+    let message = format!(
+        "`{}` references the cohort `{reference}`, whose id is unknown: MoEngage lists no cohorts",
+        segment.name
+    );
+    FindingDocument::new("reference_unlisted", message)
+        .with_segment(segment)
+        .with_help(format!(
+            "copy the id of `{reference}` from the dashboard, and set it as `id` in the file of `{reference}`"
+        ))
+        .with_help(format!(
+            "if the reference is not needed: remove that filter at {}",
+            location(segment)
+        ))
 }
 
 /// Referencing an active segment instead of declaring the same one again.

@@ -153,7 +153,7 @@ fn users_lost(segments: &[SegmentRef], until: Timestamp) -> FindingDocument {
 
 fn uploads_pending(segments: &[SegmentRef]) -> FindingDocument {
     let message = format!(
-        "MoEngage has not reported an upload result for {}; a segment is empty if MoEngage could not read its list",
+        "MoEngage has not reported an upload result for {}; if MoEngage could not read a list, the users of its segment are unknown",
         list_segments(segments)
     );
     finding("uploads_pending", message, segments)
