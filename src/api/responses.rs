@@ -2,7 +2,7 @@
 //!
 //! Definitions stay raw JSON. Unknown fields are ignored.
 
-use crate::model::{Payload, SegmentId, SegmentName};
+use crate::model::{Payload, SegmentId, SegmentName, json_from_answer};
 use serde_json::{Map, Value};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +119,8 @@ pub(super) fn decode_sync_response(body: &[u8]) -> Result<Acknowledgement, Malfo
     })
 }
 
-/// The parser rejects more than 128 levels of nesting.
 fn decode_object(body: &[u8]) -> Result<Map<String, Value>, MalformedBody> {
-    match serde_json::from_slice(body) {
+    match json_from_answer(body) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(expected("a JSON object")),
         Err(error) => Err(expected(&format!("a JSON object ({error})"))),

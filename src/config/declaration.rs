@@ -44,6 +44,12 @@ impl Declaration {
         self.source.location(highlight_span(node))
     }
 
+    /// Whether the document has the field `name` at its top.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        matches!(&self.document.value, Yaml::Map(entries) if entries.iter().any(|(key, _)| key.text == name))
+    }
+
     #[must_use]
     pub fn file_name_and_text(&self) -> (&str, &str) {
         (&self.source.file, &self.source.text)

@@ -23,9 +23,9 @@ use self::tree_builder::TreeBuilder;
 use super::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
-/// Nesting of lists and mappings. The deepest definition that MoEngage accepts needs about 30 levels. With
-/// this limit, every later stage can recurse.
-pub const NESTING_LIMIT: usize = 64;
+/// Nesting of lists and mappings: 64 groups inside each other need about 130 levels. With this limit, every later
+/// stage can recurse.
+pub const NESTING_LIMIT: usize = 200;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {

@@ -52,7 +52,8 @@ keywords! {
 }
 
 keywords! {
-    /// How many elements of the attribute must match. It has no meaning under negation and for `exists`.
+    /// How many elements of the attribute must match; MoEngage documents no default, and segctl sends `any_of`. It has no
+    /// meaning under negation and for `exists`.
     pub enum ArrayMatching("array filter type") {
         AnyOf = "any_of",
         AllOf = "all_of",

@@ -4,7 +4,7 @@ use super::attribute::{AttributeGroup, DoubleTest};
 use super::group_operator::GroupOperator;
 use super::keyword::keywords;
 use super::number::Number;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 
 keywords! {
     pub enum ExecutionType("execution type") {
@@ -107,7 +107,8 @@ pub enum Execution {
     LastTime,
 }
 
-/// Dates are days in the workspace's time zone, both ends included.
+/// Dates are wall times in the workspace's time zone, both ends included. Those of event filters are the first and the
+/// last moment of a day.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TimeRange {
     /// From `count` units ago until now. The count is at least 1.
@@ -119,27 +120,27 @@ pub enum TimeRange {
         unit: PeriodUnit,
     },
     BetweenDates {
-        first: Date,
-        last: Date,
+        first: DateTime,
+        last: DateTime,
         /// The unit has no meaning here, but the API's payloads contain it.
         unit: Option<PeriodUnit>,
     },
     /// The unit that lies `count` units back: 0 weeks is this week, 1 month is last month.
     OnAgo { count: u32, unit: PeriodUnit },
     OnDate {
-        date: Date,
+        date: DateTime,
         /// The unit has no meaning here, but the API's payloads contain it.
         unit: Option<PeriodUnit>,
     },
     /// Before the unit that lies `count` units back.
     BeforeAgo { count: u32, unit: PeriodUnit },
     BeforeDate {
-        date: Date,
+        date: DateTime,
         /// The unit has no meaning here, but the API's payloads contain it.
         unit: Option<PeriodUnit>,
     },
     AfterDate {
-        date: Date,
+        date: DateTime,
         /// The unit has no meaning here, but the API's payloads contain it.
         unit: Option<PeriodUnit>,
     },
@@ -176,13 +177,8 @@ pub enum BaseTimeRange {
     /// As long as the filter's own time range, and directly before it.
     PreviousPeriod,
     Dates {
-        first: Date,
-        last: Date,
-    },
-    /// In days before today.
-    Ago {
-        nearer: u32,
-        farther: u32,
+        first: DateTime,
+        last: DateTime,
     },
 }
 
@@ -191,7 +187,6 @@ pub enum BaseTimeRange {
 pub struct AffinityFilter {
     /// The event's code, not its label in the dashboard.
     pub action_name: String,
-    /// Never [`Execution::Never`].
     pub execution: Execution,
     pub affinity: Affinity,
     /// At least one.
@@ -236,7 +231,10 @@ pub enum AffinityTest {
         values: Vec<String>,
         case_sensitive: bool,
     },
-    TextExists,
+    TextExists {
+        /// It has no meaning here, but the API's payloads contain it.
+        case_sensitive: bool,
+    },
     DoubleIs(Number),
     /// Any other test of a number. Its values are never dynamic.
     Double(DoubleTest),

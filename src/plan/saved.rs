@@ -8,6 +8,7 @@ use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, ex
 use crate::definition::{Digest, Digests};
 use crate::model::{
     Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
+    json_from_file,
 };
 use crate::state::State;
 use jiff::Timestamp;
@@ -169,11 +170,11 @@ impl SavedPlan {
     /// Whether the text is meant as a saved plan, valid or not.
     #[must_use]
     pub fn looks_like_saved_plan(text: &str) -> bool {
-        serde_json::from_str::<Value>(text).is_ok_and(|value| value.get("saved_plan_format").is_some())
+        json_from_file::<Value>(text).is_ok_and(|value| value.get("saved_plan_format").is_some())
     }
 
     pub fn from_text(text: &str) -> Result<Self, SavedPlanError> {
-        let value: Value = serde_json::from_str(text).map_err(SavedPlanError::Malformed)?;
+        let value: Value = json_from_file(text).map_err(SavedPlanError::Malformed)?;
         let Some(version) = value.get("saved_plan_format") else {
             return Err(SavedPlanError::NotAPlan);
         };

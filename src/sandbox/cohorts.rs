@@ -2,6 +2,7 @@
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
+use super::json;
 use super::name_rules;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
@@ -23,8 +24,8 @@ struct InvalidField(&'static str, &'static str);
 
 /// `POST /v1/integrations/cohortsync`
 pub(super) fn sync(state: &mut SandboxState, now: Timestamp, request: &HttpRequest) -> HttpResponse {
-    if request.header("content-type").is_none() {
-        return EndpointFamily::V1.error(415, "Content-Type is missing");
+    if !request.has_json_content_type() {
+        return EndpointFamily::V1.error(415, "Content-Type must be application/json");
     }
     if request.body.len() > BODY_LIMIT {
         return EndpointFamily::V1.error(413, "the body is over 128 KB");
@@ -72,7 +73,7 @@ pub(super) fn sync(state: &mut SandboxState, now: Timestamp, request: &HttpReque
 }
 
 fn parse_request(request: &HttpRequest) -> Result<CohortSyncRequest, InvalidField> {
-    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+    let Ok(Value::Object(body)) = json::from_body(&request.body) else {
         return Err(InvalidField("body", "must be a JSON object"));
     };
     if has_unknown_fields(&body, &["action", "partner", "parameters"]) {
@@ -97,7 +98,8 @@ fn parse_request(request: &HttpRequest) -> Result<CohortSyncRequest, InvalidFiel
     let members = parameters.get("members").and_then(Value::as_array);
     let uid = |member: &Value| {
         let fields = member.as_object().filter(|fields| fields.len() == 1)?;
-        fields.get("uid")?.as_str().map(str::to_owned)
+        let uid = fields.get("uid")?.as_str().filter(|uid| !uid.is_empty())?;
+        Some(uid.to_owned())
     };
     let uids = members.and_then(|members| members.iter().map(uid).collect());
     Ok(CohortSyncRequest {

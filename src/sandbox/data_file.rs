@@ -4,6 +4,7 @@
 //! of the last save. A process whose own number differs re-reads the state before it answers.
 
 use super::SandboxError;
+use super::json;
 use super::state::{FORMAT_VERSION, SandboxState};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -127,11 +128,11 @@ fn read_state(path: &Path) -> Result<Option<SandboxState>, SandboxError> {
     };
     let unreadable = |error: serde_json::Error| corrupt(error.to_string());
     // The version is read first, because errors about fields of another version would be misleading.
-    let Version { format_version } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    let Version { format_version } = json::from_data_file(&bytes).map_err(unreadable)?;
     if format_version != FORMAT_VERSION {
         return Err(corrupt(format!(
             "it has format version {format_version}, but this segctl supports {FORMAT_VERSION}"
         )));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+    json::from_data_file(&bytes).map(Some).map_err(unreadable)
 }

@@ -12,6 +12,17 @@ pub(super) enum EndpointFamily {
 }
 
 impl EndpointFamily {
+    /// The family of an endpoint that need not exist.
+    pub(super) fn of_path(path: &str) -> Self {
+        if path.starts_with("/v2/") {
+            Self::V2
+        } else if path.starts_with("/v1/") {
+            Self::V1
+        } else {
+            Self::V3
+        }
+    }
+
     pub(super) fn error(self, status: u16, message: &str) -> HttpResponse {
         self.error_with(status, message, Map::new())
     }

@@ -1,10 +1,12 @@
 //! Requests on file segments, which are accepted at once and processed later.
 
+use super::addresses::{is_absolute_uri, is_email_address};
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::list_types::{is_list_type, media_type};
-use super::name_rules;
+use super::{json, name_rules};
 use super::settings::FileRequestContentType;
+use super::object_id::is_object_id;
 use super::state::{FileJob, FileOperation, SandboxContents, SandboxSegment, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,10 +24,11 @@ fn try_create(
 ) -> Result<HttpResponse, HttpResponse> {
     check_content_type(state, request)?;
     let body = parse_body(request, "expiry_time")?;
-    let days = body.get("expiry_time").and_then(Value::as_i64);
+    let days = body.get("expiry_time").and_then(Value::as_u64);
     let Some(days) = days.filter(|days| *days > 0) else {
         return Err(EndpointFamily::V2.error(400, "expiry_time: must be a number of days"));
     };
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
     let name = text_field(&body, "name");
     if state.find_name_holder(name).is_some() {
         return Err(EndpointFamily::V2.error(409, "a segment with this name exists already"));
@@ -63,8 +66,8 @@ pub(super) fn enqueue_change(
         Err(error) => return error,
     };
     let found = match body.get("cs_id") {
-        Some(Value::String(id)) => state.segments.get(id),
-        Some(_) => return EndpointFamily::V2.error(400, "cs_id: must be a string"),
+        Some(Value::String(id)) if is_object_id(id) => state.segments.get(id),
+        Some(_) => return EndpointFamily::V2.error(400, "cs_id: must be an object id"),
         None => state.find_by_current_name(text_field(&body, "name")),
     };
     let is_file = |segment: &&SandboxSegment| matches!(segment.contents, SandboxContents::File { .. });
@@ -118,7 +121,7 @@ fn parse_body(request: &HttpRequest, own: &str) -> Result<Map<String, Value>, Ht
     const REQUIRED: [&str; 4] = ["name", "attribute_name", "attribute_type", "file_url"];
     const OPTIONAL: [&str; 2] = ["callback_url", "emails"];
     let reject = |message: &str| Err(EndpointFamily::V2.error(400, message));
-    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+    let Ok(Value::Object(body)) = json::from_body(&request.body) else {
         return reject("the body must be a JSON object");
     };
     let is_known = |key: &str| key == own || REQUIRED.contains(&key) || OPTIONAL.contains(&key);
@@ -131,15 +134,24 @@ fn parse_body(request: &HttpRequest, own: &str) -> Result<Map<String, Value>, Ht
     if !matches!(text_field(&body, "attribute_type"), "string" | "double") {
         return reject("attribute_type: must be string or double");
     }
-    if body.get("callback_url").is_some_and(|url| !url.is_string()) {
-        return reject("callback_url: must be a string");
+    // `file` is for lists on this machine, which the sandbox reads without a web server.
+    if !is_absolute_uri(text_field(&body, "file_url"), &["http", "https", "file"]) {
+        return reject("file_url: must be an absolute URI");
     }
-    let is_string_list = |value: &Value| {
-        let items = value.as_array();
-        items.is_some_and(|items| items.iter().all(Value::is_string))
+    let is_url = |value: &Value| {
+        let text = value.as_str();
+        text.is_some_and(|text| is_absolute_uri(text, &["http", "https"]))
     };
-    if body.get("emails").is_some_and(|emails| !is_string_list(emails)) {
-        return reject("emails: must be a list of strings");
+    if body.get("callback_url").is_some_and(|url| !is_url(url)) {
+        return reject("callback_url: must be an absolute URI");
+    }
+    let is_email = |value: &Value| value.as_str().is_some_and(is_email_address);
+    let is_email_list = |value: &Value| {
+        let items = value.as_array();
+        items.is_some_and(|items| items.iter().all(is_email))
+    };
+    if body.get("emails").is_some_and(|emails| !is_email_list(emails)) {
+        return reject("emails: must be a list of e-mail addresses");
     }
     Ok(body)
 }

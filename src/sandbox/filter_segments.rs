@@ -1,11 +1,14 @@
 //! Requests on filter segments: list, get, create and update.
 
+use super::addresses::is_email_address;
 use super::definition::{
     DefinitionJson, describe, echo_definition, equality_key, unwrap_single_groups, validate,
 };
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::settings::{ListedKinds, MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
+use super::json;
+use super::object_id::is_object_id;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use super::write_checks;
 use jiff::Timestamp;
@@ -49,7 +52,7 @@ fn shows_kind(listed: ListedKinds, segment: &SandboxSegment) -> bool {
 
 /// `GET /v3/custom-segments/{id}`
 pub(super) fn get(state: &SandboxState, id: &str) -> HttpResponse {
-    if !is_id(id) {
+    if !is_object_id(id) {
         return EndpointFamily::V3.error(400, "the id is not an object id");
     }
     match state.segments.get(id) {
@@ -105,13 +108,13 @@ fn try_update(
     request: &HttpRequest,
 ) -> Result<HttpResponse, HttpResponse> {
     let reject = |status, message: &str| Err(EndpointFamily::V3.error(status, message));
-    if !is_id(id) {
+    if !is_object_id(id) {
         return reject(400, "the id is not an object id");
     }
     let known = ["name", "included_filters", "excluded_filters", "updated_by"];
     let body = parse_body(request, &known)?;
     let mut definition = parse_definition(&body)?;
-    let is_email = |value: &Value| value.as_str().is_some_and(|text| text.contains('@'));
+    let is_email = |value: &Value| value.as_str().is_some_and(is_email_address);
     if body.get("updated_by").is_some_and(|value| !is_email(value)) {
         return reject(400, "updated_by: must be an e-mail address");
     }
@@ -218,14 +221,15 @@ fn format_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-fn is_id(id: &str) -> bool {
-    id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 fn parse_body(request: &HttpRequest, known: &[&str]) -> Result<Map<String, Value>, HttpResponse> {
     let reject = |message: &str| Err(EndpointFamily::V3.error(400, message));
-    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
-        return reject("the body must be a JSON object");
+    if !request.has_json_content_type() {
+        return reject("Content-Type must be application/json");
+    }
+    let body = match json::from_body(&request.body) {
+        Ok(Value::Object(body)) => body,
+        Ok(_) => return reject("the body must be a JSON object"),
+        Err(error) => return reject(&format!("the body must be a JSON object: {error}")),
     };
     match body.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => reject(&format!("{key}: unknown field")),
@@ -237,9 +241,7 @@ fn parse_definition(body: &Map<String, Value>) -> Result<DefinitionJson, HttpRes
     let Some(included) = body.get("included_filters") else {
         return Err(EndpointFamily::V3.error(400, "included_filters: missing"));
     };
-    let excluded = body
-        .get("excluded_filters")
-        .filter(|excluded| !excluded.is_null());
+    let excluded = body.get("excluded_filters");
     match validate(included, excluded) {
         Ok(()) => Ok((included.clone(), excluded.cloned())),
         Err(message) => Err(EndpointFamily::V3.error(400, &message)),

@@ -1,7 +1,7 @@
 //! Converts between hyper's types and the service's, and truncates responses for faults.
 
 use super::http_message::{Delivery, HttpRequest, HttpResponse};
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::{Request, Response};
 use std::convert::Infallible;
@@ -25,27 +25,37 @@ impl error::Error for ConnectionCut {}
 
 pub(super) type ResponseBody = http_body_util::combinators::BoxBody<Bytes, ConnectionCut>;
 
-pub(super) async fn read_request(request: Request<Incoming>) -> Result<HttpRequest, ConnectionCut> {
+pub(super) enum ReceivedRequest {
+    Complete(HttpRequest),
+    /// Its body is longer than the sandbox reads.
+    TooLong {
+        path: String,
+    },
+}
+
+pub(super) async fn read_request(request: Request<Incoming>) -> Result<ReceivedRequest, ConnectionCut> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_LIMIT)
-        .collect()
-        .await
-        .map_err(|_| ConnectionCut)?
-        .to_bytes()
-        .to_vec();
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes().to_vec(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let path = parts.uri.path().to_owned();
+            return Ok(ReceivedRequest::TooLong { path });
+        }
+        Err(_) => return Err(ConnectionCut),
+    };
     let headers = parts
         .headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
     let query = parts.uri.query().unwrap_or_default();
     let url = reqwest::Url::parse(&format!("http://localhost/?{query}")).map_err(|_| ConnectionCut)?;
-    Ok(HttpRequest {
+    Ok(ReceivedRequest::Complete(HttpRequest {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: url.query_pairs().into_owned().collect(),
         headers: headers.collect(),
         body,
-    })
+    }))
 }
 
 pub(super) fn to_http_response(response: &HttpResponse) -> Result<Response<ResponseBody>, ConnectionCut> {

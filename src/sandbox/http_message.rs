@@ -64,6 +64,13 @@ impl HttpRequest {
         self.headers.get(name).map(String::as_str)
     }
 
+    pub(super) fn has_json_content_type(&self) -> bool {
+        let media_type = self
+            .header("content-type")
+            .and_then(|header| header.split(';').next());
+        media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+    }
+
     pub(super) fn path_without_trailing_slash(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }

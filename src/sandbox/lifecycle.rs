@@ -2,6 +2,8 @@
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
+use super::json;
+use super::object_id::is_object_id;
 use super::state::{SandboxContents, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,18 +22,22 @@ pub(super) fn set_archived(
     archive: bool,
 ) -> HttpResponse {
     let error = |status, message: &str| EndpointFamily::V2.error(status, message);
-    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+    if !request.has_json_content_type() {
+        return error(400, "Content-Type must be application/json");
+    }
+    let Ok(Value::Object(body)) = json::from_body(&request.body) else {
         return error(400, "the body must be a JSON object");
     };
     if let Some(key) = body.keys().find(|key| !matches!(key.as_str(), "name" | "cs_id")) {
         return error(400, &format!("{key}: unknown field"));
     }
-    let Some(name) = body.get("name").and_then(Value::as_str) else {
-        return error(400, "name: must be a string");
+    let name = body.get("name").and_then(Value::as_str);
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return error(400, "name: must be a string that is not empty");
     };
     let found = match body.get("cs_id") {
-        Some(Value::String(id)) => state.segments.get(id),
-        Some(_) => return error(400, "cs_id: must be a string"),
+        Some(Value::String(id)) if is_object_id(id) => state.segments.get(id),
+        Some(_) => return error(400, "cs_id: must be an object id"),
         None => state.find_by_current_name(name),
     };
     let Some(mut segment) = found.cloned() else {

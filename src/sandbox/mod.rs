@@ -14,6 +14,7 @@
 //! - `POST process-files`: waits until all files are processed
 //! - `GET distinguished-switches`: the values of [`SandboxOptions::add_compared_switch`] that would have changed a response so far
 
+mod addresses;
 mod cohorts;
 mod credentials;
 mod data_file;
@@ -27,9 +28,11 @@ mod file_transfer;
 mod filter_segments;
 mod http_conversion;
 mod http_message;
+mod json;
 mod lifecycle;
 mod list_types;
 mod name_rules;
+mod object_id;
 mod rate_limit_class;
 mod rate_limits;
 mod route;

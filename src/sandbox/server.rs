@@ -4,7 +4,8 @@
 //! sends a response.
 
 use super::credentials::check_basic_credentials;
-use super::http_conversion::{ConnectionCut, ResponseBody, read_request, to_http_response};
+use super::error_responses::EndpointFamily;
+use super::http_conversion::{ConnectionCut, ReceivedRequest, ResponseBody, read_request, to_http_response};
 use super::http_message::Delivery;
 use super::shared_service::SharedService;
 use super::{SandboxCredentials, SandboxError, SandboxOptions};
@@ -110,7 +111,13 @@ async fn handle_request(
     shared: Arc<SharedService>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, ConnectionCut> {
-    let request = read_request(request).await?;
+    let request = match read_request(request).await? {
+        ReceivedRequest::Complete(request) => request,
+        ReceivedRequest::TooLong { path } => {
+            let response = EndpointFamily::of_path(&path).error(413, "the body is too long");
+            return to_http_response(&response);
+        }
+    };
     let may_control = check_basic_credentials(&shared.credentials, &request).is_ok();
     if request.path == "/_sandbox/process-files" && may_control {
         shared.process_queue().await;

@@ -135,7 +135,7 @@ impl Service {
             return self.answer_control(now, path, request);
         }
         let Some(route) = route_request(request) else {
-            let response = EndpointFamily::V3.error(404, "unknown endpoint");
+            let response = EndpointFamily::of_path(&request.path).error(404, "unknown endpoint");
             return self.log_request(now, request, None, response);
         };
         let family = route.endpoint_family();

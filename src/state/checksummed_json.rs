@@ -1,6 +1,7 @@
 //! The format of files that segctl replaces as a whole: JSON with a version and a checksum.
 
 use super::checksum::checksum;
+use crate::model::json_from_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -48,7 +49,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], supported: u32) -> Resul
     {
         return Err("its checksum does not match its contents".to_owned());
     }
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    json_from_file(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

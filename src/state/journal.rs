@@ -6,6 +6,7 @@
 
 use super::checksum::checksum;
 use super::journal_entry::JournalEntry;
+use crate::model::json_from_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -85,7 +86,7 @@ fn decode_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let line: JournalLine<'_> = serde_json::from_slice(text).ok()?;
     let record = line.record.get();
     let is_intact = line.checksum == checksum(record);
-    is_intact.then(|| serde_json::from_str(record).ok())?
+    is_intact.then(|| json_from_file(record).ok())?
 }
 
 #[cfg(test)]

@@ -315,8 +315,23 @@ fn executions() -> impl Strategy<Value = Execution> {
     ]
 }
 
-/// `units` is false for affinity filters, which only have days.
-fn time_range(units: bool) -> BoxedStrategy<TimeRange> {
+/// `of_event` is false for affinity filters: they count in days, and their dates may have any time.
+fn time_range(of_event: bool) -> BoxedStrategy<TimeRange> {
+    let units = of_event;
+    let first = move || {
+        if of_event {
+            day().prop_map(|day| day.at(0, 0, 0, 0)).boxed()
+        } else {
+            moment_of_day().boxed()
+        }
+    };
+    let last = move || {
+        if of_event {
+            day().prop_map(|day| day.at(23, 59, 59, 999_000_000)).boxed()
+        } else {
+            moment_of_day().boxed()
+        }
+    };
     let unit = move || {
         if units {
             any_keyword::<PeriodUnit>().boxed()
@@ -338,16 +353,16 @@ fn time_range(units: bool) -> BoxedStrategy<TimeRange> {
             farther,
             unit
         }),
-        (day(), day(), optional_unit()).prop_map(|(first, last, unit)| TimeRange::BetweenDates {
+        (first(), last(), optional_unit()).prop_map(|(first, last, unit)| TimeRange::BetweenDates {
             first,
             last,
             unit
         }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
-        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
+        (first(), optional_unit()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
-        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
-        (day(), optional_unit()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
+        (first(), optional_unit()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
+        (first(), optional_unit()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
     ]
     .boxed()
 }
@@ -361,8 +376,7 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
     ];
     let base = prop_oneof![
         Just(BaseTimeRange::PreviousPeriod),
-        (day(), day()).prop_map(|(first, last)| BaseTimeRange::Dates { first, last }),
-        (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| BaseTimeRange::Ago { nearer, farther }),
+        (moment_of_day(), moment_of_day()).prop_map(|(first, last)| BaseTimeRange::Dates { first, last }),
     ];
     let comparison = option::of(
         (any_keyword::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison {
@@ -429,7 +443,7 @@ fn affinity_attribute() -> impl Strategy<Value = AffinityAttribute> {
             values,
             case_sensitive
         }),
-        Just(AffinityTest::TextExists),
+        any::<bool>().prop_map(|case_sensitive| AffinityTest::TextExists { case_sensitive }),
         number().prop_map(AffinityTest::DoubleIs),
         double_test(false).prop_map(AffinityTest::Double),
     ];
@@ -450,8 +464,9 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
         (1_u32..=100).prop_map(Affinity::Top),
         (1_u32..=100).prop_map(Affinity::Bottom),
     ];
+    let execution = prop_oneof![1 => Just(Execution::Never), 4 => executions()];
     (
-        (text(), executions(), mode),
+        (text(), execution, mode),
         (vec(affinity_attribute(), 1..3), any_keyword::<GroupOperator>()),
         (attributes(), time_range(false)),
     )

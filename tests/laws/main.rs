@@ -14,5 +14,6 @@ mod planner;
 mod preservation;
 mod publishing;
 mod round_trip;
+mod sandbox_agreement;
 mod schema;
 mod test_workspace;

@@ -6,7 +6,7 @@ mod mutations;
 use super::generate::definition;
 use super::round_trip::{decode, document};
 use jsonschema::Validator;
-use mutations::{mutated, mutation};
+pub(crate) use mutations::{mutated, mutation};
 use proptest::prelude::*;
 use segctl::config::schema;
 use serde_json::{Value, json};

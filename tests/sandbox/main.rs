@@ -6,6 +6,7 @@ mod client_members;
 mod cohorts;
 mod credentials;
 mod data_file;
+mod documented;
 mod elapsed_time;
 mod error_responses;
 mod faults;

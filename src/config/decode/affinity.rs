@@ -16,17 +16,12 @@ pub(super) fn affinity(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Opt
     fields.describe("a `psychographic_event` filter");
     let action_name = decoder.required(&mut fields, "action_name", Decoder::non_empty_text);
     let executed = decoder.or(&mut fields, "executed", true, Decoder::boolean);
-    if executed == Some(false) {
-        let message = "an affinity filter requires `executed: true`: it is computed from occurrences";
-        decoder.misplaced_field::<()>(&fields, "executed", message);
-    }
-    let execution = execution(decoder, &mut fields, executed.map(|_| true));
+    let execution = execution(decoder, &mut fields, executed);
     let affinity = affinity_type(decoder, &mut fields);
     let preferred = decoder.required(&mut fields, "psychographic_attributes", preferred_attributes);
     let attributes = attributes(decoder, &mut fields);
     let time_range = decoder.required(&mut fields, "primary_time_range", affinity_time_range);
     decoder.finish(&fields);
-    executed.filter(|executed| *executed)?;
     let (preferred_operator, preferred) = preferred?;
     Some(AffinityFilter {
         action_name: action_name?,
@@ -103,10 +98,12 @@ fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> 
         "a text attribute with the operator `{}`",
         operator.as_str()
     ));
-    if operator == AffinityTextOperator::Exists {
-        return Some(AffinityTest::TextExists);
-    }
     let case_sensitive = flag(decoder, fields, "case_sensitive");
+    if operator == AffinityTextOperator::Exists {
+        return Some(AffinityTest::TextExists {
+            case_sensitive: case_sensitive?,
+        });
+    }
     let value = decoder.require(fields, "value")?;
     if operator == AffinityTextOperator::In {
         let values = decoder.non_empty_list(value, Decoder::text);

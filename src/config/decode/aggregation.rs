@@ -4,10 +4,11 @@ use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::attribute::flag;
 use super::codes;
 use super::date::DayBoundary;
-use super::decoder::{COUNT_LIMIT, Decoder, Fields};
+use super::decoder::{Decoder, Fields};
 use crate::model::{
     Aggregation, AggregationTest, AggregationType, BaseTimeRange, DataType, GroupOperator, PeriodComparison,
 };
+use jiff::civil::DateTime;
 
 pub(super) fn aggregation(decoder: &mut Decoder<'_>, node: &Node) -> Option<Aggregation> {
     let mut fields = decoder.fields(node, "an aggregation group")?;
@@ -116,23 +117,28 @@ fn base_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<BaseTimeRan
 }
 
 fn base_time_range_between(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<BaseTimeRange> {
-    let value = decoder.require(fields, "value");
-    let value1 = decoder.require(fields, "value1");
-    let (value, value1) = (value?, value1?);
-    if let Yaml::Scalar(scalar) = &value.value
-        && matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_))
-    {
-        let nearer = decoder.count(value, 0..=COUNT_LIMIT);
-        let farther = decoder.count(value1, 0..=COUNT_LIMIT);
-        return Some(BaseTimeRange::Ago {
-            nearer: nearer?,
-            farther: farther?,
-        });
-    }
-    let first = decoder.day(value, DayBoundary::Start);
-    let last = decoder.day(value1, DayBoundary::End);
+    let first = decoder.required(fields, "value", |decoder, node| {
+        base_moment(decoder, node, DayBoundary::Start)
+    });
+    let last = decoder.required(fields, "value1", |decoder, node| {
+        base_moment(decoder, node, DayBoundary::End)
+    });
     Some(BaseTimeRange::Dates {
         first: first?,
         last: last?,
     })
+}
+
+fn base_moment(decoder: &mut Decoder<'_>, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
+    if let Yaml::Scalar(scalar) = &node.value
+        && matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_))
+    {
+        let message = "a `base_time_range` takes dates, not a number of days";
+        decoder.error::<()>(codes::WRONG_TYPE, &node.span, message, "expected YYYY-MM-DD");
+        decoder.add_help(
+            "write two dates; for the period right before the time range of the filter, use {type: previousPeriod}",
+        );
+        return None;
+    }
+    decoder.moment(node, boundary)
 }

@@ -31,17 +31,29 @@ pub(super) fn attribute(
         decoder.unknown_keyword::<()>(node, "filter type", &ignored);
     }
     let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
-    let category = decoder.optional(&mut fields, "category", Decoder::non_empty_text);
+    let category = category(decoder, &mut fields, context);
     let data_type = decoder.required(&mut fields, "data_type", Decoder::keyword::<DataType>)?;
     fields.describe(format!("a `{}` condition", data_type.as_str()));
     let condition = condition(decoder, &mut fields, data_type, context);
     decoder.finish(&fields);
-    let default_category = (context == Context::InEvent).then(|| "default".to_owned());
     Some(AttributeFilter {
         name: name?,
-        category: category?.or(default_category),
+        category: category?,
         condition: condition?,
     })
+}
+
+fn category(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, context: Context) -> Option<Option<String>> {
+    if context != Context::InEvent {
+        return decoder.optional(fields, "category", Decoder::non_empty_text);
+    }
+    const ONLY: &str = "default";
+    match fields.take("category") {
+        Some(node) if node.scalar_text() != ONLY => {
+            decoder.unknown_keyword(node, "category of an event attribute", &[ONLY])
+        }
+        _ => Some(Some(ONLY.to_owned())),
+    }
 }
 
 pub(super) fn attribute_group(
@@ -201,7 +213,7 @@ fn geopoint(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Condit
     })
 }
 
-/// How many elements must match. Required, except with `negate` and `exists`, where it has no effect.
+/// How many elements must match, by default any. It has no effect with `negate` and `exists`.
 fn array_matching(
     decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
@@ -223,10 +235,7 @@ fn array_matching(
         Some(node) if exists => decoder.keyword::<ArrayMatching>(node).map(|_| None),
         Some(node) => decoder.keyword(node).map(Some),
         None if exists => Some(None),
-        None => {
-            decoder.require(fields, "array_filter_type");
-            None
-        }
+        None => Some(Some(ArrayMatching::AnyOf)),
     }
 }
 

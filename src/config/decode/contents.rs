@@ -119,7 +119,7 @@ pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Opt
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
-    if rest.is_some_and(|rest| rest.starts_with(|first| first != '/')) {
+    if rest.is_some_and(is_host_and_path) {
         return Some(text);
     }
     let message = format!("`{text}` is not a valid URL");
@@ -127,12 +127,38 @@ pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Opt
     decoder.error(codes::OUT_OF_RANGE, &node.span, message, label)
 }
 
+/// A host, then anything that a URI may contain.
+fn is_host_and_path(rest: &str) -> bool {
+    let is_allowed = |c: char| {
+        !c.is_whitespace()
+            && !c.is_control()
+            && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    };
+    let is_encoded = |after: &str| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    !rest.is_empty()
+        && !rest.starts_with(['/', '?', '#', ':', '@'])
+        && rest.chars().all(is_allowed)
+        && rest.split('%').skip(1).all(is_encoded)
+}
+
+fn is_address_part(part: &str) -> bool {
+    const SPECIAL: [char; 12] = ['@', ',', ';', ':', '<', '>', '(', ')', '[', ']', '\\', '"'];
+    !part.is_empty()
+        && !part.contains(SPECIAL)
+        && !part.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 fn email_address(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.text(node)?;
-    let is_valid = text.split_once('@').is_some_and(|(user, host)| {
-        let is_part = |part: &str| !part.is_empty() && !part.contains(['@', ' ']);
-        is_part(user) && is_part(host)
-    });
+    let is_label = |label: &str| {
+        is_address_part(label) && !label.contains('_') && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_valid = text
+        .split_once('@')
+        .is_some_and(|(user, host)| user.split('.').all(is_address_part) && host.split('.').all(is_label));
     if is_valid {
         return Some(text);
     }

@@ -13,7 +13,7 @@ pub(super) enum DayBoundary {
 }
 
 impl DayBoundary {
-    fn time(self) -> Time {
+    pub(super) fn time(self) -> Time {
         match self {
             Self::Start => Time::midnight(),
             Self::End => Time::constant(23, 59, 59, 999_000_000),
@@ -49,6 +49,17 @@ impl Decoder<'_> {
         };
         let format = format!("YYYY-MM-DD or YYYY-MM-DD{}", boundary.suffix());
         day.or_else(|| self.invalid_date(node, &text, &format))
+    }
+
+    /// A date, or a date-time of ISO 8601.
+    pub(super) fn moment(&mut self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
+        let text = self.text(node)?;
+        let moment = if text.contains('T') {
+            iso_date_time(&text)
+        } else {
+            date(&text).map(|date| date.to_datetime(boundary.time()))
+        };
+        moment.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"))
     }
 
     /// Month and day from `MM-DD`; accepts 29 February.
@@ -89,6 +100,19 @@ fn long_form(text: &str) -> Option<DateTime> {
     };
     // The time parser reads a leap second as the second before it.
     if time.len() != 12 || !time.bytes().enumerate().all(shape) || time.get(6..8) == Some("60") {
+        return None;
+    }
+    Some(date(day)?.to_datetime(time.parse().ok()?))
+}
+
+/// The seconds, their fraction and the `Z` are optional.
+fn iso_date_time(text: &str) -> Option<DateTime> {
+    const LONGEST: &str = "00:00:00.000000000";
+    let (day, time) = text.strip_suffix('Z').unwrap_or(text).split_once('T')?;
+    let is_match = |(byte, shape): (u8, u8)| byte == shape || (shape == b'0' && byte.is_ascii_digit());
+    let has_shape = time.bytes().zip(LONGEST.bytes()).all(is_match);
+    // The time parser reads a leap second as the second before it.
+    if !has_shape || !matches!(time.len(), 5 | 8 | 10..=18) || time.get(6..8) == Some("60") {
         return None;
     }
     Some(date(day)?.to_datetime(time.parse().ok()?))

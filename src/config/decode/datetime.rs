@@ -52,7 +52,11 @@ fn comparison(
                 operands.list_operand(|decoder, node| date_value(decoder, node, extract, DayBoundary::Start));
             DateComparison::In(dates?)
         }
-        DatetimeOperator::Today => operands.without_operand(DateComparison::Today)?,
+        DatetimeOperator::Today => {
+            // The API accepts the field here and ignores it.
+            value_type(operands)?;
+            operands.without_operand(DateComparison::Today)?
+        }
         DatetimeOperator::Exists => operands.without_operand(DateComparison::Exists)?,
     })
 }

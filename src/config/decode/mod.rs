@@ -18,4 +18,5 @@ mod operands;
 mod segment;
 mod time_range;
 
+pub(in crate::config) use segment::RESPONSE_FIELDS;
 pub use segment::segment;

@@ -50,6 +50,19 @@ impl Operands<'_, '_, '_> {
         Some(Operand::Dynamic(dynamic_attribute(self.decoder, attribute)?))
     }
 
+    /// A list, or one value without brackets.
+    fn list_or_single_operand<T>(
+        &mut self,
+        mut decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+    ) -> Option<Operand<Vec<T>>> {
+        match self.decoder.require(self.fields, "value")? {
+            node if matches!(node.value, Yaml::Scalar(_)) && !self.dynamic => {
+                decode(self.decoder, node).map(|value| Operand::Fixed(vec![value]))
+            }
+            _ => self.list_operand(decode),
+        }
+    }
+
     /// `value` and `value1` of `between`, which cannot name another attribute.
     pub(super) fn between_operands<T>(
         &mut self,
@@ -137,7 +150,12 @@ pub(super) fn array_string_test(
     let word = operands.operator_text(operator)?;
     operands.describe("array_string", word);
     if let Some(list) = ArrayTextOperator::from_text(word) {
-        return Some(ArrayStringTest::Any(list, operands.list_operand(text)?));
+        // The API's documentation shows both forms, except for `in`.
+        let values = match list {
+            ArrayTextOperator::In => operands.list_operand(text)?,
+            _ => operands.list_or_single_operand(text)?,
+        };
+        return Some(ArrayStringTest::Any(list, values));
     }
     match word {
         "is" => Some(ArrayStringTest::Is(operands.single_operand(text)?)),

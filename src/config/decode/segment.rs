@@ -3,11 +3,15 @@
 use super::super::declaration::Declaration;
 use super::super::source::SourceFile;
 use super::super::yaml::Node;
+use super::codes;
 use super::contents;
 use super::decoder::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::model::{DeclaredSegment, Lifecycle, SegmentId, SegmentName};
 use std::sync::Arc;
+
+/// The fields that MoEngage sets and returns with a segment. Files may contain them; segctl ignores them.
+pub(in crate::config) const RESPONSE_FIELDS: [&str; 4] = ["created_time", "updated_time", "type", "source"];
 
 /// Decodes one document; without errors, the declaration is `Some`.
 #[must_use]
@@ -24,6 +28,9 @@ pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>
 
 fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = decoder.fields(node, "a segment")?;
+    if fields.has("data") && !fields.has("name") {
+        return whole_response(decoder, node);
+    }
     let kind = contents::kind(decoder, &mut fields);
     let name_node = decoder.require(&mut fields, "name");
     let name = name_node.and_then(|node| decoder.text(node));
@@ -32,6 +39,9 @@ fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Op
     decoder.optional(&mut fields, "owner", Decoder::text);
     let labels = fields.take("labels");
     labels.and_then(|node| decoder.list(node, Decoder::text));
+    for name in RESPONSE_FIELDS {
+        fields.take(name);
+    }
     let lifecycle = decoder.or(&mut fields, "lifecycle", Lifecycle::Active, Decoder::keyword);
     let id = decoder.optional(&mut fields, "id", Decoder::non_empty_text);
     let protect = decoder.or(&mut fields, "protect", false, Decoder::boolean);
@@ -51,6 +61,14 @@ fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Op
         reference_origins: decoder.take_reference_origins(),
     };
     Some((segment, workspaces?))
+}
+
+fn whole_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
+    let message = "this is a whole response of the API, not a segment";
+    let label = "expected the fields of a segment";
+    decoder.error::<()>(codes::UNKNOWN_FIELD, &node.span, message, label);
+    decoder.add_help("move the fields below `data` to the top, and remove `data`, `response_id` and `type`");
+    None
 }
 
 fn text_list(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<String>> {

@@ -5,25 +5,35 @@ use super::codes;
 use super::date::DayBoundary;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use crate::model::{PeriodUnit, TimeRange, TimeRangeType, ValueType};
+use jiff::civil::DateTime;
 
 struct TimeRangeKeys {
     first: &'static str,
     second: &'static str,
     /// Without a unit, counts are days.
     has_unit: bool,
+    /// Dates are whole days.
+    has_days: bool,
 }
 
-const VALUE_KEYS: TimeRangeKeys = keys("value", "value1", true);
-const DAY_KEYS: TimeRangeKeys = keys("days", "days1", false);
-const DATE_KEYS: TimeRangeKeys = keys("from", "to", false);
-
-const fn keys(first: &'static str, second: &'static str, has_unit: bool) -> TimeRangeKeys {
-    TimeRangeKeys {
-        first,
-        second,
-        has_unit,
-    }
-}
+const VALUE_KEYS: TimeRangeKeys = TimeRangeKeys {
+    first: "value",
+    second: "value1",
+    has_unit: true,
+    has_days: true,
+};
+const DAY_KEYS: TimeRangeKeys = TimeRangeKeys {
+    first: "days",
+    second: "days1",
+    has_unit: false,
+    has_days: true,
+};
+const DATE_KEYS: TimeRangeKeys = TimeRangeKeys {
+    first: "from",
+    second: "to",
+    has_unit: false,
+    has_days: false,
+};
 
 pub(super) fn event_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
     let fields = decoder.fields(node, "a time range")?;
@@ -97,13 +107,16 @@ fn relative_time_range(
             decoder.count(node, 0..=COUNT_LIMIT)
         })
     });
-    let unit = if keys.has_unit {
-        decoder.required(fields, "period_unit", Decoder::keyword)
-    } else {
+    let unit = match kind {
+        TimeRangeType::InTheLast | TimeRangeType::On if keys.has_unit => {
+            decoder.required(fields, "period_unit", Decoder::keyword)
+        }
+        // Without a unit, the API counts days.
+        _ if keys.has_unit => decoder.or(fields, "period_unit", PeriodUnit::Days, Decoder::keyword),
         // Some payloads set the unit here too.
-        decoder.or(fields, "period_unit", PeriodUnit::Days, |decoder, node| {
+        _ => decoder.or(fields, "period_unit", PeriodUnit::Days, |decoder, node| {
             decoder.keyword_among(node, &[PeriodUnit::Days])
-        })
+        }),
     };
     let (count, unit) = (count?, unit?);
     Some(match (kind, second) {
@@ -124,10 +137,10 @@ fn absolute_time_range(
     (kind, first): (TimeRangeType, &Node),
     keys: &TimeRangeKeys,
 ) -> Option<TimeRange> {
-    let date = decoder.day(first, DayBoundary::Start);
+    let date = range_end(decoder, first, DayBoundary::Start, keys);
     let last = (kind == TimeRangeType::Between).then(|| {
         decoder.required(fields, keys.second, |decoder, node| {
-            decoder.day(node, DayBoundary::End)
+            range_end(decoder, node, DayBoundary::End, keys)
         })
     });
     // Some payloads set a unit here; it has no effect, and segctl preserves it.
@@ -150,4 +163,18 @@ fn absolute_time_range(
         (TimeRangeType::Before, _) => TimeRange::BeforeDate { date, unit },
         _ => TimeRange::AfterDate { date, unit },
     })
+}
+
+fn range_end(
+    decoder: &mut Decoder<'_>,
+    node: &Node,
+    boundary: DayBoundary,
+    keys: &TimeRangeKeys,
+) -> Option<DateTime> {
+    if keys.has_days {
+        let day = decoder.day(node, boundary);
+        day.map(|day| day.to_datetime(boundary.time()))
+    } else {
+        decoder.moment(node, boundary)
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn filter_shorthand(remote: &Value, form: &Value) -> OrderedValue {
 fn condition(remote: &Value, form: &JsonFields, of_event: bool) -> OrderedValue {
     let mut fields = form.clone();
     let category = remote.get("category").and_then(Value::as_str);
-    if let Some(category) = category.filter(|category| !(of_event && *category == "default")) {
+    if let Some(category) = category.filter(|_| !of_event) {
         fields.insert("category".to_owned(), category.into());
     }
     remove_if_false(&mut fields, "negate");

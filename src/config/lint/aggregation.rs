@@ -141,7 +141,9 @@ fn long_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
             farther,
             unit,
         } => (i64::from(*farther) - i64::from(*nearer) + 1, *unit),
-        TimeRange::BetweenDates { first, last, .. } => (days_between(*first, *last), PeriodUnit::Days),
+        TimeRange::BetweenDates { first, last, .. } => {
+            (days_between(first.date(), last.date()), PeriodUnit::Days)
+        }
         _ => return,
     };
     let (limit, unit) = match unit {

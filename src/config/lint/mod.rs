@@ -91,6 +91,8 @@ pub const RULES: &[Rule] = &[
     notes::UNCHECKED_RAW_FILTER,
     notes::AMBIGUOUS_AT_MOST,
     notes::BEYOND_RETENTION,
+    notes::IGNORED_PERIOD_UNIT,
+    notes::RESPONSE_FIELD,
 ];
 
 #[must_use]
@@ -122,10 +124,11 @@ impl Rule {
     }
 }
 
-/// Notes are hidden by default, except that a raw filter is not checked at all.
+/// Notes are hidden by default, except those on parts of a file that segctl does not check or does not use.
 #[must_use]
 pub fn is_shown_by_default(found: &Diagnostic) -> bool {
-    found.severity != Severity::Note || found.code == notes::UNCHECKED_RAW_FILTER.code
+    let shown_notes = [notes::UNCHECKED_RAW_FILTER.code, notes::RESPONSE_FIELD.code];
+    found.severity != Severity::Note || shown_notes.contains(&found.code)
 }
 
 #[cfg(test)]

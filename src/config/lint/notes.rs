@@ -1,12 +1,14 @@
 //! Notes on definitions that are valid but may not do what the author expects.
 
+use super::super::declaration::Declaration;
 use super::super::declaration::PathElement::Field;
+use super::super::decode::RESPONSE_FIELDS;
 use super::aggregation::days_between;
 use super::parts::{DefinitionParts, Located};
 use super::time_ranges::time_range_of;
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Execution, Filter, PeriodUnit, TimeRange};
+use crate::model::{Execution, Filter, Keyword, PeriodUnit, TimeRange};
 
 /// Days that MoEngage keeps events unless the contract sets another value.
 const DEFAULT_RETENTION_DAYS: i64 = 60;
@@ -44,6 +46,23 @@ pub(super) const BEYOND_RETENTION: Rule = Rule {
     check: RuleCheck::Filter(beyond_retention),
 };
 
+pub(super) const IGNORED_PERIOD_UNIT: Rule = Rule {
+    code: "SEG096",
+    name: "period-unit-ignored",
+    explanation: "The API documents `period_unit` for `inTheLast` and `on` only. It counts a relative `between` or \
+                  `before` in days, so another unit may have no effect. Write the number of days.",
+    check: RuleCheck::Filter(ignored_period_unit),
+};
+
+pub(super) const RESPONSE_FIELD: Rule = Rule {
+    code: "SEG097",
+    name: "response-field-ignored",
+    explanation: "MoEngage sets `created_time`, `updated_time`, `type` and `source`, and returns them with a \
+                  segment. segctl accepts them in a file, so that a response can be pasted, and ignores them. The \
+                  kind of a segment is `kind`.",
+    check: RuleCheck::Segment(response_field),
+};
+
 fn missing_category(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     let lacks = |filter: &&Located<'_, Filter>| matches!(filter.part, Filter::Attribute(filter) if filter.category.is_none());
     let mut lacking = parts.filters.iter().filter(lacks);
@@ -67,6 +86,35 @@ fn unchecked_raw_filter(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic
         let location = filter.location_of(&[]);
         let note = Diagnostic::note(UNCHECKED_RAW_FILTER.code, message, location, "raw filter");
         found.push(note.with_help("use it only for what segctl does not support yet"));
+    }
+}
+
+fn ignored_period_unit(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    let (kind, unit) = match time_range_of(filter.part) {
+        Some(TimeRange::BetweenAgo { unit, .. }) => ("between", *unit),
+        Some(TimeRange::BeforeAgo { unit, .. }) => ("before", *unit),
+        _ => return,
+    };
+    if unit != PeriodUnit::Days {
+        let message = format!("MoEngage may count `{kind}` in days, not in {}", unit.as_str());
+        let location = filter.location_of(&[Field("primary_time_range"), Field("period_unit")]);
+        found.push(
+            Diagnostic::warning(IGNORED_PERIOD_UNIT.code, message, location, "may have no effect")
+                .with_note("the API documents `period_unit` for `inTheLast` and `on` only")
+                .with_help("write the number of days, without `period_unit`"),
+        );
+    }
+}
+
+fn response_field(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let present = RESPONSE_FIELDS.iter().filter(|name| declaration.has_field(name));
+    let names: Vec<String> = present.clone().map(|name| format!("`{name}`")).collect();
+    if let Some(first) = present.clone().next() {
+        let are = if names.len() == 1 { "is" } else { "are" };
+        let message = format!("{} {are} ignored: MoEngage sets the value", names.join(", "));
+        let location = declaration.location_of(&[Field(first)]);
+        let note = Diagnostic::note(RESPONSE_FIELD.code, message, location, "ignored");
+        found.push(note.with_help("remove these fields of the response"));
     }
 }
 
@@ -108,7 +156,7 @@ fn days_covered(time_range: &TimeRange) -> Option<i64> {
     let (count, unit) = match time_range {
         TimeRange::InTheLast { count, unit } | TimeRange::OnAgo { count, unit } => (*count, *unit),
         TimeRange::BetweenAgo { farther, unit, .. } => (*farther, *unit),
-        TimeRange::BetweenDates { first, last, .. } => return Some(days_between(*first, *last)),
+        TimeRange::BetweenDates { first, last, .. } => return Some(days_between(first.date(), last.date())),
         TimeRange::OnDate { .. }
         | TimeRange::BeforeAgo { .. }
         | TimeRange::BeforeDate { .. }

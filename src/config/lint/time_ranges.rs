@@ -5,6 +5,7 @@ use super::parts::Located;
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{BaseTimeRange, Filter, TimeRange};
+use jiff::civil::DateTime;
 use std::cmp::Ordering;
 
 const BASE_TIME_RANGE: [PathElement; 4] = [
@@ -33,7 +34,7 @@ pub(super) fn time_range_of(filter: &Filter) -> Option<&TimeRange> {
 fn empty_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
     let error = time_range_of(filter.part).and_then(|time_range| match time_range {
         TimeRange::BetweenAgo { nearer, farther, .. } => count_order_error(*nearer, *farther),
-        TimeRange::BetweenDates { first, last, .. } if last < first => Some(date_order_error(first, last)),
+        TimeRange::BetweenDates { first, last, .. } => date_order_error(first, last),
         _ => None,
     });
     report_order_error(error, filter, &[Field("primary_time_range")], found);
@@ -43,9 +44,8 @@ fn empty_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
     let aggregation = event.aggregation.as_ref();
     let comparison = aggregation.and_then(|aggregation| aggregation.comparison.as_ref());
     let error = comparison.and_then(|comparison| match &comparison.base_time_range {
-        BaseTimeRange::Ago { nearer, farther } => count_order_error(*nearer, *farther),
-        BaseTimeRange::Dates { first, last } if last < first => Some(date_order_error(first, last)),
-        BaseTimeRange::PreviousPeriod | BaseTimeRange::Dates { .. } => None,
+        BaseTimeRange::Dates { first, last } => date_order_error(first, last),
+        BaseTimeRange::PreviousPeriod => None,
     });
     report_order_error(error, filter, &BASE_TIME_RANGE, found);
 }
@@ -61,9 +61,24 @@ fn count_order_error(nearer: u32, farther: u32) -> Option<MessageAndHelp> {
     }
 }
 
-fn date_order_error(first: &jiff::civil::Date, last: &jiff::civil::Date) -> MessageAndHelp {
-    let message = format!("the time range from {first} to {last} ends before it starts");
-    (message, "swap the two values: the earlier date comes first")
+fn date_order_error(first: &DateTime, last: &DateTime) -> Option<MessageAndHelp> {
+    let (first_day, last_day) = (first.date(), last.date());
+    let (message, help) = match last.cmp(first) {
+        Ordering::Greater => return None,
+        Ordering::Equal => (
+            format!("the time range from {first} to {last} is empty"),
+            "write a later end",
+        ),
+        Ordering::Less if last_day < first_day => (
+            format!("the time range from {first_day} to {last_day} ends before it starts"),
+            "swap the two values: the earlier date comes first",
+        ),
+        Ordering::Less => (
+            format!("the time range from {first} to {last} ends before it starts"),
+            "swap the two values: the earlier time comes first",
+        ),
+    };
+    Some((message, help))
 }
 
 fn report_order_error(

@@ -7,7 +7,7 @@ use super::builders::{
 use super::date::compared_value;
 use crate::model::{
     ArrayMatching, ArrayTextOperator, DataType, DatetimeOperator, ExtractType, GroupOperator, Keyword,
-    TextListOperator, TextOperator,
+    TextListOperator, TextOperator, ValueType,
 };
 use serde_json::{Value, json};
 
@@ -51,15 +51,18 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
     );
     let mut fields = ObjectSchema::default()
         .with_required("name", non_empty_text())
-        .with_required("data_type", keyword_enum::<DataType>())
-        .with_optional("category", non_empty_text());
+        .with_required("data_type", keyword_enum::<DataType>());
     fields = match position {
-        AttributeSchemaKind::User => fields.with_required("filter_type", constant("user_attributes")),
-        AttributeSchemaKind::Inner => fields,
-        AttributeSchemaKind::Event => fields.with_optional(
-            "filter_type",
-            json!({"enum": ["user_attributes", "event_attributes"]}),
-        ),
+        AttributeSchemaKind::User => fields
+            .with_optional("category", non_empty_text())
+            .with_required("filter_type", constant("user_attributes")),
+        AttributeSchemaKind::Inner => fields.with_optional("category", non_empty_text()),
+        AttributeSchemaKind::Event => fields
+            .with_optional("category", constant("default"))
+            .with_optional(
+                "filter_type",
+                json!({"enum": ["user_attributes", "event_attributes"]}),
+            ),
     };
     let Value::Object(fields) = fields.allowing_other_fields() else {
         return schema;
@@ -155,24 +158,16 @@ fn case_sensitive() -> Value {
     schema_ref("caseSensitive")
 }
 
-/// A negated condition has no `array_filter_type`, and for `exists` it is optional.
+/// A negated condition has no `array_filter_type`.
 fn array_matching(base: &ObjectSchema, of: impl Fn(ObjectSchema) -> Value) -> Value {
-    let text = "Whether any or all elements of the list must match.";
+    let text = "Whether any or all elements of the list must match; default: `any_of`.";
     let matching = described(keyword_enum::<ArrayMatching>(), text);
-    let exists = base
-        .clone()
-        .with_optional("negate", constant_bool(false))
-        .with_optional("array_filter_type", matching.clone());
     any_of([
         of(base.clone().with_required("negate", constant_bool(true))),
         of(base
             .clone()
             .with_optional("negate", constant_bool(false))
-            .with_required("array_filter_type", matching)),
-        exists
-            .with_required("operator", constant("exists"))
-            .with_optional("is_dynamic_value", constant_bool(false))
-            .allowing_other_fields(),
+            .with_optional("array_filter_type", matching)),
     ])
 }
 
@@ -241,6 +236,12 @@ impl OperatorSchemas {
         )
     }
 
+    /// A list, or one value without brackets.
+    fn with_values(&self, operator: &str, value: &Value) -> Value {
+        let one = self.with_literal(operator).with_required("value", value.clone());
+        any_of([one.allowing_other_fields(), self.with_value_list(operator, value)])
+    }
+
     fn with_two_values(&self, operator: &str, value: &Value) -> Value {
         self.with_literal(operator)
             .with_required("value", value.clone())
@@ -269,10 +270,13 @@ fn string(operators: &OperatorSchemas) -> Value {
 }
 
 fn array_string(operators: &OperatorSchemas) -> Value {
-    let list = |operator| (operator, operators.with_value_list(operator, &text()));
+    let of = |operator: &ArrayTextOperator| match operator {
+        ArrayTextOperator::In => operators.with_value_list(operator.as_str(), &text()),
+        _ => operators.with_values(operator.as_str(), &text()),
+    };
     let lists = ArrayTextOperator::ALL
         .iter()
-        .map(|operator| list(operator.as_str()));
+        .map(|operator| (operator.as_str(), of(operator)));
     let is = ("is", operators.with_one_value("is", &text()));
     let exists = ("exists", operators.without_value("exists"));
     discriminated_by("operator", lists.chain([is, exists]))
@@ -332,7 +336,11 @@ fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extrac
         DatetimeOperator::InTheLast => day_count(operators, keyword, "relative_past"),
         DatetimeOperator::InTheNext => day_count(operators, keyword, "relative_future"),
         DatetimeOperator::In => typed("absolute").with_value_list(keyword, &compared_value(extract)),
-        DatetimeOperator::Today | DatetimeOperator::Exists => operators.without_value(keyword),
+        DatetimeOperator::Today => operators
+            .with_literal(keyword)
+            .with_optional("value_type", keyword_enum::<ValueType>())
+            .allowing_other_fields(),
+        DatetimeOperator::Exists => operators.without_value(keyword),
     }
 }
 

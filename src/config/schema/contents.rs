@@ -61,9 +61,15 @@ fn local_file(format: &str) -> Value {
 }
 
 pub(super) fn http_url() -> Value {
-    json!({"type": "string", "pattern": "^https?://[^/]"})
+    let allowed = |more: &str| format!(r#"(?:[^\s\x00-\x1F\x7F"<>\\^`{{|}}%{more}]|%[0-9A-Fa-f]{{2}})"#);
+    let pattern = format!("^https?://{}{}*$", allowed("/?#:@"), allowed(""));
+    json!({"type": "string", "pattern": pattern})
 }
 
 fn email_address() -> Value {
-    json!({"type": "string", "pattern": "^[^@ ]+@[^@ ]+$"})
+    let word = r#"[^\s\x00-\x1F\x7F@.,;:<>()\[\]\\"]+"#;
+    let end = r#"[^\s\x00-\x1F\x7F@.,;:<>()\[\]\\"_-]"#;
+    let middle = r#"[^\s\x00-\x1F\x7F@.,;:<>()\[\]\\"_]"#;
+    let label = format!("{end}(?:{middle}*{end})?");
+    json!({"type": "string", "pattern": format!(r"^{word}(?:\.{word})*@{label}(?:\.{label})*$")})
 }

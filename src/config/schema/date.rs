@@ -12,7 +12,10 @@ const TIMESTAMP: &str = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d
 const MONTH_DAY: &str =
     r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$";
 
-pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
+/// A day that exists, also 29 February of leap years only: editors do not check `format`.
+const DAY: &str = r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))|(?:\d{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)";
+
+pub(super) fn schema_defs() -> [(&'static str, Value); 4] {
     let moment = any_of([
         date(),
         json!({"type": "string", "format": "date-time", "pattern": TIMESTAMP}),
@@ -30,6 +33,13 @@ pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
             ),
         ),
         (
+            "isoMoment",
+            described(
+                json!({"type": "string", "pattern": format!(r"^{DAY}(?:T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{{1,9}})?)?Z?)?$")}),
+                "A date, or a time such as 2026-01-31T10:30:00Z.",
+            ),
+        ),
+        (
             "lastMoment",
             described(
                 day_boundary(r"T23:59:59\.999Z$"),
@@ -41,6 +51,10 @@ pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
 
 pub(super) fn first_moment() -> Value {
     schema_ref("firstMoment")
+}
+
+pub(super) fn iso_moment() -> Value {
+    schema_ref("isoMoment")
 }
 
 pub(super) fn last_moment() -> Value {
@@ -74,7 +88,6 @@ pub(super) fn event_time_range() -> Value {
             .with_required("type", time_range_type(kind))
             .with_required("value", count(minimum))
             .with_optional("value_type", constant("relative_past"))
-            .with_required("period_unit", unit.clone())
     };
     let absolute = |kind| {
         ObjectSchema::default()
@@ -84,10 +97,19 @@ pub(super) fn event_time_range() -> Value {
             .with_optional("period_unit", unit.clone())
     };
     let mut forms = vec![
-        relative("inTheLast", 1).closed(),
-        relative("on", 0).closed(),
-        relative("before", 0).closed(),
-        relative("between", 0).with_required("value1", count(0)).closed(),
+        relative("inTheLast", 1)
+            .with_required("period_unit", unit.clone())
+            .closed(),
+        relative("on", 0)
+            .with_required("period_unit", unit.clone())
+            .closed(),
+        relative("before", 0)
+            .with_optional("period_unit", unit.clone())
+            .closed(),
+        relative("between", 0)
+            .with_required("value1", count(0))
+            .with_optional("period_unit", unit.clone())
+            .closed(),
         absolute("on").closed(),
         absolute("before").closed(),
         absolute("after").closed(),
@@ -115,7 +137,7 @@ pub(super) fn affinity_time_range() -> Value {
     let absolute = |kind| {
         ObjectSchema::default()
             .with_required("type", time_range_type(kind))
-            .with_required("from", first_moment())
+            .with_required("from", iso_moment())
             .with_optional("value_type", constant("absolute"))
             .with_optional("period_unit", constant("days"))
     };
@@ -124,7 +146,7 @@ pub(super) fn affinity_time_range() -> Value {
         absolute("on").closed(),
         absolute("before").closed(),
         absolute("after").closed(),
-        absolute("between").with_required("to", last_moment()).closed(),
+        absolute("between").with_required("to", iso_moment()).closed(),
     ]);
     any_of(forms)
 }

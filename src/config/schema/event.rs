@@ -3,11 +3,24 @@
 use super::attribute::AttributeSchemaKind;
 use super::builders::{
     ObjectSchema, any_of, boolean, constant, count, described, discriminated_by, integer_between,
-    keyword_enum, list, non_empty_list, non_empty_text, number, schema_ref, text,
+    keyword_enum, list, non_empty_list, non_empty_text, number, schema_ref, text, with_hover_text,
 };
-use super::date::{affinity_time_range, event_time_range, first_moment, last_moment, time_range_type};
+use super::date::{affinity_time_range, event_time_range, iso_moment, time_range_type};
 use crate::model::{AffinityTextOperator, AffinityType, AggregationType, Comparator, GroupOperator, Keyword};
 use serde_json::{Value, json};
+
+/// Parts that several filters share.
+pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
+    let time_range = described(affinity_time_range(), "When: a number of days, or dates.");
+    [
+        ("execution", with_hover_text("execution", execution())),
+        (
+            "preferredAttributes",
+            with_hover_text("psychographic_attributes", preferred_attributes()),
+        ),
+        ("affinityTimeRange", time_range),
+    ]
+}
 
 pub(super) fn event() -> Value {
     let time_range = described(event_time_range(), "When MoEngage received the event.");
@@ -23,7 +36,7 @@ pub(super) fn event() -> Value {
     any_of([
         base.clone()
             .with_required("executed", executed)
-            .with_optional("execution", execution())
+            .with_optional("execution", schema_ref("execution"))
             .closed(),
         base.with_required("executed", never)
             .with_optional("execution", exactly_zero_times())
@@ -113,21 +126,17 @@ fn base_time_range() -> Value {
         ObjectSchema::default()
             .with_required("type", time_range_type("previousPeriod"))
             .closed(),
-        between(count(0), count(0)).closed(),
-        between(first_moment(), last_moment()).closed(),
+        between(iso_moment(), iso_moment()).closed(),
     ])
 }
 
 pub(super) fn affinity() -> Value {
-    let time_range = described(affinity_time_range(), "When: a number of days, or dates.");
     let base = ObjectSchema::default()
         .with_required("filter_type", constant("psychographic_event"))
         .with_required("action_name", non_empty_text())
-        .with_optional("executed", json!({"const": true}))
-        .with_optional("execution", execution())
-        .with_required("psychographic_attributes", preferred_attributes())
+        .with_required("psychographic_attributes", schema_ref("preferredAttributes"))
         .with_optional("attributes", attributes())
-        .with_required("primary_time_range", time_range);
+        .with_required("primary_time_range", schema_ref("affinityTimeRange"));
     let of = |kind: AffinityType| {
         let base = base
             .clone()
@@ -138,7 +147,14 @@ pub(super) fn affinity() -> Value {
             AffinityType::Minimum => base.with_required("percent_of_times", percent),
             AffinityType::Top | AffinityType::Bottom => base.with_required("percent_of_users", percent),
         };
-        (kind.as_str(), mode.closed())
+        let executed = mode
+            .clone()
+            .with_optional("executed", json!({"const": true}))
+            .with_optional("execution", schema_ref("execution"));
+        let never = mode
+            .with_required("executed", json!({"const": false}))
+            .with_optional("execution", exactly_zero_times());
+        (kind.as_str(), any_of([executed.closed(), never.closed()]))
     };
     discriminated_by("operator_type", AffinityType::ALL.iter().map(|kind| of(*kind)))
 }
@@ -166,7 +182,7 @@ fn text_attribute() -> Value {
     let of = |operator: AffinityTextOperator| {
         let base = preferred_base("string").with_required("operator", constant(operator.as_str()));
         let schema = match operator {
-            AffinityTextOperator::Exists => base,
+            AffinityTextOperator::Exists => base.with_optional("case_sensitive", boolean()),
             AffinityTextOperator::In => base
                 .with_required("value", non_empty_list(&text()))
                 .with_optional("case_sensitive", boolean()),

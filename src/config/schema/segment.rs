@@ -1,5 +1,6 @@
 //! The schema of one YAML document of a segment file.
 
+use super::super::decode::RESPONSE_FIELDS;
 use super::attribute::{self, AttributeSchemaKind};
 use super::builders::{
     ObjectSchema, any_of, boolean, constant, described, discriminated_by, keyword_enum, list, non_empty_text,
@@ -7,7 +8,7 @@ use super::builders::{
 };
 use super::contents;
 use super::date;
-use super::event::{affinity, event};
+use super::event::{self, affinity, event};
 use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 
@@ -46,7 +47,12 @@ fn common_fields() -> ObjectSchema {
     let name = "Unique in the workspace; a name can never be reused.";
     let id = "Id of the existing segment; without it, segctl matches by state and by name.";
     let workspaces = "Workspaces that have the segment; default: all.";
-    ObjectSchema::default()
+    let response_fields = RESPONSE_FIELDS
+        .iter()
+        .fold(ObjectSchema::default(), |fields, name| {
+            fields.with_optional(name, described(json!({}), "Set by MoEngage; ignored."))
+        });
+    response_fields
         .with_required("name", described(text(), name))
         .with_optional("id", described(non_empty_text(), id))
         .with_optional("protect", boolean())
@@ -62,6 +68,7 @@ fn schema_defs() -> Map<String, Value> {
     let mut parts: Map<String, Value> = attribute::schema_defs()
         .into_iter()
         .chain(date::schema_defs())
+        .chain(event::schema_defs())
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect();
     let condition = |kind: AttributeSchemaKind| (kind.def_name(), attribute::condition(kind));

@@ -4,10 +4,10 @@ use super::JsonObject;
 use super::attribute::{attribute_group, put_between_operands, put_double_test};
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, Keyword, TimeRange,
-    TimeRangeType, ValueType,
+    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, Keyword, PeriodUnit,
+    TimeRange, TimeRangeType, ValueType,
 };
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use serde_json::Value;
 
 pub(super) fn event(filter: &EventFilter) -> Value {
@@ -57,10 +57,11 @@ fn put_execution(fields: &mut JsonObject, execution: Execution) {
 
 fn event_time_range(range: &TimeRange) -> Value {
     let unit = match range {
-        TimeRange::InTheLast { unit, .. }
-        | TimeRange::OnAgo { unit, .. }
-        | TimeRange::BeforeAgo { unit, .. }
-        | TimeRange::BetweenAgo { unit, .. } => Some(*unit),
+        TimeRange::InTheLast { unit, .. } | TimeRange::OnAgo { unit, .. } => Some(*unit),
+        // The API documents these in days, without a unit.
+        TimeRange::BeforeAgo { unit, .. } | TimeRange::BetweenAgo { unit, .. } => {
+            Some(*unit).filter(|unit| *unit != PeriodUnit::Days)
+        }
         TimeRange::BetweenDates { unit, .. }
         | TimeRange::OnDate { unit, .. }
         | TimeRange::BeforeDate { unit, .. }
@@ -83,11 +84,11 @@ fn time_range(range: &TimeRange, counts: [&str; 2], dates: [&str; 2]) -> JsonObj
         | TimeRange::BeforeAgo { count, .. } => ((*count).into(), None),
         TimeRange::BetweenAgo { nearer, farther, .. } => ((*nearer).into(), Some((*farther).into())),
         TimeRange::BetweenDates { first, last, .. } => {
-            (start_of_day(*first).into(), Some(end_of_day(*last).into()))
+            (date_time(*first).into(), Some(date_time(*last).into()))
         }
         TimeRange::OnDate { date, .. }
         | TimeRange::BeforeDate { date, .. }
-        | TimeRange::AfterDate { date, .. } => (start_of_day(*date).into(), None),
+        | TimeRange::AfterDate { date, .. } => (date_time(*date).into(), None),
     };
     let (value_type, keys) = if value.is_number() {
         (ValueType::RelativePast, counts)
@@ -112,12 +113,15 @@ fn time_range_type(range: &TimeRange) -> TimeRangeType {
     }
 }
 
-fn start_of_day(date: Date) -> String {
-    format!("{date}T00:00:00.000Z")
-}
-
-fn end_of_day(date: Date) -> String {
-    format!("{date}T23:59:59.999Z")
+/// With milliseconds, as the API prints it, or with all digits of a finer time.
+fn date_time(moment: DateTime) -> String {
+    let is_finer = moment.subsec_nanosecond() % 1_000_000 != 0;
+    let format = if is_finer {
+        "%Y-%m-%dT%H:%M:%S%.fZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%.3fZ"
+    };
+    moment.strftime(format).to_string()
 }
 
 fn put_affinity(fields: &mut JsonObject, affinity: Affinity) {
@@ -163,9 +167,10 @@ fn affinity_attribute(attribute: &AffinityAttribute) -> Value {
             fields.put("value", values.as_slice());
             fields.put("case_sensitive", *case_sensitive);
         }
-        AffinityTest::TextExists => {
+        AffinityTest::TextExists { case_sensitive } => {
             fields.put("data_type", "string");
             fields.put_keyword("operator", AffinityTextOperator::Exists);
+            fields.put("case_sensitive", *case_sensitive);
         }
         AffinityTest::DoubleIs(number) => {
             fields.put("data_type", "double");
@@ -214,13 +219,8 @@ fn base_time_range(base: &BaseTimeRange) -> Value {
         BaseTimeRange::PreviousPeriod => fields.put("type", "previousPeriod"),
         BaseTimeRange::Dates { first, last } => {
             fields.put("type", "between");
-            fields.put("value", start_of_day(*first));
-            fields.put("value1", end_of_day(*last));
-        }
-        BaseTimeRange::Ago { nearer, farther } => {
-            fields.put("type", "between");
-            fields.put("value", *nearer);
-            fields.put("value1", *farther);
+            fields.put("value", date_time(*first));
+            fields.put("value1", date_time(*last));
         }
     }
     fields.into_value()

@@ -7,7 +7,7 @@ use super::freshness::FreshnessDocument;
 use super::members::MembersDocument;
 use super::origin::OriginDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{SegmentId, SegmentName, json_from_file};
 use crate::plan::estimate::{Estimate, MaxDurationExceeded};
 use crate::plan::step::{
     Action, Drift, Excluded, LifecycleDrift, MatchReason, Plan, SegmentRef, Step, TemporaryChange,
@@ -218,7 +218,7 @@ impl PlanDocument {
     }
 
     pub fn from_json(text: &str) -> Result<Self, DocumentError> {
-        let value: Value = serde_json::from_str(text).map_err(DocumentError::Malformed)?;
+        let value: Value = json_from_file(text).map_err(DocumentError::Malformed)?;
         if let Some(version) = value.get("format_version").and_then(Value::as_str) {
             check_version(version)?;
         }

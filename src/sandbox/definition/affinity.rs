@@ -10,6 +10,7 @@ const AFFINITY_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["days", "days1"],
     absolute: ["from", "to"],
     units: &["days"],
+    whole_days: false,
 };
 
 pub(super) fn check_affinity(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
@@ -24,13 +25,7 @@ pub(super) fn check_affinity(object: &ObjectReader<'_>, depth: usize) -> Result<
         "primary_time_range",
     ];
     object.text("action_name")?;
-    if object
-        .get("executed")
-        .is_some_and(|executed| *executed != Value::Bool(true))
-    {
-        return Err(object.field_error("executed", "must be true"));
-    }
-    execution_type(object, true)?;
+    execution_type(object, object.bool_or("executed", true)?)?;
     let percent = match object.keyword("operator_type", &["predominant", "minimum", "top", "bottom"])? {
         "predominant" => None,
         "minimum" => Some("percent_of_times"),
@@ -50,7 +45,9 @@ pub(super) fn check_affinity(object: &ObjectReader<'_>, depth: usize) -> Result<
     group.check_each("filters", |value, path| {
         check_affinity_attribute(&ObjectReader::new(value, path)?)
     })?;
-    check_event_attributes(object, depth)?;
+    if object.get("attributes").is_some() {
+        check_event_attributes(object, depth)?;
+    }
     check_time_range(&object.child("primary_time_range")?, &AFFINITY_FIELDS)
 }
 
@@ -66,7 +63,7 @@ fn check_affinity_attribute(object: &ObjectReader<'_>) -> Result<(), String> {
     object.optional_bool("case_sensitive")?;
     let kind = object.keyword("data_type", &["string", "double"])?;
     match (kind, object.text("operator")?) {
-        (_, "exists") => only(&[]),
+        (_, "exists") => only(&["case_sensitive"]),
         ("string", "in") => {
             only(&["value", "case_sensitive"])?;
             object.check_list("value", "strings", Value::is_string)

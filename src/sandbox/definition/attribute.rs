@@ -5,18 +5,19 @@ use super::object_reader::ObjectReader;
 use super::{DEPTH_LIMIT, dates};
 use serde_json::Value;
 
-/// Only conditions on user attributes may be compared with another attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttributeOwner {
+    /// A filter of its own.
     User,
+    /// An object attribute of the user. Its conditions have no filter type.
+    UserObject,
+    /// Its conditions cannot be compared with another attribute, and their category is `default`. Other tools send a
+    /// filter type with them, which has no effect.
     Event,
 }
 
-/// The attributes of an event: a group of conditions, whose filter types are ignored.
+/// The attributes of an event: a group of conditions.
 pub(super) fn check_event_attributes(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
-    if object.get("attributes").is_none() {
-        return Ok(());
-    }
     let group = object.child("attributes")?;
     group.allow_only(&["filter_operator", "filters"])?;
     check_children(&group, AttributeOwner::Event, depth)
@@ -38,11 +39,15 @@ pub(super) fn check_condition(
     depth: usize,
 ) -> Result<(), String> {
     object.text("name")?;
-    object.optional_text("category")?;
+    check_role(object, owner)?;
     object.optional_bool("negate")?;
     let kind = object.text("data_type")?;
     match kind {
         "object" | "array_object" => {
+            let inner = match owner {
+                AttributeOwner::User | AttributeOwner::UserObject => AttributeOwner::UserObject,
+                AttributeOwner::Event => AttributeOwner::Event,
+            };
             object.allow_only(&[
                 "filter_type",
                 "name",
@@ -51,7 +56,7 @@ pub(super) fn check_condition(
                 "filter_operator",
                 "filters",
             ])?;
-            return check_children(object, owner, depth);
+            return check_children(object, inner, depth);
         }
         "geopoint" => return check_geopoint(object),
         "string" | "double" | "bool" | "datetime" | "array_string" | "array_double" => {}
@@ -69,6 +74,27 @@ pub(super) fn check_condition(
             check_double(object, dynamic, &["array_filter_type"])
         }
     }
+}
+
+/// The fields that depend on where the condition is: `filter_type` and `category`.
+fn check_role(object: &ObjectReader<'_>, owner: AttributeOwner) -> Result<(), String> {
+    object.optional_text("category")?;
+    match owner {
+        AttributeOwner::User => {}
+        AttributeOwner::UserObject if object.get("filter_type").is_some() => {
+            return Err(object.field_error("filter_type", "not allowed inside an object"));
+        }
+        AttributeOwner::UserObject => {}
+        AttributeOwner::Event => {
+            if object.get("filter_type").is_some() {
+                object.keyword("filter_type", &["user_attributes", "event_attributes"])?;
+            }
+            if object.get("category").is_some() {
+                object.keyword("category", &["default"])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_dynamic(object: &ObjectReader<'_>, owner: AttributeOwner, kind: &str) -> Result<bool, String> {
@@ -110,7 +136,7 @@ fn check_string(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String> 
     allow_condition_fields(object, &["case_sensitive", "value"])?;
     match operator {
         _ if dynamic && (lists.contains(&operator) || matches!(operator, "contains" | "is")) => {
-            check_template(object)
+            check_template(object, "value")
         }
         _ if lists.contains(&operator) => object.check_list("value", "strings", Value::is_string),
         "contains" | "is" => check_scalar(object, "a string", Value::is_string),
@@ -142,7 +168,7 @@ fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&str]) -> Resu
             object.check_range()
         }
         "in" | "lessThan" | "greaterThan" if dynamic => {
-            with(&["value"]).and_then(|()| check_template(object))
+            with(&["value"]).and_then(|()| check_template(object, "value"))
         }
         "in" => with(&["value"]).and_then(|()| object.check_list("value", "numbers", Value::is_number)),
         "lessThan" | "greaterThan" => {
@@ -155,7 +181,9 @@ fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&str]) -> Resu
 fn check_boolean(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String> {
     match object.text("operator")? {
         "exists" => allow_condition_fields(object, &[]),
-        "is" if dynamic => allow_condition_fields(object, &["value"]).and_then(|()| check_template(object)),
+        "is" if dynamic => {
+            allow_condition_fields(object, &["value"]).and_then(|()| check_template(object, "value"))
+        }
         "is" => allow_condition_fields(object, &["value"])
             .and_then(|()| check_scalar(object, "a boolean", Value::is_boolean)),
         _ => Err(object.field_error("operator", "unknown operator for a boolean")),
@@ -189,7 +217,11 @@ fn check_array_string(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), St
         operator => {
             allow_condition_fields(object, &["case_sensitive", "array_filter_type", "value"])?;
             match operator {
-                "in" | "contains" | "startsWith" | "endsWith" | "is" if dynamic => check_template(object),
+                "in" | "contains" | "startsWith" | "endsWith" | "is" if dynamic => {
+                    check_template(object, "value")
+                }
+                // The documentation shows both one string and a list.
+                "contains" | "startsWith" | "endsWith" if object.require("value")?.is_string() => Ok(()),
                 "in" | "contains" | "startsWith" | "endsWith" => {
                     object.check_list("value", "strings", Value::is_string)
                 }
@@ -200,14 +232,12 @@ fn check_array_string(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), St
     }
 }
 
-/// Required unless the condition is negated or its operator is `exists`; not allowed with `negate`.
+/// Optional, and not allowed with `negate`.
 fn check_array_filter_type(object: &ObjectReader<'_>) -> Result<(), String> {
-    let exists = object.text("operator")? == "exists";
     match (object.optional_bool("negate")?, object.get("array_filter_type")) {
         (true, Some(_)) => Err(object.field_error("array_filter_type", "not allowed with negate")),
-        (true, None) => Ok(()),
-        (false, None) if exists => Ok(()),
-        (false, _) => object
+        (_, None) => Ok(()),
+        (false, Some(_)) => object
             .keyword("array_filter_type", &["any_of", "all_of"])
             .map(|_| ()),
     }

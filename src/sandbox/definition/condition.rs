@@ -19,8 +19,8 @@ pub(super) fn allow_condition_fields(object: &ObjectReader<'_>, more: &[&str]) -
 }
 
 /// `{{MoeUserAttribute['other']}}`, alone or as the only item of a list.
-pub(super) fn check_template(object: &ObjectReader<'_>) -> Result<(), String> {
-    let value = match object.require("value")? {
+pub(super) fn check_template(object: &ObjectReader<'_>, key: &str) -> Result<(), String> {
+    let value = match object.require(key)? {
         Value::Array(items) if items.len() == 1 => items.first(),
         other => Some(other),
     };
@@ -30,6 +30,6 @@ pub(super) fn check_template(object: &ObjectReader<'_>) -> Result<(), String> {
         .and_then(|text| text.strip_suffix("']}}"));
     match name {
         Some(name) if !name.is_empty() && !name.contains('\'') => Ok(()),
-        _ => Err(object.field_error("value", "must be {{MoeUserAttribute['name']}}")),
+        _ => Err(object.field_error(key, "must be {{MoeUserAttribute['name']}}")),
     }
 }

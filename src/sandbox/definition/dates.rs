@@ -2,6 +2,8 @@
 
 use super::condition::{allow_condition_fields, check_template};
 use super::object_reader::ObjectReader;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// Whether `text` is a timestamp in the only form that the API accepts.
@@ -36,12 +38,16 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
         return Err(object.field_error("operator", "not allowed with date_month_of_the_year"));
     }
     match operator {
-        "exists" | "today" => allow_condition_fields(object, &["extract_type"]),
+        "exists" => allow_condition_fields(object, &["extract_type"]),
+        "today" => {
+            allow_condition_fields(object, &["extract_type", "value_type"])?;
+            value_type(object, dynamic).map(|_| ())
+        }
         "on" | "before" | "after" | "is" => {
             allow_condition_fields(object, &["extract_type", "value_type", "value"])?;
             let value_type = value_type(object, dynamic)?;
             if dynamic {
-                check_template(object)
+                check_template(object, "value")
             } else {
                 check_value(object, "value", value_type, extract)
             }
@@ -57,7 +63,7 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
                 object.keyword("value_type", &[required])?;
             }
             if dynamic {
-                check_template(object)
+                check_template(object, "value")
             } else {
                 object.count("value", 1).map(|_| ())
             }
@@ -69,7 +75,7 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
                 return Err(object.field_error("value_type", "must be absolute"));
             }
             if dynamic {
-                return check_template(object);
+                return check_template(object, "value");
             }
             object.check_list("value", "dates", |value| is_date_part(value, extract))
         }
@@ -79,10 +85,10 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
 
 fn check_between(object: &ObjectReader<'_>, extract: &str, dynamic: bool) -> Result<(), String> {
     allow_condition_fields(object, &["extract_type", "value_type", "value", "value1"])?;
+    let value_type = value_type(object, dynamic)?;
     if dynamic {
-        return Err(object.field_error("is_dynamic_value", "not allowed with between"));
+        return check_template(object, "value").and_then(|()| check_template(object, "value1"));
     }
-    let value_type = value_type(object, false)?;
     check_value(object, "value", value_type, extract)?;
     check_value(object, "value1", value_type, extract)?;
     if value_type != "absolute" {
@@ -141,55 +147,47 @@ pub(super) struct TimeRangeFields {
     pub(super) absolute: [&'static str; 2],
     /// The units of relative time ranges. A single unit is the default.
     pub(super) units: &'static [&'static str],
+    /// Absolute time ranges start and end with a day.
+    pub(super) whole_days: bool,
 }
 
 pub(super) fn check_time_range(object: &ObjectReader<'_>, form: &TimeRangeFields) -> Result<(), String> {
     let kind = object.keyword("type", &["inTheLast", "between", "on", "before", "after"])?;
-    let is_absolute = kind != "inTheLast" && object.get(form.absolute[0]).is_some_and(Value::is_string);
-    let implied = if is_absolute { "absolute" } else { "relative_past" };
-    let value_type = match object.get("value_type") {
-        None => implied,
-        Some(_) => object.keyword("value_type", &["absolute", "relative_past"])?,
-    };
-    let [first, second] = if value_type == "absolute" {
-        form.absolute
-    } else {
-        form.relative
-    };
+    let is_absolute = object.keyword("value_type", &["absolute", "relative_past"])? == "absolute";
+    let [first, second] = if is_absolute { form.absolute } else { form.relative };
     let mut known = vec!["type", "value_type", "period_unit", first];
     if kind == "between" {
         known.push(second);
     }
     object.allow_only(&known)?;
-    match (kind, value_type) {
-        ("inTheLast", "absolute") | ("after", "relative_past") => {
-            return Err(object.field_error("value_type", "not allowed with this type"));
-        }
-        _ => {}
+    if (kind == "inTheLast" && is_absolute) || (kind == "after" && !is_absolute) {
+        return Err(object.field_error("value_type", "not allowed with this type"));
     }
-    let units = if value_type == "absolute" {
-        &PERIOD_UNITS
-    } else {
-        form.units
-    };
-    if object.get("period_unit").is_some() || (value_type != "absolute" && units.len() > 1) {
-        object.keyword("period_unit", units)?;
+    // Other relative time ranges count in days when they have no unit.
+    let needs_unit = !is_absolute && matches!(kind, "inTheLast" | "on") && form.units.len() > 1;
+    if needs_unit || object.get("period_unit").is_some() {
+        object.keyword(
+            "period_unit",
+            if is_absolute { &PERIOD_UNITS } else { form.units },
+        )?;
     }
-    if value_type == "absolute" {
-        return check_absolute_range(object, kind, [first, second]);
+    match (is_absolute, form.whole_days) {
+        (true, true) => check_days(object, kind, [first, second]),
+        (true, false) => check_moments(object, kind, [first, second]),
+        (false, _) => check_counts(object, kind, [first, second]),
     }
-    let nearer = object.count(first, u64::from(kind == "inTheLast"))?;
-    if kind == "between" {
-        return object.check_order([first, second], [nearer, object.count(second, 0)?]);
-    }
-    Ok(())
 }
 
-fn check_absolute_range(
-    object: &ObjectReader<'_>,
-    kind: &str,
-    [first, second]: [&str; 2],
-) -> Result<(), String> {
+fn check_counts(object: &ObjectReader<'_>, kind: &str, [first, second]: [&str; 2]) -> Result<(), String> {
+    let nearer = object.count(first, u64::from(kind == "inTheLast"))?;
+    if kind == "between" {
+        object.check_order([first, second], [nearer, object.count(second, 0)?])
+    } else {
+        Ok(())
+    }
+}
+
+fn check_days(object: &ObjectReader<'_>, kind: &str, [first, second]: [&str; 2]) -> Result<(), String> {
     let day = |key: &str, suffix: &str| {
         let text = object.text(key)?;
         if is_api_timestamp(text) && text.ends_with(suffix) {
@@ -204,4 +202,33 @@ fn check_absolute_range(
     } else {
         Ok(())
     }
+}
+
+/// One moment, or two for `between`, in any form of ISO 8601 that has a date and a time.
+pub(super) fn check_moments(
+    object: &ObjectReader<'_>,
+    kind: &str,
+    [first, second]: [&str; 2],
+) -> Result<(), String> {
+    let moment = |key: &str| {
+        let moment = iso_moment(object.text(key)?);
+        moment.ok_or_else(|| object.field_error(key, "must be an ISO 8601 date-time"))
+    };
+    let from = moment(first)?;
+    if kind == "between" {
+        object.check_order([first, second], [from, moment(second)?])
+    } else {
+        Ok(())
+    }
+}
+
+/// Without an offset, the moment counts as UTC: only moments of one time range are compared.
+fn iso_moment(text: &str) -> Option<Timestamp> {
+    let is_extended_form =
+        text.get(4..5) == Some("-") && text.get(10..11) == Some("T") && !text.contains('[');
+    if !is_extended_form || text.get(13..14) != Some(":") {
+        return None;
+    }
+    let in_utc = || TimeZone::UTC.to_timestamp(text.parse().ok()?).ok();
+    text.parse().ok().or_else(in_utc)
 }

@@ -137,7 +137,13 @@ fn drop_event_defaults(fields: &mut Map<String, Value>) {
 
 fn to_dashboard_days(fields: &mut Map<String, Value>) {
     let is_relative = fields.get("value").is_some_and(Value::is_u64);
-    if fields.get("period_unit") != Some(&json!("days")) || !is_relative {
+    let in_days = match fields.get("period_unit") {
+        Some(unit) => *unit == json!("days"),
+        None => fields
+            .get("type")
+            .is_some_and(|kind| kind == "between" || kind == "before"),
+    };
+    if !in_days || !is_relative {
         return;
     }
     fields.remove("period_unit");

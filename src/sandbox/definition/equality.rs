@@ -58,6 +58,7 @@ fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
             canonicalize_time_range(&mut fields);
             canonicalize_execution(&mut fields);
             canonicalize_value_type(&mut fields);
+            canonicalize_array_value(&mut fields);
             let children = take_child_filters(&mut fields, order_sensitive);
             for (key, value) in &mut fields {
                 *value = match (key.as_str(), &*value) {
@@ -111,6 +112,7 @@ fn is_default_field(key: &str, value: &Value) -> bool {
         (_, Value::Null) | ("category" | "dynamic_attribute_type", _) => true,
         ("negate" | "case_sensitive" | "is_dynamic_value", Value::Bool(false)) => true,
         ("extract_type", Value::String(text)) => text == "default_option_date",
+        ("array_filter_type", Value::String(text)) => text == "any_of",
         ("attributes" | "aggregation_attributes", group) => filters_of(group).is_empty(),
         _ => false,
     }
@@ -139,9 +141,10 @@ fn canonicalize_time_range(fields: &mut Map<String, Value>) {
 }
 
 fn canonicalize_execution(fields: &mut Map<String, Value>) {
-    let Some(executed) = fields.get("executed").cloned() else {
+    if !fields.contains_key("action_name") {
         return;
-    };
+    }
+    let executed = fields.get("executed").cloned().unwrap_or(json!(true));
     let is_default = match (executed.as_bool(), fields.get("execution")) {
         (Some(false), _) => true,
         (Some(true), Some(execution)) => *execution == json!({"type": "atleast", "count": 1}),
@@ -155,6 +158,19 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
     }
 }
 
+/// One text and a list of it are the same.
+fn canonicalize_array_value(fields: &mut Map<String, Value>) {
+    let is_text_list = fields.get("data_type").is_some_and(|kind| kind == "array_string");
+    let operator = fields.get("operator").and_then(Value::as_str);
+    if is_text_list
+        && matches!(operator, Some("contains" | "startsWith" | "endsWith"))
+        && let Some(value) = fields.get_mut("value")
+        && value.is_string()
+    {
+        *value = json!([value]);
+    }
+}
+
 fn canonicalize_value_type(fields: &mut Map<String, Value>) {
     let is_dynamic = fields.contains_key("is_dynamic_value");
     let Some(operator) = fields.get("operator").and_then(Value::as_str) else {
@@ -165,10 +181,11 @@ fn canonicalize_value_type(fields: &mut Map<String, Value>) {
         "inTheNext" if !is_dynamic => "relative_future",
         _ => "absolute",
     };
+    let is_today = operator == "today";
     if operator == "exists" {
         fields.remove("array_filter_type");
     }
-    if fields.get("value_type").and_then(Value::as_str) == Some(default) {
+    if is_today || fields.get("value_type").and_then(Value::as_str) == Some(default) {
         fields.remove("value_type");
     }
     if is_dynamic

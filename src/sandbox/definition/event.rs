@@ -1,7 +1,7 @@
 //! Event filters and aggregations.
 
 use super::attribute::check_event_attributes;
-use super::dates::{PERIOD_UNITS, TimeRangeFields, check_time_range, is_api_timestamp};
+use super::dates::{PERIOD_UNITS, TimeRangeFields, check_moments, check_time_range};
 use super::object_reader::ObjectReader;
 use serde_json::Value;
 
@@ -9,12 +9,14 @@ const API_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["value", "value1"],
     absolute: ["value", "value1"],
     units: &PERIOD_UNITS,
+    whole_days: true,
 };
 /// The form that the API returns for segments created in the dashboard.
 const DASHBOARD_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["days", "days1"],
     absolute: ["value", "value1"],
     units: &["days"],
+    whole_days: true,
 };
 
 pub(super) fn check_event(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
@@ -42,11 +44,8 @@ pub(super) fn check_event(object: &ObjectReader<'_>, depth: usize) -> Result<(),
     check_aggregations(object, executed, kind)
 }
 
-/// Checks how often the event was executed, and returns the type, or the default type.
+/// Checks how often the event was executed, and returns the type.
 pub(super) fn execution_type<'a>(object: &ObjectReader<'a>, executed: bool) -> Result<&'a str, String> {
-    if object.get("execution").is_none() {
-        return Ok(if executed { "atleast" } else { "exactly" });
-    }
     let execution = object.child("execution")?;
     let kind = execution.keyword("type", &["atleast", "exactly", "atmost", "firstTime", "lastTime"])?;
     if !executed {
@@ -82,7 +81,7 @@ fn check_aggregations(object: &ObjectReader<'_>, executed: bool, execution: &str
     }
     let group = object.child("aggregation_attributes")?;
     group.allow_only(&["filter_operator", "filters"])?;
-    group.keyword("filter_operator", &["and"])?;
+    group.keyword("filter_operator", &["and", "or"])?;
     let Some(Value::Array(filters)) = group.get("filters") else {
         return Err(group.field_error("filters", "must be a list"));
     };
@@ -147,14 +146,5 @@ fn check_base_time_range(object: &ObjectReader<'_>) -> Result<(), String> {
         return object.allow_only(&["type"]);
     }
     object.allow_only(&["type", "value", "value1"])?;
-    match (object.require("value")?, object.require("value1")?) {
-        (Value::String(first), Value::String(last)) if is_api_timestamp(first) && is_api_timestamp(last) => {
-            object.check_order(["value", "value1"], [first, last])
-        }
-        (Value::Number(_), Value::Number(_)) => object.check_order(
-            ["value", "value1"],
-            [object.count("value", 0)?, object.count("value1", 0)?],
-        ),
-        _ => Err(object.field_error("value", "must be two dates or two counts of days")),
-    }
+    check_moments(object, "between", ["value", "value1"])
 }

@@ -22,18 +22,20 @@ pub(super) use equality::equality_key;
 pub(super) use references::{DefinitionJson, expanded_length, has_nested_group, referenced_ids};
 pub(super) use single_groups::unwrap_single_groups;
 
+use super::object_id::is_object_id;
 use attribute::AttributeOwner;
 use object_reader::ObjectReader;
 use serde_json::Value;
 
-/// The maximum depth of nested groups. MoEngage documents no limit; real definitions stay far below this one.
-const DEPTH_LIMIT: usize = 64;
+/// The maximum depth of groups and objects inside each other. MoEngage documents no limit; with this one every check
+/// can recurse.
+const DEPTH_LIMIT: usize = 100;
 
 /// Rejects what the API's documentation does not allow. The message starts with the path of the first error.
 pub(super) fn validate(included: &Value, excluded: Option<&Value>) -> Result<(), String> {
     check_group(included, "included_filters", 0)?;
     match excluded {
-        Some(Value::Null) | None => Ok(()),
+        None => Ok(()),
         Some(excluded) => check_group(excluded, "excluded_filters", 0),
     }
 }
@@ -70,8 +72,7 @@ fn check_filter(value: &Value, path: &str, depth: usize) -> Result<(), String> {
 fn check_reference(object: &ObjectReader<'_>) -> Result<(), String> {
     object.allow_only(&["filter_type", "id", "name"])?;
     let id = object.text("id")?;
-    let is_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_id && id != "moe_all_users" {
+    if !is_object_id(id) && id != "moe_all_users" {
         return Err(object.field_error("id", "not an object id"));
     }
     match object.get("name") {

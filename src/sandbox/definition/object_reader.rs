@@ -63,8 +63,12 @@ impl<'a> ObjectReader<'a> {
 
     /// A boolean, by default false.
     pub(super) fn optional_bool(&self, key: &str) -> Result<bool, String> {
+        self.bool_or(key, false)
+    }
+
+    pub(super) fn bool_or(&self, key: &str, default: bool) -> Result<bool, String> {
         match self.get(key) {
-            None => Ok(false),
+            None => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),
             Some(_) => Err(self.field_error(key, "must be a boolean")),
         }

@@ -5,6 +5,7 @@ use super::Service;
 use crate::sandbox::faults::Fault;
 use crate::sandbox::filter_segments::{rename, segment_response};
 use crate::sandbox::http_message::{HttpRequest, HttpResponse};
+use crate::sandbox::json;
 use crate::sandbox::state::{SandboxContents, SandboxSegment, SandboxState};
 use crate::sandbox::write_checks;
 use jiff::Timestamp;
@@ -75,7 +76,7 @@ pub(super) fn handle(
 }
 
 fn parse_body<T: for<'de> Deserialize<'de>>(request: &HttpRequest) -> Result<T, String> {
-    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
+    json::from_body(&request.body).map_err(|error| error.to_string())
 }
 
 fn mark_as_run(state: &mut SandboxState, now: Timestamp, id: &str) -> Result<Value, String> {

@@ -18,7 +18,15 @@ const MAX_COUNT: i64 = 1_000_000_000;
 
 #[test]
 fn schema_and_decoder_agree_on_boundary_cases() {
-    let cases = [windows(), dates(), conditions(), documents(), members()];
+    let cases = [
+        windows(),
+        events(),
+        affinities(),
+        dates(),
+        conditions(),
+        documents(),
+        members(),
+    ];
     for (valid, document) in cases.into_iter().flatten() {
         require_validity(&document, valid);
     }
@@ -114,6 +122,11 @@ fn members() -> BoundaryCases {
         (true, "http://a.example"),
         (false, "https://"),
         (false, "https:///a"),
+        (false, "https://:80/a"),
+        (false, "https://a.example/b c"),
+        (false, "https://a.example/%zz"),
+        (true, "https://a.example/%20?b=[c]"),
+        (true, "http://[::1]:8080/a"),
         (false, "ftp://a.example"),
         (false, "a.example"),
         (false, " https://a.example"),
@@ -127,6 +140,12 @@ fn members() -> BoundaryCases {
         (false, "a@"),
         (false, "a@b@c"),
         (false, "a b@c"),
+        (false, "a..b@c"),
+        (false, "a@b..c"),
+        (false, "a@-b"),
+        (false, "a@b."),
+        (false, "A <a@b>"),
+        (true, "first.last+tag@mail-1.example.com"),
         (false, ""),
     ] {
         cases.push((valid, file("notify", json!([text]))));
@@ -143,13 +162,48 @@ fn windows() -> BoundaryCases {
         |value: Value, value1: Value| with_base(json!({"type": "between", "value": value, "value1": value1}));
     let days = |unit: &str| json!({"days": 1, "days1": 2, "period_unit": unit});
     vec![
-        (true, base(json!(7.0), json!(14))),
-        (true, base(json!(7), json!(14.0))),
+        (false, base(json!(7), json!(14))),
         (true, base(json!("2026-01-01"), json!("2026-01-31"))),
-        (false, base(json!(7.5), json!(14))),
+        (
+            true,
+            base(json!("2026-01-01T10:30:00Z"), json!("2026-01-01T10:45")),
+        ),
+        (false, base(json!("2026-01-01"), json!(14))),
         (false, base(json!(7), json!("2026-01-31"))),
         (false, with_base(json!({"type": "previousPeriod", "value": 7}))),
         (true, of("on", json!({"value": 0.0, "period_unit": "weeks"}))),
+        (true, of("between", json!({"value": 3, "value1": 9}))),
+        (
+            true,
+            of(
+                "between",
+                json!({"value": 3, "value1": 9, "value_type": "relative_past"}),
+            ),
+        ),
+        (
+            true,
+            of(
+                "before",
+                json!({"value": 3, "value_type": "relative_past", "period_unit": "days"}),
+            ),
+        ),
+        (
+            true,
+            of("before", json!({"value": 3, "value_type": "relative_past"})),
+        ),
+        (false, of("inTheLast", json!({"value": 3}))),
+        (
+            false,
+            of("on", json!({"value": 0, "value_type": "relative_past"})),
+        ),
+        (
+            false,
+            of(
+                "between",
+                json!({"value": 3, "value1": 9, "period_unit": "years"}),
+            ),
+        ),
+        (false, of("on", json!({"value": "2026-01-05T10:30:00.000Z"}))),
         (true, of("between", days("days"))),
         (false, of("between", days("weeks"))),
         (false, of("after", json!({"days": 1}))),
@@ -158,6 +212,68 @@ fn windows() -> BoundaryCases {
         (true, of("on", json!({"value": "2028-02-29"}))),
         (false, of("on", json!({"value": "2026-02-29T00:00:00.000Z"}))),
     ]
+}
+
+fn events() -> BoundaryCases {
+    let attribute = |category: &str| {
+        let filter =
+            json!({"name": "price", "data_type": "double", "operator": "exists", "category": category});
+        with_event(
+            "attributes",
+            json!({"filter_operator": "or", "filters": [filter]}),
+        )
+    };
+    vec![
+        (true, attribute("default")),
+        (false, attribute("Tracked")),
+        (false, attribute("")),
+    ]
+}
+
+fn affinities() -> BoundaryCases {
+    let dates = |from: &str| with_affinity("primary_time_range", json!({"type": "after", "from": from}));
+    let attribute = |fields: Value| {
+        let mut filter = json!({"name": "brand", "data_type": "string", "operator": "exists"});
+        for (key, value) in fields.as_object().unwrap() {
+            filter[key] = value.clone();
+        }
+        with_affinity(
+            "psychographic_attributes",
+            json!({"filter_operator": "and", "filters": [filter]}),
+        )
+    };
+    let mut cases = vec![
+        (true, attribute(json!({"case_sensitive": false}))),
+        (true, attribute(json!({"case_sensitive": true}))),
+        (false, attribute(json!({"case_sensitive": "no"}))),
+        (false, attribute(json!({"value": "A"}))),
+        (true, with_affinity("executed", json!(false))),
+        (true, with_affinity("executed", json!(true))),
+        (false, with_affinity("executed", json!("no"))),
+        (false, with_affinity("project_name", json!("moe_portfolio"))),
+    ];
+    for (valid, from) in [
+        (true, "2026-01-05"),
+        (true, "2026-01-05T10:30"),
+        (true, "2026-01-05T10:30:00Z"),
+        (true, "2026-01-05T10:30:00.5Z"),
+        (true, "2028-02-29T23:59:59.123456789"),
+        (true, "2000-02-29"),
+        (false, "2026-02-29T10:30:00Z"),
+        (false, "2100-02-29"),
+        (false, "2026-04-31"),
+        (false, "2026-01-05T24:00:00Z"),
+        (false, "2026-01-05T10:60:00Z"),
+        (false, "2026-01-05T10:30:60Z"),
+        (false, "2026-01-05T10:30:00."),
+        (false, "2026-01-05T10Z"),
+        (false, "2026-01-05Z"),
+        (false, "2026-01-05 10:30:00"),
+        (false, "2026-01-05T10:30:00+05:30"),
+    ] {
+        cases.push((valid, dates(from)));
+    }
+    cases
 }
 
 fn dates() -> BoundaryCases {
@@ -197,7 +313,33 @@ fn conditions() -> BoundaryCases {
         ),
         (true, of("string", of_other)),
         (false, of("string", typed)),
-        (false, of("array_string", json!({"operator": "is", "value": "x"}))),
+        (true, of("array_string", json!({"operator": "is", "value": "x"}))),
+        (
+            true,
+            of("array_string", json!({"operator": "contains", "value": "x"})),
+        ),
+        (
+            true,
+            of("array_string", json!({"operator": "endsWith", "value": ["x"]})),
+        ),
+        (false, of("array_string", json!({"operator": "in", "value": "x"}))),
+        (
+            false,
+            of("array_string", json!({"operator": "contains", "value": 7})),
+        ),
+        (
+            false,
+            of("array_string", json!({"operator": "contains", "value": []})),
+        ),
+        (true, of("array_double", json!({"operator": "in", "value": [1]}))),
+        (
+            true,
+            of(
+                "datetime",
+                json!({"operator": "today", "value_type": "relative_past"}),
+            ),
+        ),
+        (false, of("datetime", json!({"operator": "today", "value": 0}))),
         (false, of("array_string", exists)),
         (false, of("geopoint", point)),
         (false, of("object", object)),
@@ -209,10 +351,26 @@ fn documents() -> BoundaryCases {
         let everyone = json!({"filter_operator": "and", "filters": []});
         json!({"kind": kind, "name": "A", "included_filters": everyone})
     };
+    let mut pasted = of_kind("filter");
+    for (key, value) in [
+        ("id", json!("5e6c00000000000000000001")),
+        ("created_time", json!("2026-01-05T10:30:00")),
+        ("updated_time", Value::Null),
+        ("type", json!("ELASTIC_SEARCH")),
+        ("source", json!("API")),
+        ("description", json!("Users where city is Pune")),
+    ] {
+        pasted[key] = value;
+    }
     let raw_and_more = json!({"raw": {"filter_type": "new"}, "filter_type": "actions"});
     let no_id = json!({"filter_type": "custom_segments", "id": "", "name": "A"});
     vec![
         (true, of_kind("filter")),
+        (true, pasted.clone()),
+        (
+            false,
+            json!({"response_id": "r", "type": "custom_segment", "data": pasted}),
+        ),
         (false, of_kind("file")),
         (false, of_kind("cohort")),
         (false, json!([])),
@@ -226,12 +384,6 @@ fn count_ranges() -> Vec<RangeCase> {
         range(1, 100, |n| with_percent("minimum", "percent_of_times", n)),
         range(1, 100, |n| with_percent("top", "percent_of_users", n)),
         range(1, 100, |n| with_percent("bottom", "percent_of_users", n)),
-        range(0, MAX_COUNT, |n| {
-            with_base(json!({"type": "between", "value": n, "value1": 1}))
-        }),
-        range(0, MAX_COUNT, |n| {
-            with_base(json!({"type": "between", "value": 1, "value1": n}))
-        }),
     ];
     for kind in ["atleast", "exactly", "atmost"] {
         ranges.push(range(1, MAX_COUNT, move |n| with_execution(kind, n)));
@@ -306,12 +458,25 @@ fn with_base(base: Value) -> Value {
 }
 
 fn with_percent(kind: &str, field: &str, percent: i64) -> Value {
+    let mut filter = affinity();
+    filter["operator_type"] = json!(kind);
+    filter[field] = json!(percent);
+    with_filter(&filter)
+}
+
+fn with_affinity(key: &str, value: Value) -> Value {
+    let mut filter = affinity();
+    filter[key] = value;
+    with_filter(&filter)
+}
+
+fn affinity() -> Value {
     let attribute = json!({"name": "a", "data_type": "string", "operator": "exists"});
-    with_filter(&json!({
-        "filter_type": "psychographic_event", "action_name": "a", "operator_type": kind, field: percent,
+    json!({
+        "filter_type": "psychographic_event", "action_name": "a", "operator_type": "predominant",
         "psychographic_attributes": {"filter_operator": "and", "filters": [attribute]},
         "primary_time_range": {"type": "inTheLast", "days": 3},
-    }))
+    })
 }
 
 fn with_date_condition(operator: &str, mut fields: Value) -> Value {

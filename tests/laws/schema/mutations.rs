@@ -87,7 +87,7 @@ const KEYWORDS: [&str; 40] = [
 ];
 
 #[derive(Clone, Debug)]
-pub(super) enum Mutation {
+pub(crate) enum Mutation {
     Delete,
     Misspell,
     Negate,
@@ -97,7 +97,7 @@ pub(super) enum Mutation {
     CopyField(Index),
 }
 
-pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
+pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
     let value =
         select(&BOUNDARY_VALUES[..]).prop_map(|text| Mutation::Replace(serde_json::from_str(text).unwrap()));
     let keyword = select(&KEYWORDS[..]).prop_map(|keyword| Mutation::Replace(json!(keyword)));
@@ -113,7 +113,7 @@ pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
 }
 
 /// The document with a mutation at one of its fields or items.
-pub(super) fn mutated(document: &Value, choice: &Index, mutation: &Mutation) -> Value {
+pub(crate) fn mutated(document: &Value, choice: &Index, mutation: &Mutation) -> Value {
     let mut found = Vec::new();
     paths(document, "", &mut found);
     let path = choice.get(&found);

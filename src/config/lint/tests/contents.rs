@@ -124,3 +124,22 @@ fn cohorts_are_not_duplicate_definitions_and_add_no_nesting_level() {
     }
     assert_eq!(findings(&text), [""; 0]);
 }
+
+#[test]
+fn fields_of_a_pasted_response_are_ignored_with_a_note() {
+    assert_findings_table(
+        |fields| format!("name: A\n{fields}\n{ANY_FILTERS}\n"),
+        &[
+            (
+                "created_time: 2026-01-05T10:30:00",
+                &[("note SEG097 2", "`created_time` is ignored")],
+            ),
+            (
+                "id: 5e6c00000000000000000001\ndescription: Users\ntype: ELASTIC_SEARCH\nsource: API\nupdated_time:",
+                &[("note SEG097 6", "`updated_time`, `type`, `source` are ignored")],
+            ),
+        ],
+    );
+    let found = lint_text(&format!("name: A\nsource: API\n{ANY_FILTERS}\n"));
+    assert!(found.iter().all(is_shown_by_default));
+}

@@ -47,6 +47,15 @@ fn time_range_rules_are_enforced() {
                 &[("note SEG093 8", "exceeds 60 days")],
             ),
             ("primary_time_range: {type: before, value: 2026-01-05}", &[]),
+            ("primary_time_range: {type: before, value: 5}", &[]),
+            (
+                "primary_time_range: {type: before, value: 5, period_unit: weeks}",
+                &[("warning SEG096 8", "`before` in days, not in weeks")],
+            ),
+            (
+                "primary_time_range: {type: between, value: 5, value1: 9, period_unit: hours}",
+                &[("warning SEG096 8", "`between` in days, not in hours")],
+            ),
         ],
     );
 }
@@ -55,8 +64,9 @@ fn time_range_rules_are_enforced() {
 fn aggregation_rules_are_enforced() {
     const SUM: &str = "attribute_name: price, aggregation_type: sum, operator: greaterThan, value: 100";
     let compared = format!("{SUM}, comparator: change, base_time_range: {{type: previousPeriod}}");
-    let late_base =
-        format!("{SUM}, comparator: change, base_time_range: {{type: between, value: 9, value1: 5}}");
+    let late_base = format!(
+        "{SUM}, comparator: change, base_time_range: {{type: between, value: 2026-01-09, value1: 2026-01-05}}"
+    );
     let days = |count: u32, unit: &str| {
         format!("primary_time_range: {{type: inTheLast, value: {count}, period_unit: {unit}}}")
     };
@@ -96,7 +106,7 @@ fn aggregation_rules_are_enforced() {
         ),
         (
             with(&days(3, "days"), &late_base),
-            &[("error SEG029 9", "between 9 and 5")],
+            &[("error SEG029 9", "from 2026-01-09 to 2026-01-05 ends before")],
         ),
     ];
     for (text, expected) in table {
@@ -133,8 +143,23 @@ fn affinity_rules_are_enforced() {
         "{type: between, days: 1, days1: 7}",
         "{type: between, from: 2026-01-05, to: 2026-01-04}",
     );
+    let empty = from_to.replace(
+        "from: 2026-01-05, to: 2026-01-04",
+        "from: 2026-01-05T10:30Z, to: 2026-01-05T10:30Z",
+    );
+    let early = from_to.replace(
+        "from: 2026-01-05, to: 2026-01-04",
+        "from: 2026-01-05T10:30Z, to: 2026-01-05T09:30Z",
+    );
     assert_findings_table(
         str::to_owned,
-        &[(&from_to, &[("error SEG029 12", "ends before")])],
+        &[
+            (&from_to, &[("error SEG029 12", "ends before")]),
+            (&empty, &[("error SEG029 12", "is empty")]),
+            (
+                &early,
+                &[("error SEG029 12", "to 2026-01-05T09:30:00 ends before")],
+            ),
+        ],
     );
 }

@@ -20,6 +20,10 @@ fn values_must_have_the_type_of_their_operator() {
         {"data_type": "array_string", "operator": "contains", "value": ["a"], "array_filter_type": "any_of"},
         {"data_type": "array_string", "operator": "is", "value": "", "array_filter_type": "any_of"},
         {"data_type": "array_string", "operator": "in", "value": ["a"], "negate": true},
+        {"data_type": "array_string", "operator": "in", "value": ["a"]},
+        {"data_type": "array_string", "operator": "contains", "value": "a"},
+        {"data_type": "array_string", "operator": "endsWith", "value": "", "negate": true},
+        {"data_type": "array_double", "operator": "in", "value": [1]},
         {"data_type": "array_string", "operator": "exists"},
         {"data_type": "array_double", "operator": "greaterThan", "value": 1, "array_filter_type": "any_of"},
         {"data_type": "array_double", "operator": "between", "value": 1, "value1": 2, "array_filter_type": "any_of"},
@@ -40,10 +44,11 @@ fn values_must_have_the_type_of_their_operator() {
         ["value1", {"data_type": "double", "operator": "between", "value": 1}],
         ["case_sensitive", {"data_type": "double", "operator": "in", "value": [1], "case_sensitive": true}],
         ["value", {"data_type": "bool", "operator": "is", "value": "true"}],
-        ["array_filter_type", {"data_type": "array_string", "operator": "in", "value": ["a"]}],
         ["array_filter_type", {"data_type": "array_string", "operator": "in", "value": ["a"], "negate": true,
                                "array_filter_type": "any_of"}],
-        ["value", {"data_type": "array_string", "operator": "contains", "value": "a", "array_filter_type": "any_of"}],
+        ["value", {"data_type": "array_string", "operator": "in", "value": "a"}],
+        ["value", {"data_type": "array_string", "operator": "contains", "value": 1}],
+        ["value", {"data_type": "array_string", "operator": "is", "value": ["a"]}],
         ["array_filter_type", {"data_type": "array_double", "operator": "in", "value": [1], "array_filter_type": "some"}],
         ["data_type", {"data_type": "text", "operator": "is", "value": "a"}],
         ["negate", {"data_type": "string", "operator": "is", "value": "a", "negate": "no"}],
@@ -64,6 +69,7 @@ fn dates_must_match_their_operator_and_extract_type() {
         {"operator": "between", "value_type": "relative_past", "value": 3, "value1": 5},
         {"operator": "between", "value": "2026-01-01T00:00:00.000Z", "value1": "2026-01-01T23:59:59.999Z"},
         {"operator": "today"},
+        {"operator": "today", "value_type": "relative_past"},
         {"operator": "exists", "negate": true},
         {"operator": "on", "extract_type": "time_of_the_day", "value": 23},
         {"operator": "in", "extract_type": "day_of_the_week", "value": [0, 6]},
@@ -84,7 +90,9 @@ fn dates_must_match_their_operator_and_extract_type() {
         ["value_type", {"operator": "inTheLast", "value_type": "absolute", "value": 3}],
         ["value_type", {"operator": "inTheNext", "value_type": "relative_past", "value": 3}],
         ["value1", {"operator": "between", "value_type": "relative_past", "value": 5, "value1": 3}],
-        ["value_type", {"operator": "today", "value_type": "relative_past"}],
+        ["value_type", {"operator": "today", "value_type": "now"}],
+        ["value", {"operator": "today", "value": 0}],
+        ["value_type", {"operator": "exists", "value_type": "absolute"}],
         ["value_type", {"operator": "in", "value_type": "relative_past", "value": [1]}],
         ["operator", {"operator": "lessThan", "value": 1}],
         ["value", {"operator": "on", "extract_type": "time_of_the_day", "value": 24}],
@@ -108,6 +116,7 @@ fn dynamic_values_accept_only_the_template_form() {
         {"data_type": "bool", "operator": "is", "dynamic_attribute_type": "bool"},
         {"data_type": "datetime", "operator": "inTheLast", "dynamic_attribute_type": "datetime",
          "value_type": "absolute"},
+        {"data_type": "datetime", "operator": "between", "dynamic_attribute_type": "datetime", "value1": template},
         {"data_type": "array_string", "operator": "startsWith", "dynamic_attribute_type": "string",
          "array_filter_type": "all_of"},
         {"data_type": "array_double", "operator": "in", "dynamic_attribute_type": "double",
@@ -121,6 +130,10 @@ fn dynamic_values_accept_only_the_template_form() {
         ["dynamic_attribute_type", {"data_type": "string", "operator": "in", "dynamic_attribute_type": "double"}],
         ["dynamic_attribute_type", {"data_type": "array_string", "operator": "in", "array_filter_type": "all_of",
                                     "dynamic_attribute_type": "array_string"}],
+        ["is_dynamic_value", {"data_type": "array_double", "operator": "between", "dynamic_attribute_type": "double",
+                              "value1": template}],
+        ["value1", {"data_type": "datetime", "operator": "between", "dynamic_attribute_type": "datetime",
+                    "value1": "2026-01-05T00:00:00.000Z"}],
         ["value_type", {"data_type": "datetime", "operator": "on", "dynamic_attribute_type": "datetime",
                         "value_type": "relative_past"}],
     ]);
@@ -141,7 +154,10 @@ fn dynamic_values_accept_only_the_template_form() {
     assert_rejected(&user_filter(&json!({})), &bad);
     let attributes = and_group(&[with_field(string, "operator", json!("is"))]);
     let bad = json!([["attributes.filters[0].is_dynamic_value", {"attributes": attributes}]]);
-    assert_rejected(&event_filter(json!({"type": "inTheLast", "days": 1})), &bad);
+    assert_rejected(
+        &event_filter(json!({"type": "inTheLast", "days": 1, "value_type": "relative_past"})),
+        &bad,
+    );
 }
 
 #[test]
@@ -166,8 +182,9 @@ fn geopoints_and_objects_have_no_operator() {
         ["negate", {"negate": true}],
         ["operator", {"operator": "exists"}],
         ["filter_operator", {"filter_operator": "xor"}],
-        ["filters[0].value", {"filters": [with_field(child, "value", json!(1))]}],
+        ["filters[0].value", {"filters": [with_field(child.clone(), "value", json!(1))]}],
         ["filters[0].name", {"filters": [{"data_type": "double"}]}],
+        ["filters[0].filter_type", {"filters": [with_field(child, "filter_type", json!("user_attributes"))]}],
     ]);
     assert_rejected(&object, &bad_objects);
 }

@@ -43,15 +43,15 @@ fn sample_filters() -> Vec<Value> {
     ]);
     let sum = json!({"attribute_name": "price", "data_type": "double", "aggregation_type": "sum", "operator": "is", "value": 5,
                      "negate": false, "is_dynamic_value": false, "comparator": "change",
-                     "base_time_range": {"type": "between", "value": 7, "value1": 14}});
+                     "base_time_range": {"type": "between", "value": "2026-01-05T00:00:00.000Z", "value1": "2026-01-06T00:00:00.000Z"}});
     let brand = json!({"name": "brand", "data_type": "string", "category": "default", "operator": "in", "value": ["A"]});
     let event_brand = with_field(brand.clone(), "filter_type", json!("event_attributes"));
     let events = json!([
         {},
-        {"primary_time_range": {"type": "between", "value": 2, "value1": 3, "period_unit": "days"}},
-        {"primary_time_range": {"type": "on", "value": 1, "period_unit": "weeks"}},
-        {"primary_time_range": {"type": "after", "value": "2026-01-05T00:00:00.000Z", "period_unit": "days"}},
-        {"executed": false},
+        {"primary_time_range": {"type": "between", "value": 2, "value1": 3, "period_unit": "days", "value_type": "relative_past"}},
+        {"primary_time_range": {"type": "on", "value": 1, "period_unit": "weeks", "value_type": "relative_past"}},
+        {"primary_time_range": {"type": "after", "value": "2026-01-05T00:00:00.000Z", "period_unit": "days", "value_type": "absolute"}},
+        {"executed": false, "execution": {"type": "exactly", "count": 0}},
         {"execution": {"type": "atleast", "count": 1}},
         {"execution": {"type": "exactly", "count": 2}},
         {"attributes": and_group(&[event_brand])},
@@ -64,8 +64,8 @@ fn sample_filters() -> Vec<Value> {
     let others = [
         city_filter("in", json!(["a"])),
         nested_object_filter(3, "a"),
-        json!({"filter_type": "psychographic_event", "action_name": "view", "operator_type": "top", "percent_of_users": 5,
-               "psychographic_attributes": and_group(&[brand]), "primary_time_range": {"type": "inTheLast", "days": 3}}),
+        json!({"filter_type": "psychographic_event", "action_name": "view", "execution": {"type": "atleast", "count": 2}, "operator_type": "top", "percent_of_users": 5,
+               "psychographic_attributes": and_group(&[brand]), "primary_time_range": {"type": "inTheLast", "days": 3, "value_type": "relative_past"}}),
         with_field(segment_filter("0123456789abcdef01234567"), "name", json!("A")),
         nested_group(&[city_filter("in", json!(["a"])), city_filter("in", json!(["b"]))]),
     ];
@@ -74,13 +74,15 @@ fn sample_filters() -> Vec<Value> {
 }
 
 #[test]
-fn every_echo_format_is_accepted_and_has_the_same_equality_key() {
+fn every_echo_format_has_the_same_equality_key() {
     for filter in sample_filters() {
         let sent = and_group(std::slice::from_ref(&filter));
         assert_eq!(validate(&sent, None), Ok(()), "{filter}");
         for format in ECHO_FORMATS {
             let echoed = echo_definition(&sent, format);
-            assert_eq!(validate(&echoed, None), Ok(()), "{format:?}: {echoed}");
+            // A definition without its defaults is a response only.
+            let is_valid = format == EchoFormat::DefaultsDropped || validate(&echoed, None).is_ok();
+            assert!(is_valid, "{format:?}: {echoed}");
             for ordered in [true, false] {
                 let key = equality_key(&echoed, None, ordered);
                 assert_eq!(key, equality_key(&sent, None, ordered), "{format:?}: {echoed}");
@@ -105,9 +107,9 @@ fn sample_filters_are_all_different() {
 
 #[test]
 fn echo_formats_fill_or_drop_defaults() {
-    let sent = and_group(&[event_filter(
-        json!({"type": "inTheLast", "value": 7, "period_unit": "days"}),
-    )]);
+    let sent = and_group(&[json!({
+        "filter_type": "actions", "action_name": "buy", "executed": true,
+        "primary_time_range": {"type": "inTheLast", "value": 7, "period_unit": "days"}})]);
     let filled = echo_definition(&sent, EchoFormat::DefaultsFilled);
     let filter = &filled["filters"][0];
     assert_eq!(filter["execution"], json!({"type": "atleast", "count": 1}));
@@ -122,10 +124,28 @@ fn echo_formats_fill_or_drop_defaults() {
 fn definitions_with_equal_meaning_share_an_equality_key() {
     let segment = segment_filter("0123456789abcdef01234567");
     let number = user_filter(&json!({"data_type": "double", "operator": "lessThan"}));
-    let day = event_filter(json!({"type": "on", "value": "2026-01-05T00:00:00.000Z"}));
-    let in_days = json!({"type": "on", "value": "2026-01-05T00:00:00.000Z", "period_unit": "days"});
+    let day =
+        event_filter(json!({"type": "on", "value": "2026-01-05T00:00:00.000Z", "value_type": "absolute"}));
+    let in_days = json!({"type": "on", "value": "2026-01-05T00:00:00.000Z", "period_unit": "days", "value_type": "absolute"});
     let absolute = json!({"type": "on", "value": "2026-01-05T00:00:00.000Z", "value_type": "absolute"});
+    let list = user_filter(&json!({"data_type": "array_string", "operator": "contains", "value": ["a"]}));
+    let today = user_filter(&json!({"data_type": "datetime", "operator": "today"}));
+    let three_to_nine = |fields: Value| {
+        with_fields(
+            &json!({"type": "between", "value": 3, "value1": 9, "value_type": "relative_past"}),
+            &fields,
+        )
+    };
     for (filter, key, one, other) in [
+        (&list, "value", json!("a"), json!(["a"])),
+        (&list, "array_filter_type", json!("any_of"), Value::Null),
+        (&today, "value_type", json!("relative_past"), json!("absolute")),
+        (
+            &day,
+            "primary_time_range",
+            three_to_nine(json!({})),
+            three_to_nine(json!({"period_unit": "days"})),
+        ),
         (&segment, "name", json!("A"), json!("B")),
         (&number, "value", json!(3), json!(3.0)),
         (&day, "primary_time_range", in_days, absolute),
@@ -192,7 +212,7 @@ fn equality_keys_of_deep_objects_take_linear_time() {
         assert!(key.len() < 10_000, "{} characters", key.len());
         assert_ne!(key, key_of(&deep("b"), ordered));
     }
-    assert!(validate_filter(&nested_object_filter(70, "a")).is_err());
+    assert!(validate_filter(&nested_object_filter(110, "a")).is_err());
 }
 
 #[test]
@@ -234,7 +254,9 @@ fn references_are_found_in_included_and_excluded_filters_and_in_nested_groups() 
 #[test]
 fn descriptions_are_readable() {
     let city = with_field(city_filter("in", json!(["Pune"])), "negate", json!(true));
-    let bought = event_filter(json!({"type": "between", "value": 3, "value1": 7, "period_unit": "days"}));
+    let bought = event_filter(
+        json!({"type": "between", "value": 3, "value1": 7, "period_unit": "days", "value_type": "relative_past"}),
+    );
     let bought = and_group(&[bought]);
     assert_eq!(
         describe(&bought, None),
