@@ -8,6 +8,8 @@ mod convergence;
 mod digests;
 mod fault_injection;
 mod file_edits;
+#[path = "../fixed_seeds/mod.rs"]
+mod fixed_seeds;
 mod generate;
 mod member_lists;
 mod planner;
@@ -15,4 +17,5 @@ mod preservation;
 mod publishing;
 mod round_trip;
 mod schema;
+mod seeds;
 mod test_workspace;
