@@ -66,6 +66,8 @@ enum DeclaredIdentity {
     Id(Index),
     /// Names of remote segments; an unused name is added.
     PreviousNames(Vec<Index>),
+    /// The name of the next declared segment with this identity, or of the first one.
+    TakesNextName,
 }
 
 /// The names of `--target` and `--exclude`, by number.
@@ -111,12 +113,13 @@ fn declared_draft() -> impl Strategy<Value = DeclaredDraft> {
         5 => Just(DeclaredIdentity::Unspecified),
         2 => any::<Index>().prop_map(DeclaredIdentity::Id),
         2 => vec(any::<Index>(), 1..3).prop_map(DeclaredIdentity::PreviousNames),
+        2 => Just(DeclaredIdentity::TakesNextName),
     ];
     (
         0..NAMES,
         0..AMOUNTS,
         vec(any::<Index>(), 0..2),
-        prop::option::weighted(0.1, any::<Index>()),
+        prop::option::weighted(0.2, any::<Index>()),
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.2),
         identity,
@@ -306,6 +309,7 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
     let mut declared: Vec<DeclaredSegment> = Vec::new();
     let mut amounts = BTreeSet::new();
     let mut claimed = BTreeSet::new();
+    let mut takes_next: Vec<usize> = Vec::new();
     for draft in drafts {
         let name = name(draft.name);
         if declared.iter().any(|other| other.name == name) || !amounts.insert(draft.amount) {
@@ -336,6 +340,10 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
         };
         let (id, previous) = match &draft.identity {
             DeclaredIdentity::Unspecified => (None, Vec::new()),
+            DeclaredIdentity::TakesNextName => {
+                takes_next.push(declared.len());
+                (None, Vec::new())
+            }
             DeclaredIdentity::Id(index) => (claim(index), Vec::new()),
             DeclaredIdentity::PreviousNames(indices) => {
                 let claimed = indices.iter().filter_map(&mut claim);
@@ -378,6 +386,15 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
             name,
             reference_origins: BTreeMap::new(),
         });
+    }
+    if takes_next.len() > 1 {
+        let names: Vec<SegmentName> = takes_next.iter().map(|index| declared[*index].name.clone()).collect();
+        for (index, name) in takes_next.iter().zip(names.iter().cycle().skip(1)) {
+            // Only one segment may list a previous name.
+            if !declared.iter().any(|other| other.previous_names.contains(name)) {
+                declared[*index].previous_names.push(name.clone());
+            }
+        }
     }
     declared
 }
