@@ -33,3 +33,7 @@ pub mod sandbox;
 pub mod state;
 #[cfg(feature = "object-store")]
 pub mod storage;
+
+#[cfg(test)]
+#[path = "../tests/fixed_seeds/mod.rs"]
+mod fixed_seeds;

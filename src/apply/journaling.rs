@@ -37,6 +37,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     entry.lifecycle = update.lifecycle;
                 }
                 entry.protect = update.protect;
+                entry.used_previous_names.clone_from(&update.previous_names);
                 if let Some(definition) = &update.definition {
                     self.set_definition(&mut entry, definition.clone());
                 }
@@ -180,6 +181,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             entry.rename(step.segment.clone());
             entry.set_lifecycle(Lifecycle::Active);
             entry.protect = step.protect;
+            entry.used_previous_names.clone_from(&step.previous_names);
             if let Some(desired) = step.action.desired() {
                 entry.digest = Some(desired.digests.exact.to_string());
                 // What was sent, not what MoEngage returned: plans report the difference as drift.
@@ -205,6 +207,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             // the declared name by its update, which may fail.
             if lifecycle == Lifecycle::Archived || current.name == step.segment {
                 entry.rename(step.segment.clone());
+                if step.origin.is_some() {
+                    entry.used_previous_names.clone_from(&step.previous_names);
+                }
             }
             entry.set_lifecycle(lifecycle);
             entry.protect = step.protect;
@@ -275,6 +280,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             step: self.step_key(step),
             segment: step.segment.clone(),
             protect: step.protect,
+            previous_names: step.previous_names.clone(),
             at: self.clock.now(),
             rearchive_if_unadopted,
             write,

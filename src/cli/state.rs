@@ -151,6 +151,7 @@ fn rebuilt_state(mut state: State, updates: Vec<StateUpdate>, references: &Resol
         entry.rename(update.segment);
         entry.lifecycle = update.lifecycle;
         entry.protect = update.protect;
+        entry.used_previous_names = update.previous_names;
         entry.history_only = false;
         let definition = update.definition.as_ref();
         entry.digest = definition.map(|payload| exact_digest(payload, references).to_string());

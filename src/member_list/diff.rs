@@ -146,6 +146,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::fixed_seeds::config(256))]
+
         #[test]
         fn changes_turn_the_old_list_into_the_new(
             old in proptest::collection::btree_set("[ab]{0,3}", 0..12),

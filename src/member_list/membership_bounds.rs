@@ -166,6 +166,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::fixed_seeds::config(256))]
+
         #[test]
         fn members_are_correct_after_any_interrupted_runs(
             first in btree_set(b'a'..b'k', 0..8),

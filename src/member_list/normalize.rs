@@ -135,6 +135,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::fixed_seeds::config(256))]
+
         #[test]
         fn a_normalized_file_has_the_same_values_and_nothing_left_to_fix(
             lines in proptest::collection::vec("[ab\",; \t\u{feff}\r]{0,8}", 0..12),

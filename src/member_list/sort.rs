@@ -238,6 +238,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::fixed_seeds::config(256))]
+
         #[test]
         fn output_is_the_sorted_input_for_any_number_of_runs(
             values in proptest::collection::vec(value(), 0..200),

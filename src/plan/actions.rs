@@ -172,7 +172,8 @@ fn state_update(
     let is_known = entry.is_some_and(|entry| {
         let is_same = entry.name == segment.name
             && entry.lifecycle == remote.lifecycle
-            && entry.protect == segment.protect;
+            && entry.protect == segment.protect
+            && entry.used_previous_names == segment.previous_names;
         // A change that was made on both sides is recorded as applied.
         let digest = remote_digests.get(remote).map(|digests| digests.exact);
         is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
@@ -183,6 +184,7 @@ fn state_update(
         id: remote.id.clone(),
         lifecycle: remote.lifecycle,
         protect: segment.protect,
+        previous_names: segment.previous_names.clone(),
         definition: remote.definition.clone(),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),

@@ -107,7 +107,7 @@ impl CycleBreaker<'_, '_> {
             let remote = self.observed.segments.get(id);
             remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active)
         };
-        if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows(&payload) {
+        if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows_before_and_after(&payload) {
             return None;
         }
         let current = DesiredDefinition::new(payload, &self.references.identities);

@@ -1,10 +1,14 @@
-//! The API's limits on references, over declared and remote segments together. Exceeding them is answered with 412 or 413.
+//! The API's limits on references, over what MoEngage has when a step runs. Exceeding them is answered with 412 or 413.
 //!
-//! The rules of `config` check declared segments alone. Here, undeclared remote segments are included.
+//! That is the declared definition of every segment that the plan writes, because a step waits for the segments that it
+//! references. It is the remote definition of every other segment: undeclared ones, and declared ones with a conflict. A
+//! selection does not change this: it includes the steps that a selected step waits for.
+//!
+//! The rules of `config` check declared segments alone.
 
 use super::actions::ProposedStep;
 use super::matching::{Matching, declared_ref};
-use super::step::{Conflict, ExceededLimit};
+use super::step::{Conflict, ExceededLimit, RemoteRef};
 use crate::definition::encode;
 use crate::definition::references::{
     DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferenceSummary, ReferencedSegment,
@@ -14,11 +18,12 @@ use crate::model::{
     SegmentName,
 };
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Every segment that can be referenced, with the summary of its references.
 pub(super) struct ReferenceLimits<'a> {
-    declared: HashMap<&'a SegmentName, LazySummary<&'a DeclaredSegment>>,
+    /// The segments that the plan writes, and all cohorts and file segments.
+    written: HashMap<&'a SegmentName, LazySummary<&'a DeclaredSegment>>,
     remote: HashMap<&'a SegmentId, LazySummary<&'a ObservedSegment>>,
     matching: &'a Matching<'a>,
 }
@@ -60,12 +65,20 @@ impl LazySummary<&ObservedSegment> {
 }
 
 impl<'a> ReferenceLimits<'a> {
-    pub(super) fn of(matching: &'a Matching<'a>, observed: &'a ObservedWorkspace) -> Self {
-        // An archived segment keeps its remote definition.
+    pub(super) fn of(
+        matching: &'a Matching<'a>,
+        observed: &'a ObservedWorkspace,
+        steps: &[ProposedStep<'_>],
+    ) -> Self {
+        let steps = steps.iter().filter(|step| step.action.desired().is_some());
+        let names: HashSet<&SegmentName> = steps.map(|step| step.name).collect();
         let declared = matching.active().map(|pair| pair.declared);
+        let written = declared.filter(|segment| {
+            segment.contents.definition().is_none() || names.contains(&segment.name)
+        });
         let remotes = observed.segments.values();
         Self {
-            declared: declared.map(|segment| (&segment.name, segment.into())).collect(),
+            written: written.map(|segment| (&segment.name, segment.into())).collect(),
             remote: remotes.map(|remote| (&remote.id, remote.into())).collect(),
             matching,
         }
@@ -77,7 +90,7 @@ impl<'a> ReferenceLimits<'a> {
         let mut conflicts = Vec::new();
         for step in steps.iter().filter(|step| step.action.desired().is_some()) {
             let Some(segment) = step.declared else { continue };
-            let declared = self.declared.get(&segment.name);
+            let declared = self.written.get(&segment.name);
             let Some(ReferencedSegment::Filter(summary)) = declared.map(LazySummary::referenced) else {
                 continue;
             };
@@ -92,7 +105,7 @@ impl<'a> ReferenceLimits<'a> {
         conflicts
     }
 
-    /// Whether the definition is within the limits.
+    /// Whether the definition is within the limits after the steps of the segments that it references.
     pub(super) fn allows(&self, payload: &Payload) -> bool {
         let resolve = |reference: &Reference| self.referenced(reference);
         let summary = ReferenceSummary::from_payload(payload);
@@ -100,11 +113,24 @@ impl<'a> ReferenceLimits<'a> {
             .is_none()
     }
 
+    /// Whether the definition is within the limits before these steps, too.
+    pub(super) fn allows_before_and_after(&self, payload: &Payload) -> bool {
+        let resolve = |reference: &Reference| self.referenced_remote(reference);
+        let summary = ReferenceSummary::from_payload(payload);
+        let exceeded = self.exceeded(&summary, &mut LimitCalculator::new(&resolve));
+        exceeded.is_none() && self.allows(payload)
+    }
+
     fn referenced(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let name = self.declared_name(reference);
-        if let Some(declared) = name.and_then(|name| self.declared.get(name)) {
-            return declared.referenced();
+        match name.and_then(|name| self.written.get(name)) {
+            Some(written) => written.referenced(),
+            None => self.referenced_remote(reference),
         }
+    }
+
+    /// With its definition before the first step.
+    fn referenced_remote(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let id = self.matching.references.id_of(reference);
         match id.and_then(|id| self.remote.get(id)) {
             Some(remote) if remote.segment.kind == RemoteKind::Filter => {
@@ -169,6 +195,26 @@ impl<'a> ReferenceLimits<'a> {
         }
     }
 
+    /// The segments on the path to a position that the plan does not write, in the order of the path.
+    fn unwritten(
+        &self,
+        mut position: Option<usize>,
+        open: &[(&Reference, Option<usize>)],
+    ) -> Vec<RemoteRef> {
+        let mut found = Vec::new();
+        while let Some((reference, previous)) = position.and_then(|position| open.get(position)) {
+            let is_written = self
+                .declared_name(reference)
+                .is_some_and(|name| self.written.contains_key(name));
+            let id = self.matching.references.id_of(reference).filter(|_| !is_written);
+            let remote = id.and_then(|id| self.remote.get(id));
+            found.extend(remote.map(|remote| self.matching.remote_ref(remote.segment)));
+            position = *previous;
+        }
+        found.reverse();
+        found
+    }
+
     /// The shortest path from a segment through its references back to itself.
     fn cycle(&self, segment: &SegmentName, summary: &ReferenceSummary) -> Option<ExceededLimit> {
         // A breadth-first search; each reference has the position of the one that led to it.
@@ -187,7 +233,8 @@ impl<'a> ReferenceLimits<'a> {
                 }
                 path.push(segment.clone());
                 path.reverse();
-                return Some(ExceededLimit::Cycle { path });
+                let unwritten = self.unwritten(open.get(next).and_then(|(_, previous)| *previous), &open);
+                return Some(ExceededLimit::Cycle { path, unwritten });
             }
             if let ReferencedSegment::Filter(referenced) = self.referenced(reference) {
                 let references = referenced.references.keys();

@@ -3,15 +3,20 @@
 //! Segments are matched, in this order:
 //!
 //! 1. by the declared id
-//! 2. by the state's entry of the declared name
-//! 3. by the exact name
-//! 4. by the temporary name of an interrupted rename
-//! 5. by a previous name
-//! 6. by the definition of a managed segment that is not declared.
+//! 2. by a previous name, if it belongs to another declared segment, and the rename was not applied yet
+//! 3. by the state's entry of the declared name
+//! 4. by the exact name
+//! 5. by the temporary name of an interrupted rename
+//! 6. by any other previous name
+//! 7. by the definition of a managed segment that is not declared.
 //!
-//! Each rule is tried for all declared segments before the next rule. A matched remote segment is not available to others.
-//! One exception: an active declared segment that rules 1 to 4 do not match may have a previous name that another
-//! declared segment has now. Then the remote segment of that name was renamed, and the other segment is new.
+//! A matched remote segment is not available to others. Rule 2 has two cases:
+//!
+//! - An active declared segment that rules 3 to 5 do not match has a previous name that another declared segment has now.
+//!   Then the remote segment of that name was renamed, and the other segment is new or was renamed, too.
+//! - In a swap or a longer cycle of renames, every segment matches by rules 3 to 5. `renames` decides.
+
+mod renames;
 
 use super::PlanInput;
 use super::segment_key::SegmentKey;
@@ -101,6 +106,7 @@ pub(super) fn referencing_ref(segment: &DeclaredSegment, reference: &Reference) 
 pub(super) fn match_all<'a>(input: &PlanInput<'a>) -> Matching<'a> {
     let mut matcher = Matcher::new(input);
     matcher.match_own_names();
+    matcher.match_rename_cycles();
     matcher.check_ambiguous_names();
     matcher.match_by_previous_name();
     matcher.match_by_definition();
@@ -108,6 +114,7 @@ pub(super) fn match_all<'a>(input: &PlanInput<'a>) -> Matching<'a> {
     matcher.finish()
 }
 
+#[derive(Clone)]
 struct Matcher<'a> {
     input: PlanInput<'a>,
     remote_by_name: HashMap<&'a SegmentName, &'a ObservedSegment>,
@@ -332,10 +339,15 @@ impl<'a> Matcher<'a> {
                 let claim = self.claim_on(remote);
                 claim.is_none_or(|(_, reason)| *reason == MatchReason::PreviousName)
             };
-            let candidates: Vec<&ObservedSegment> = names
-                .filter_map(|name| self.remote_by_name.get(name).copied())
-                .filter(is_candidate)
-                .collect();
+            let named = names.filter_map(|name| self.remote_by_name.get(name).copied());
+            let mut candidates: Vec<&ObservedSegment> = named.filter(is_candidate).collect();
+            if candidates.is_empty() {
+                // Renamed outside segctl since the last apply.
+                let entries = segment.previous_names.iter();
+                let entries = entries.filter_map(|name| self.input.state.latest_by_name(name));
+                let applied = entries.filter_map(|entry| self.input.observed.segments.get(&entry.id));
+                candidates.extend(applied.filter(is_candidate));
+            }
             match candidates.as_slice() {
                 [] => {}
                 [only] => match self.claimed.get(&SegmentKey::of(only)) {

@@ -36,6 +36,7 @@ mod limits;
 mod matching;
 mod ordering;
 mod remote_digests;
+mod rename_cycles;
 pub mod saved;
 mod segment_key;
 pub mod step;
@@ -83,7 +84,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let actions = actions::propose_all(input, &matching, &remote_digests);
     let proposed = actions.steps;
     let uniqueness = UniquenessIndex::of(input, &proposed, (&matching, &remote_digests));
-    let limits = ReferenceLimits::of(&matching, input.observed);
+    let limits = ReferenceLimits::of(&matching, input.observed, &proposed);
     let (taken, duplicates) = conflicts::find(&proposed, &uniqueness, &matching, input);
     let mut conflicts = matching.conflicts.clone();
     conflicts.extend(actions.conflicts);
@@ -161,26 +162,28 @@ pub fn rebuild_state(input: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedRefere
         let (remote, reason) = pair.remote.as_ref()?;
         // The members of cohorts and file segments cannot be read.
         pair.declared.contents.definition()?;
-        let declared_as = (&pair.declared.name, pair.declared.protect);
-        Some(state_update(remote, declared_as, reason.clone()))
+        // An undecided match stays undecided.
+        let is_decided = !matching.is_unresolved(pair.declared);
+        is_decided.then(|| state_update(remote, Some(pair.declared), reason.clone()))
     });
     let undeclared = matching.orphans.iter().filter_map(|remote| {
         let reason = matching::management_reasons(remote, input).into_iter().next()?;
-        Some(state_update(remote, (&remote.name, false), reason))
+        Some(state_update(remote, None, reason))
     });
     (declared.chain(undeclared).collect(), matching.references.clone())
 }
 
 fn state_update(
     remote: &ObservedSegment,
-    (name, protect): (&SegmentName, bool),
+    declared: Option<&DeclaredSegment>,
     matched_by: MatchReason,
 ) -> StateUpdate {
     StateUpdate {
-        segment: name.clone(),
+        segment: declared.map_or(&remote.name, |segment| &segment.name).clone(),
         id: remote.id.clone(),
         lifecycle: remote.lifecycle,
-        protect,
+        protect: declared.is_some_and(|segment| segment.protect),
+        previous_names: declared.map_or_else(Vec::new, |segment| segment.previous_names.clone()),
         definition: remote.definition.clone(),
         matched_by,
         adopts: true,

@@ -4,8 +4,10 @@ mod conflicts;
 mod cycle_breaking;
 mod drift;
 mod guards;
+mod limits;
 mod matching;
 mod ordering;
+mod renames;
 mod saved;
 mod targeting;
 

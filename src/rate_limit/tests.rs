@@ -283,6 +283,8 @@ fn a_class_without_windows_is_never_throttled() {
 }
 
 proptest! {
+    #![proptest_config(crate::fixed_seeds::config(256))]
+
     #[test]
     fn no_rolling_window_ever_exceeds_its_count(
         windows in prop::collection::vec((1_usize..6, 1_i64..40), 1..4),

@@ -24,6 +24,11 @@ pub fn apply_excluding(name: &SegmentName) -> String {
     format!("segctl apply --exclude={}", shell_quote(name.as_str()))
 }
 
+pub fn plan_targets(names: &[&SegmentName]) -> String {
+    let targets = names.iter().map(|name| format!(" --target={}", shell_quote(name.as_str())));
+    format!("segctl plan{}", targets.collect::<String>())
+}
+
 fn command_line(command: &str, argument: &str) -> String {
     // Otherwise an argument that begins with a dash would be read as a flag.
     let end_of_flags = if argument.starts_with('-') { "-- " } else { "" };

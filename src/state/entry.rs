@@ -39,6 +39,9 @@ pub struct StateEntry {
     /// Reserved forever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous_names: Vec<SegmentName>,
+    /// The `previous_names` of its declaration at the last apply: no later plan moves the id by them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_previous_names: Vec<SegmentName>,
     /// Replaced definitions, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -76,6 +79,7 @@ impl StateEntry {
             cohort_state: None,
             upload_state: None,
             previous_names: Vec::new(),
+            used_previous_names: Vec::new(),
             revisions: Vec::new(),
             dropped_revisions: 0,
             applied_at,

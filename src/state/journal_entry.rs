@@ -39,6 +39,9 @@ pub struct Intent {
     /// The declared name; the remote name of a segment that is not in the configuration.
     pub segment: SegmentName,
     pub protect: bool,
+    /// Of the declaration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous_names: Vec<SegmentName>,
     pub at: Timestamp,
     /// Whether the step unarchives an unmanaged segment, which is archived again unless segctl adopts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

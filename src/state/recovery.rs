@@ -272,6 +272,9 @@ fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> St
     );
     if !is_unarchive || remote.name == intent.segment {
         entry.rename(intent.segment.clone());
+        if !intent.previous_names.is_empty() {
+            entry.used_previous_names.clone_from(&intent.previous_names);
+        }
     }
     entry
 }
@@ -338,6 +341,7 @@ pub(crate) mod tests {
             },
             segment: SegmentName::new("One"),
             protect: true,
+            previous_names: Vec::new(),
             at: Timestamp::from_second(5).unwrap(),
             rearchive_if_unadopted: false,
             write,

@@ -217,7 +217,7 @@ fn step_names(plan: &Plan) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(600))]
 
     #[test]
     fn a_plan_after_apply_is_empty(

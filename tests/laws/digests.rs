@@ -157,7 +157,7 @@ fn changed(value: &Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(400))]
 
     #[test]
     fn notation_does_not_change_either_digest(definition in definition()) {

@@ -341,7 +341,7 @@ fn is_unambiguously_same(old: &Value, olds: &[FilterLocation], new: &Value, news
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(400))]
 
     #[test]
     fn an_imported_file_declares_the_remote_definition(definition in definition(), echo in echo()) {

@@ -8,6 +8,8 @@ mod convergence;
 mod digests;
 mod fault_injection;
 mod file_edits;
+#[path = "../fixed_seeds/mod.rs"]
+mod fixed_seeds;
 mod generate;
 mod member_lists;
 mod planner;
@@ -16,4 +18,5 @@ mod publishing;
 mod round_trip;
 mod sandbox_agreement;
 mod schema;
+mod seeds;
 mod test_workspace;

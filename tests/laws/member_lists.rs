@@ -242,7 +242,7 @@ fn number_set() -> impl Strategy<Value = BTreeSet<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::fixed_seeds::config(200))]
 
     #[test]
     fn users_converge_after_interrupted_runs(

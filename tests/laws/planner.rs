@@ -1,11 +1,14 @@
 //! The planner with the sandbox: the service never rejects a request of a plan without conflicts, and the next plan is
 //! empty. A plan with conflicts never converges.
 
+use super::fixed_seeds;
+use super::seeds::for_each_seed;
 use super::test_workspace::TestWorkspace;
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
 use segctl::apply::run_report::StepOutcome;
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
@@ -63,6 +66,8 @@ enum DeclaredIdentity {
     Id(Index),
     /// Names of remote segments; an unused name is added.
     PreviousNames(Vec<Index>),
+    /// The name of the next declared segment with this identity, or of the first one.
+    TakesNextName,
 }
 
 /// The names of `--target` and `--exclude`, by number.
@@ -108,12 +113,13 @@ fn declared_draft() -> impl Strategy<Value = DeclaredDraft> {
         5 => Just(DeclaredIdentity::Unspecified),
         2 => any::<Index>().prop_map(DeclaredIdentity::Id),
         2 => vec(any::<Index>(), 1..3).prop_map(DeclaredIdentity::PreviousNames),
+        2 => Just(DeclaredIdentity::TakesNextName),
     ];
     (
         0..NAMES,
         0..AMOUNTS,
         vec(any::<Index>(), 0..2),
-        prop::option::weighted(0.1, any::<Index>()),
+        prop::option::weighted(0.2, any::<Index>()),
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.2),
         identity,
@@ -303,6 +309,7 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
     let mut declared: Vec<DeclaredSegment> = Vec::new();
     let mut amounts = BTreeSet::new();
     let mut claimed = BTreeSet::new();
+    let mut takes_next: Vec<usize> = Vec::new();
     for draft in drafts {
         let name = name(draft.name);
         if declared.iter().any(|other| other.name == name) || !amounts.insert(draft.amount) {
@@ -333,6 +340,10 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
         };
         let (id, previous) = match &draft.identity {
             DeclaredIdentity::Unspecified => (None, Vec::new()),
+            DeclaredIdentity::TakesNextName => {
+                takes_next.push(declared.len());
+                (None, Vec::new())
+            }
             DeclaredIdentity::Id(index) => (claim(index), Vec::new()),
             DeclaredIdentity::PreviousNames(indices) => {
                 let claimed = indices.iter().filter_map(&mut claim);
@@ -375,6 +386,15 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
             name,
             reference_origins: BTreeMap::new(),
         });
+    }
+    if takes_next.len() > 1 {
+        let names: Vec<SegmentName> = takes_next.iter().map(|index| declared[*index].name.clone()).collect();
+        for (index, name) in takes_next.iter().zip(names.iter().cycle().skip(1)) {
+            // Only one segment may list a previous name.
+            if !declared.iter().any(|other| other.previous_names.contains(name)) {
+                declared[*index].previous_names.push(name.clone());
+            }
+        }
     }
     declared
 }
@@ -526,6 +546,7 @@ fn is_service_rule(conflict: &Conflict, settings: &SandboxSettings) -> bool {
         | Conflict::SharedTarget { .. }
         | Conflict::AmbiguousTarget { .. }
         | Conflict::PreviousNameInUse { .. }
+        | Conflict::UndecidedRename { .. }
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
@@ -628,27 +649,24 @@ fn describe_plan(plan: &Plan) -> String {
     text
 }
 
-/// Checks a property for random cases.
-fn for_all_cases(cases: u32, property: impl Fn(&PlannerCase)) {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
+/// Checks a property for random cases; each `stream` of a seed has its own.
+fn for_all_cases((cases, stream): (u32, u64), property: impl Fn(&PlannerCase)) {
+    for_each_seed(|seed| {
+        let mut runner = TestRunner::new(fixed_seeds::config_with_seed(cases, seed ^ (stream << 56)));
+        let outcome = runner.run(&planner_case(), |case| {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| property(&case)));
+            outcome.map_err(|panic| {
+                TestCaseError::fail(panic.downcast_ref::<String>().cloned().unwrap_or_default())
+            })
+        });
+        outcome.map_err(|error| error.to_string())
     });
-    let outcome = runner.run(&planner_case(), |case| {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| property(&case)));
-        outcome
-            .map_err(|panic| TestCaseError::fail(panic.downcast_ref::<String>().cloned().unwrap_or_default()))
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }
 
-fn require_no_rejected_requests() {
+fn require_no_rejected_requests(stream: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ran = Cell::new(0);
-    for_all_cases(CASES / 2, |case| runtime.block_on(apply_and_replan(case, &ran)));
+    for_all_cases((CASES / 2, stream), |case| runtime.block_on(apply_and_replan(case, &ran)));
     // Too few cases would make the test meaningless.
     assert!(
         ran.get() > CASES / 4,
@@ -661,19 +679,19 @@ fn require_no_rejected_requests() {
 
 #[test]
 fn a_plan_without_conflicts_is_never_rejected() {
-    require_no_rejected_requests();
+    require_no_rejected_requests(0);
 }
 
 #[test]
 fn a_plan_without_conflicts_is_never_rejected_in_more_cases() {
-    require_no_rejected_requests();
+    require_no_rejected_requests(1);
 }
 
 #[test]
 fn a_plan_with_conflicts_never_converges() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tried = Cell::new(0);
-    for_all_cases(CASES / 4, |case| {
+    for_all_cases((CASES / 4, 2), |case| {
         runtime.block_on(apply_despite_conflicts(case, &tried))
     });
     assert!(
@@ -686,7 +704,7 @@ fn a_plan_with_conflicts_never_converges() {
 #[test]
 fn equal_inputs_give_byte_identical_plans() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for_all_cases(200, |case| {
+    for_all_cases((200, 3), |case| {
         runtime.block_on(async {
             let (workspace, declared) = create_workspace(case);
             let observed = workspace.observe(&declared).await;

@@ -52,7 +52,7 @@ pub(crate) fn decode(text: &str) -> Result<Contents, Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(400))]
 
     #[test]
     fn a_definition_encoded_as_json_is_decoded_unchanged(definition in definition()) {

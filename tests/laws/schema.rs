@@ -65,7 +65,7 @@ fn require_agreement(document: &Value) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(2000))]
 
     #[test]
     fn segment_schema_agrees_with_the_decoder(

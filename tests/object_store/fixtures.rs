@@ -35,6 +35,7 @@ pub(crate) fn journal_entry(number: usize) -> JournalEntry {
         },
         segment: SegmentName::new("One"),
         protect: false,
+        previous_names: Vec::new(),
         rearchive_if_unadopted: false,
         at: at_second(0),
         write: IntendedWrite::SetLifecycle {

@@ -152,6 +152,8 @@ impl ServiceProfile {
                 // A previous name of a segment now belongs to another segment, which is no longer declared.
                 || conflict.starts_with("PreviousNameInUse")
                 || conflict.starts_with("AmbiguousTarget")
+                // Names were exchanged, the state was lost, and the definitions were edited.
+                || conflict.starts_with("UndecidedRename")
                 || is_tight && conflict.starts_with("ActiveLimit")
                 || is_guarded && (conflict.starts_with("Archives") || conflict.starts_with("Updates"))
     }

@@ -171,6 +171,7 @@ impl DeclaredFiles {
             18 => self.restore(),
             // Only filter segments can be renamed.
             _ if is_list => None,
+            _ if self.random.percent(40) => self.swap_names(index),
             _ => self.rename_and_recreate(index),
         }
     }
@@ -315,6 +316,26 @@ impl DeclaredFiles {
             "`{}` and `{}` swap definitions",
             self.items[index].name, self.items[other].name
         ))
+    }
+
+    /// Two segments exchange their names, and the ids move with the names.
+    fn swap_names(&mut self, index: usize) -> Option<String> {
+        let other = self.draw_declared()?;
+        let can_rename = |item: &DeclaredItem| item.list.is_none() && !item.is_archived;
+        let is_possible = other != index && [index, other].iter().all(|one| can_rename(&self.items[*one]));
+        if !self.frees_names || !is_possible {
+            return None;
+        }
+        let names = [index, other].map(|one| self.items[one].name.clone());
+        for item in &mut self.items {
+            // Only one segment may list a previous name.
+            item.previous_names.retain(|name| !names.contains(name));
+        }
+        for (one, (before, after)) in [index, other].into_iter().zip(names.iter().zip(names.iter().rev())) {
+            self.items[one].previous_names.push(before.clone());
+            self.items[one].name.clone_from(after);
+        }
+        Some(format!("`{}` and `{}` exchange their names", names[0], names[1]))
     }
 
     fn archive(&mut self, index: usize) -> Option<String> {

@@ -126,6 +126,13 @@ pub enum Conflict {
         other: RemoteRef,
         managed_by: Vec<MatchReason>,
     },
+    /// A cycle of renames by `previous_names`. The segment matches `target` by name, and its previous names match `others`.
+    /// Nothing shows whether the renames were applied.
+    UndecidedRename {
+        segment: DeclaredRef,
+        target: RemoteRef,
+        others: Vec<RemoteRef>,
+    },
     UnknownId {
         segment: DeclaredRef,
         id: SegmentId,
@@ -189,6 +196,8 @@ pub enum ExceededLimit {
     /// The segment references itself through a remote one; it is the first and the last in `path`.
     Cycle {
         path: Vec<SegmentName>,
+        /// The segments of the path that keep their remote definition.
+        unwritten: Vec<RemoteRef>,
     },
 }
 
@@ -310,6 +319,7 @@ impl Conflict {
             | Self::NameReserved { segment, .. }
             | Self::AmbiguousTarget { segment, .. }
             | Self::PreviousNameInUse { segment, .. }
+            | Self::UndecidedRename { segment, .. }
             | Self::UnknownId { segment, .. }
             | Self::AdoptionRefused { segment, .. }
             | Self::ReferenceLimit { segment, .. } => vec![&segment.name],

@@ -84,6 +84,9 @@ pub struct StateUpdate {
     pub id: SegmentId,
     pub lifecycle: Lifecycle,
     pub protect: bool,
+    /// Of the declaration; the state records that they are used up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous_names: Vec<SegmentName>,
     pub definition: Option<Payload>,
     pub matched_by: MatchReason,
     /// Whether the segment becomes managed.
@@ -124,6 +127,9 @@ pub struct Step {
     /// `None` for an undeclared segment.
     pub origin: Option<Origin>,
     pub protect: bool,
+    /// Of the declaration; the state records that they are used up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous_names: Vec<SegmentName>,
     /// Whether it is the first step of a segment that becomes managed.
     pub adopts: bool,
     /// The targeted segments that need the step, if `--target` does not match its own segment.

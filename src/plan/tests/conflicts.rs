@@ -94,7 +94,7 @@ fn a_reference_cycle_through_a_remote_segment_is_found() {
     );
     let [
         Conflict::ReferenceLimit {
-            limit: step::ExceededLimit::Cycle { path },
+            limit: step::ExceededLimit::Cycle { path, unwritten },
             ..
         },
     ] = plan.conflicts.as_slice()
@@ -102,6 +102,7 @@ fn a_reference_cycle_through_a_remote_segment_is_found() {
         panic!("{:?}", plan.conflicts);
     };
     assert_eq!(*path, ["A", "Manual", "A"].map(SegmentName::new));
+    assert_eq!(unwritten.iter().map(|remote| remote.id.as_str()).collect::<Vec<_>>(), ["x1"]);
 }
 
 #[test]

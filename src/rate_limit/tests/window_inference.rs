@@ -238,6 +238,8 @@ impl SharedWindowServer {
 }
 
 proptest! {
+    #![proptest_config(crate::fixed_seeds::config(256))]
+
     #[test]
     fn a_server_with_one_shared_window_never_proves_separate_windows(
         rolls in any::<bool>(),

@@ -47,6 +47,7 @@ fn journal_entry(number: usize) -> JournalEntry {
         },
         segment: SegmentName::new("One"),
         protect: false,
+        previous_names: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
         rearchive_if_unadopted: false,
         write: IntendedWrite::SetLifecycle {

@@ -79,6 +79,11 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             other,
             managed_by,
         } => matching::previous_name_in_use(segment, (target, other), managed_by),
+        Conflict::UndecidedRename {
+            segment,
+            target,
+            others,
+        } => matching::undecided_rename(segment, target, others),
         Conflict::UnknownId { segment, id } => matching::unknown_id(segment, id),
         Conflict::AdoptionRefused { segment, target } => matching::adoption_refused(segment, target),
         Conflict::ArchiveRefused { target, pattern } => matching::archive_refused(target, pattern),

@@ -2,15 +2,37 @@
 
 use super::{FindingDocument, location, names, quoted};
 use crate::model::SegmentName;
-use crate::plan::step::{DeclaredRef, ExceededLimit};
+use crate::plan::step::{DeclaredRef, ExceededLimit, RemoteRef};
+use crate::render::phrases::join_with_and;
+use crate::render::shell_commands;
 
 pub(super) fn reference_limit(segment: &DeclaredRef, limit: &ExceededLimit) -> FindingDocument {
     let at = location(segment);
     let (problem, help) = problem_and_help(&segment.name, limit);
     let help = help.into_iter().map(|help| help.replace("{at}", &at));
-    FindingDocument::new("reference_limit", format!("`{}` {problem}", segment.name))
-        .with_segment(segment)
+    let finding = FindingDocument::new("reference_limit", format!("`{}` {problem}", segment.name));
+    let finding = finding.with_segment(segment);
+    let ExceededLimit::Cycle { unwritten, .. } = limit else {
+        return finding.with_helps(help);
+    };
+    unwritten
+        .iter()
+        .fold(finding, FindingDocument::with_remote)
+        .with_helps(unwritten.iter().filter_map(|remote| unwritten_help(segment, remote)))
         .with_helps(help)
+}
+
+/// A declared segment may lose the reference by its own step, which the plan does not contain.
+fn unwritten_help(segment: &DeclaredRef, remote: &RemoteRef) -> Option<String> {
+    let declared = remote.declared.as_ref()?;
+    Some(format!(
+        "if `{}` at {} removes the reference: `{}` shows the conflict that keeps it out of this plan; resolve it, and plan \
+         both with `{}`",
+        declared.name,
+        location(declared),
+        shell_commands::plan_targets(&[&declared.name]),
+        shell_commands::plan_targets(&[&segment.name, &declared.name])
+    ))
 }
 
 /// `{at}` in the help is the segment's location.
@@ -43,17 +65,31 @@ fn problem_and_help(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&
                 "split `included_filters` at {at} into two segments that are not referenced together",
             ],
         ),
-        ExceededLimit::Cycle { path } => (
-            format!(
-                "references itself through an existing segment: {}",
-                format_path(path)
-            ),
+        ExceededLimit::Cycle { path, unwritten } => (
+            match unwritten.as_slice() {
+                [] => format!("references itself: {}", format_path(path)),
+                _ => format!(
+                    "references itself through {}: {}",
+                    join_with_and(&unwritten.iter().map(describe_unwritten).collect::<Vec<_>>()),
+                    format_path(path)
+                ),
+            },
             [
                 "remove the reference at {at}",
                 "remove one of the other references in the dashboard first",
                 "declare the existing segments of the cycle, without the reference that closes it",
             ],
         ),
+    }
+}
+
+fn describe_unwritten(remote: &RemoteRef) -> String {
+    match &remote.declared {
+        Some(declared) => format!(
+            "the definition that `{}` (id {}) has in MoEngage and this plan does not change",
+            declared.name, remote.id
+        ),
+        None => format!("the existing segment `{}` (id {})", remote.name, remote.id),
     }
 }
 

@@ -163,6 +163,38 @@ pub(super) fn previous_name_in_use(
         .with_help(stop_managing_help(managed_by))
 }
 
+pub(super) fn undecided_rename(
+    segment: &DeclaredRef,
+    target: &RemoteRef,
+    others: &[RemoteRef],
+) -> FindingDocument {
+    let (name, at) = (&segment.name, location(segment));
+    let described: Vec<_> = others.iter().map(describe_remote).collect();
+    let previous: Vec<_> = others
+        .iter()
+        .map(|other| format!("`{}`", yaml_scalar(other.name.as_str())))
+        .collect();
+    let message = format!(
+        "`{name}` matches {}, and by `previous_names` {}; the state does not show whether the rename was applied",
+        describe_remote(target),
+        join_with_and(&described)
+    );
+    let finding = FindingDocument::between("undecided_rename", message, segment, target);
+    let finding = others.iter().fold(finding, FindingDocument::with_remote);
+    let ids = others.iter().map(|other| {
+        format!(
+            "if `{}` (id {}) is to become `{name}`: add `id: {}` at {at}",
+            other.name, other.id, other.id
+        )
+    });
+    finding
+        .with_help(format!(
+            "if the rename was applied already: remove {} from `previous_names` at {at}",
+            join_with_and(&previous)
+        ))
+        .with_helps(ids)
+}
+
 pub(super) fn unknown_id(segment: &DeclaredRef, id: &SegmentId) -> FindingDocument {
     let (name, at) = (&segment.name, location(segment));
     FindingDocument::new("unknown_id", format!("`{name}`: no segment with id {id}"))

@@ -1,0 +1,175 @@
+//! Renames by `previous_names` among segments that match by state or name as well.
+
+use super::{Matcher, declared_ref, undeclared_ref};
+use crate::definition::{Digest, Identities, encode};
+use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, RemoteKind, SegmentName};
+use crate::plan::rename_cycles::{self, Decision, Evidence, PreviousNameUse};
+use crate::plan::step::{Conflict, MatchReason};
+use std::collections::BTreeMap;
+
+/// A previous name of a declared segment that belongs to the match of another one.
+struct Takeover<'a> {
+    index: usize,
+    own: &'a ObservedSegment,
+    previous_name: &'a SegmentName,
+    /// The segment with the previous name, and the index of the declared segment that it matches.
+    remote: &'a ObservedSegment,
+    owner: usize,
+}
+
+impl<'a> Matcher<'a> {
+    /// In a swap or a longer cycle, the ids move with the names.
+    pub(super) fn match_rename_cycles(&mut self) {
+        let takeovers = self.takeovers();
+        let mut takes_from: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for takeover in &takeovers {
+            takes_from.entry(takeover.index).or_default().push(takeover.owner);
+        }
+        let cycles = rename_cycles::find(&takes_from);
+        for cycle in &cycles {
+            let inside = takeovers
+                .iter()
+                .filter(|takeover| cycle.contains(&takeover.index) && cycle.contains(&takeover.owner));
+            self.match_cycle(cycle, &inside.collect::<Vec<_>>());
+        }
+        let outside = takeovers
+            .iter()
+            .filter(|takeover| !cycles.iter().any(|cycle| cycle.contains(&takeover.index)));
+        for takeover in outside {
+            self.check_new_previous_name(takeover);
+        }
+    }
+
+    fn takeovers(&self) -> Vec<Takeover<'a>> {
+        let mut takeovers: Vec<Takeover<'a>> = Vec::new();
+        for (index, segment) in self.input.declared.iter().enumerate() {
+            let Some(own) = self.renamable_match(index) else {
+                continue;
+            };
+            for previous_name in &segment.previous_names {
+                let remote = self.remote_known_as(previous_name);
+                let owner = remote.and_then(|remote| Some((remote, self.claim_on(remote)?.0)));
+                let Some((remote, owner)) = owner.filter(|(_, owner)| *owner != index) else {
+                    continue;
+                };
+                let is_listed = takeovers
+                    .iter()
+                    .any(|takeover| (takeover.index, takeover.owner) == (index, owner));
+                if self.renamable_match(owner).is_some() && !is_listed {
+                    takeovers.push(Takeover {
+                        index,
+                        own,
+                        previous_name,
+                        remote,
+                        owner,
+                    });
+                }
+            }
+        }
+        takeovers
+    }
+
+    /// The match of an active filter segment, unless its declaration pins the id.
+    fn renamable_match(&self, index: usize) -> Option<&'a ObservedSegment> {
+        let segment = self.input.declared.get(index)?;
+        let (remote, reason) = self.matched.get(index)?.as_ref()?;
+        let is_renamable = segment.lifecycle == Lifecycle::Active
+            && segment.contents.definition().is_some()
+            && remote.kind == RemoteKind::Filter
+            && *reason != MatchReason::Id;
+        is_renamable.then_some(*remote)
+    }
+
+    /// The segment that was last applied under the name, or else the one that has it.
+    fn remote_known_as(&self, name: &SegmentName) -> Option<&'a ObservedSegment> {
+        let entry = self.input.state.latest_by_name(name);
+        let applied = entry.and_then(|entry| self.input.observed.segments.get(&entry.id));
+        applied.or_else(|| self.remote_by_name.get(name).copied())
+    }
+
+    fn match_cycle(&mut self, cycle: &[usize], takeovers: &[&Takeover<'a>]) {
+        let mut moved = self.clone();
+        for takeover in takeovers {
+            moved.claim(takeover.index, takeover.remote, MatchReason::PreviousName);
+        }
+        // Otherwise a segment has several previous names in the cycle.
+        let is_single = takeovers.len() == cycle.len();
+        let identities = self.resolved_references().identities;
+        let moved_identities = moved.resolved_references().identities;
+        let evidence = takeovers.iter().map(|takeover| Evidence {
+            keeps_definition: self.has_declared_definition(takeover.index, takeover.own, &identities),
+            moves_definition: is_single
+                && self.has_declared_definition(takeover.index, takeover.remote, &moved_identities),
+            previous_name: self.previous_name_use(takeover),
+        });
+        match rename_cycles::decide(&evidence.collect::<Vec<_>>()) {
+            Decision::Stay => {}
+            Decision::Move if is_single => *self = moved,
+            Decision::Move | Decision::Undecided => self.add_undecided_conflicts(cycle, takeovers),
+        }
+    }
+
+    fn add_undecided_conflicts(&mut self, cycle: &[usize], takeovers: &[&Takeover<'a>]) {
+        for index in cycle {
+            let own = takeovers.iter().filter(|takeover| takeover.index == *index);
+            let others = own.clone().map(|takeover| undeclared_ref(takeover.remote)).collect();
+            if let (Some(segment), Some(takeover)) = (self.input.declared.get(*index), own.clone().next()) {
+                self.conflicts.push(Conflict::UndecidedRename {
+                    segment: declared_ref(segment),
+                    target: undeclared_ref(takeover.own),
+                    others,
+                });
+            }
+        }
+    }
+
+    /// The previous name was added to a segment that exists, and another declared segment has that name.
+    fn check_new_previous_name(&mut self, takeover: &Takeover<'a>) {
+        let entry = self.input.state.managed_entry(&takeover.own.id);
+        let had_name = entry.is_some_and(|entry| entry.has_or_had_name(takeover.previous_name));
+        let identities = || self.resolved_references().identities;
+        if self.previous_name_use(takeover) != PreviousNameUse::New
+            || had_name
+            || self.has_declared_definition(takeover.index, takeover.own, &identities())
+        {
+            return;
+        }
+        let segments = [takeover.owner, takeover.index];
+        let segments = segments.iter().filter_map(|index| self.input.declared.get(*index));
+        self.conflicts.push(Conflict::SharedTarget {
+            segments: segments.map(declared_ref).collect(),
+            target: takeover.remote.id.clone(),
+            matched_by: MatchReason::PreviousName,
+        });
+    }
+
+    fn previous_name_use(&self, takeover: &Takeover<'a>) -> PreviousNameUse {
+        let declared = self.input.declared.get(takeover.index);
+        let entry = self.input.state.managed_entry(&takeover.own.id);
+        let is_of_declared =
+            |segment: &&DeclaredSegment| entry.is_some_and(|entry| entry.name == segment.name);
+        match entry.filter(|_| declared.as_ref().is_some_and(is_of_declared)) {
+            None => PreviousNameUse::Unknown,
+            Some(entry) if entry.used_previous_names.contains(takeover.previous_name) => {
+                PreviousNameUse::UsedUp
+            }
+            Some(_) => PreviousNameUse::New,
+        }
+    }
+
+    fn has_declared_definition(
+        &self,
+        index: usize,
+        remote: &ObservedSegment,
+        identities: &Identities,
+    ) -> bool {
+        let declared = self.input.declared.get(index);
+        let definition = declared.and_then(|segment| segment.contents.definition());
+        match (definition, &remote.definition) {
+            (Some(definition), Some(payload)) => {
+                Digest::exact(&encode(definition), identities) == Digest::exact(payload, identities)
+            }
+            _ => false,
+        }
+    }
+}
