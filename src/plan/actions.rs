@@ -183,7 +183,7 @@ fn state_update(
         id: remote.id.clone(),
         lifecycle: remote.lifecycle,
         protect: segment.protect,
-        definition: remote.definition.clone(),
+        definition: remote_digests.definition(remote).cloned(),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),
         assumed_members: assumed,

@@ -13,9 +13,9 @@
 //! One exception: an active declared segment that rules 1 to 4 do not match may have a previous name that another
 //! declared segment has now. Then the remote segment of that name was renamed, and the other segment is new.
 
-use super::PlanInput;
 use super::segment_key::SegmentKey;
 use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
+use super::{PlanInput, written_definition};
 use crate::definition::{Digest, Identities, encode};
 use crate::model::{
     DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, Reference, RemoteKind, SegmentId,
@@ -396,7 +396,7 @@ impl<'a> Matcher<'a> {
         let remotes = self.input.observed.segments.values();
         remotes
             .filter(|remote| self.is_unclaimed(remote) && is_managed(remote, &self.input))
-            .filter_map(|remote| Some((remote, remote.definition.as_ref()?)))
+            .filter_map(|remote| Some((remote, written_definition(self.input.state, remote)?)))
             .collect()
     }
 

@@ -44,7 +44,8 @@ pub mod targeting;
 mod uniqueness;
 
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
+    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
+    SegmentName,
 };
 use crate::state::State;
 use compared_lists::ComparedLists;
@@ -79,7 +80,7 @@ pub struct PlanInput<'a> {
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let matching = matching::match_all(input);
-    let remote_digests = RemoteDigests::of(input.observed, &matching.references);
+    let remote_digests = RemoteDigests::of((input.observed, input.state), &matching.references);
     let actions = actions::propose_all(input, &matching, &remote_digests);
     let proposed = actions.steps;
     let uniqueness = UniquenessIndex::of(input, &proposed, (&matching, &remote_digests));
@@ -162,16 +163,17 @@ pub fn rebuild_state(input: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedRefere
         // The members of cohorts and file segments cannot be read.
         pair.declared.contents.definition()?;
         let declared_as = (&pair.declared.name, pair.declared.protect);
-        Some(state_update(remote, declared_as, reason.clone()))
+        Some(state_update(input, remote, declared_as, reason.clone()))
     });
     let undeclared = matching.orphans.iter().filter_map(|remote| {
         let reason = matching::management_reasons(remote, input).into_iter().next()?;
-        Some(state_update(remote, (&remote.name, false), reason))
+        Some(state_update(input, remote, (&remote.name, false), reason))
     });
     (declared.chain(undeclared).collect(), matching.references.clone())
 }
 
 fn state_update(
+    input: &PlanInput<'_>,
     remote: &ObservedSegment,
     (name, protect): (&SegmentName, bool),
     matched_by: MatchReason,
@@ -181,11 +183,17 @@ fn state_update(
         id: remote.id.clone(),
         lifecycle: remote.lifecycle,
         protect,
-        definition: remote.definition.clone(),
+        definition: written_definition(input.state, remote).cloned(),
         matched_by,
         adopts: true,
         assumed_members: None,
     }
+}
+
+/// `None` if it was not read.
+fn written_definition<'r>(state: &'r State, remote: &'r ObservedSegment) -> Option<&'r Payload> {
+    let payload = remote.definition.as_ref()?;
+    Some(state.as_written(&remote.id, payload))
 }
 
 fn segment_ref(remote: &ObservedSegment) -> SegmentRef {
