@@ -57,7 +57,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             Ok(found) => found,
             Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
-        let has_definition = found.as_ref().map(|found| self.has_definition(desired, found));
+        let has_definition = found
+            .as_ref()
+            .map(|found| self.has_sent_definition(step, desired, found));
         let resolution = classify::resolve_create(error, has_definition);
         let (note, found) = match (resolution, found) {
             (Resolution::HiddenNameHolder, _) => {

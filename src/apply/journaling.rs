@@ -144,7 +144,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         &self,
         step: &Step,
         (before, recorded): (&RemoteSegment, Option<StateEntry>),
-        (desired, definition): (&DesiredDefinition, Payload),
+        (desired, definition, stored): (&DesiredDefinition, Payload, &RemoteSegment),
     ) -> Result<(), StoreError> {
         self.append_to_journal(|state| {
             let current = self.managed_entry(state, &before.id, &before.name);
@@ -152,12 +152,14 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Some(recorded) => recorded.with_revisions_of(&current),
                 None => current,
             };
-            let entry = StateEntry {
+            let mut entry = StateEntry {
                 history_only: false,
-                digest: Some(desired.digests.exact.to_string()),
-                definition: Some(definition),
                 ..recorded
             };
+            entry.set_definition(definition, desired.digests.exact.to_string());
+            if let Some(returned) = stored.payload() {
+                self.set_returned_form(&mut entry, desired, &returned);
+            }
             self.entry_and_resolution(step, entry)
         })
         .await
@@ -183,13 +185,33 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             entry.protect = step.protect;
             entry.used_previous_names.clone_from(&step.previous_names);
             if let Some(desired) = step.action.desired() {
-                entry.digest = Some(desired.digests.exact.to_string());
-                // What was sent, not what MoEngage returned: plans report the difference as drift.
-                entry.definition = desired.resolved(&self.resolved_references()).ok();
+                self.set_written_definition(&mut entry, desired);
+                if let Some(returned) = stored.payload() {
+                    self.set_returned_form(&mut entry, desired, &returned);
+                }
             }
             self.entry_and_resolution(step, entry)
         })
         .await
+    }
+
+    /// Records the form in which a read after the write returns the definition.
+    pub(super) async fn record_returned_form(
+        &self,
+        desired: &DesiredDefinition,
+        (id, returned): (&SegmentId, &Payload),
+    ) -> Result<(), StoreError> {
+        let recorded = self.state.lock().await.managed_entry(id).cloned();
+        let Some(recorded) = recorded else {
+            return Ok(());
+        };
+        let mut entry = recorded.clone();
+        self.set_returned_form(&mut entry, desired, returned);
+        if entry == recorded {
+            return Ok(());
+        }
+        self.append_to_journal(|_| vec![JournalEntry::StateEntry(entry)])
+            .await
     }
 
     /// `is_done_now`: segctl changed the lifecycle in this run, and no other process earlier.
@@ -244,6 +266,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let mut state = self.state.lock().await;
         let entries = entries(&state);
         for entry in &entries {
+            if let JournalEntry::StateEntry(entry) = entry {
+                self.note_returned_form(entry);
+            }
             state.apply_journal_entry(entry.clone());
         }
         self.run_state().has_journaled = true;
@@ -293,8 +318,38 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     fn set_definition(&self, entry: &mut StateEntry, definition: Payload) {
-        entry.digest = Some(exact_digest(&definition, &self.resolved_references()).to_string());
-        entry.definition = Some(definition);
+        let digest = exact_digest(&definition, &self.resolved_references());
+        entry.set_definition(definition, digest.to_string());
+    }
+
+    /// What was sent, not what MoEngage returned.
+    fn set_written_definition(&self, entry: &mut StateEntry, desired: &DesiredDefinition) {
+        let digest = desired.digests.exact.to_string();
+        match desired.resolved(&self.resolved_references()) {
+            Ok(sent) => entry.set_definition(sent, digest),
+            Err(_) => (entry.definition, entry.digest) = (None, Some(digest)),
+        }
+    }
+
+    /// Plans report it as drift if MoEngage stored something else.
+    fn set_returned_form(&self, entry: &mut StateEntry, desired: &DesiredDefinition, returned: &Payload) {
+        if self.is_stored_as(desired, returned) {
+            entry.set_returned_form(returned);
+        }
+    }
+
+    pub(super) fn note_returned_form(&self, entry: &StateEntry) {
+        let respelled = &mut self.run_state().respelled;
+        if entry.returned_digest.is_none() {
+            respelled.remove(&entry.id);
+            return;
+        }
+        let without_history = StateEntry {
+            definition: entry.definition.clone(),
+            returned_digest: entry.returned_digest,
+            ..StateEntry::new(entry.id.clone(), entry.name.clone(), entry.applied_at)
+        };
+        respelled.insert(entry.id.clone(), without_history);
     }
 
     pub(super) fn resolve_reference(&self, step: &Step, id: &SegmentId) {

@@ -38,7 +38,7 @@ use crate::api::{
     ApiError, CancelToken, Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport,
 };
 use crate::model::{
-    Adoption, ApiBehavior, Lifecycle, RemoteKind, SegmentId, SegmentKind, SegmentName, ShownKinds,
+    Adoption, ApiBehavior, Lifecycle, Payload, RemoteKind, SegmentId, SegmentKind, SegmentName, ShownKinds,
 };
 use crate::plan::step::{Action, DesiredDefinition, Plan, ResolvedReferences, Step, Target, exact_digest};
 use crate::publish::Publisher;
@@ -134,6 +134,8 @@ struct RunState {
     has_journaled: bool,
     /// Whether member lists were saved, so that older ones may be unreferenced.
     has_saved_lists: bool,
+    /// The state's entries of segments that MoEngage returns in another form than segctl sent, without their history.
+    respelled: BTreeMap<SegmentId, state::StateEntry>,
     /// The last read of each written segment.
     fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
 }
@@ -195,15 +197,22 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         (store, state): (&'a S, State),
         options: ApplyOptions,
     ) -> Self {
-        Self {
+        let applier = Self {
             client,
             clock,
             store,
             options,
-            state: tokio::sync::Mutex::new(state),
+            state: tokio::sync::Mutex::default(),
             planned_references: ResolvedReferences::default(),
             current_references: RwLock::default(),
             run_state: Mutex::default(),
+        };
+        state
+            .all_entries()
+            .for_each(|entry| applier.note_returned_form(entry));
+        Self {
+            state: tokio::sync::Mutex::new(state),
+            ..applier
         }
     }
 
@@ -303,13 +312,16 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             ));
         }
         let mut definition = stored.payload();
-        if definition.is_none() {
+        if definition.is_none() || self.may_return_another_form(step, desired, &stored) {
             // MoEngage confirmed the write: a failed read does not undo it.
             let found = self.client.get(&stored.id).await.ok();
-            definition = found.and_then(|found| found.payload());
+            if let Some(found) = found.and_then(|found| found.payload()) {
+                self.record_returned_form(desired, (&stored.id, &found)).await?;
+                definition = Some(found);
+            }
         }
         match definition {
-            Some(definition) if desired.is_identical_to(&definition, &self.resolved_references()) => {}
+            Some(definition) if self.is_stored_as(desired, &definition) => {}
             Some(_) => notes.push(
                 "MoEngage stored a definition that differs from the one sent; the next plan shows the difference"
                     .to_owned(),
@@ -336,14 +348,60 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     }
 
     fn has_definition(&self, desired: &DesiredDefinition, segment: &RemoteSegment) -> bool {
-        let definition = segment.payload();
+        let definition = self.written_definition(segment);
         definition.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
+    }
+
+    /// Whether a segment has the definition that a write of `step` may have sent: MoEngage may return it in another form.
+    fn has_sent_definition(&self, step: &Step, desired: &DesiredDefinition, segment: &RemoteSegment) -> bool {
+        let may_be_sent = || self.run_state().ambiguous_steps.contains(&step.number);
+        let is_respelled = |found| desired.is_respelled_as(&found, &self.resolved_references());
+        self.has_definition(desired, segment) || may_be_sent() && segment.payload().is_some_and(is_respelled)
+    }
+
+    /// Whether MoEngage stored what was sent, in whatever form it returns it.
+    fn is_stored_as(&self, desired: &DesiredDefinition, returned: &Payload) -> bool {
+        let references = self.resolved_references();
+        desired.is_identical_to(returned, &references) || desired.is_respelled_as(returned, &references)
+    }
+
+    /// The definition that segctl wrote, if MoEngage returns it in this form.
+    fn written_definition(&self, segment: &RemoteSegment) -> Option<Payload> {
+        let returned = segment.payload()?;
+        let run_state = self.run_state();
+        let entry = run_state.respelled.get(&segment.id);
+        Some(
+            entry
+                .map_or(&returned, |entry| entry.as_written(&returned))
+                .clone(),
+        )
+    }
+
+    /// Whether MoEngage may answer reads in another form than writes: an earlier run wrote the same definition, and the read
+    /// before this write returned a respelling of it.
+    fn may_return_another_form(
+        &self,
+        step: &Step,
+        desired: &DesiredDefinition,
+        stored: &RemoteSegment,
+    ) -> bool {
+        let run_state = self.run_state();
+        let Some((before, Some(entry))) = run_state.before_update.get(&step.number) else {
+            return false;
+        };
+        let is_rewritten = entry.digest.as_deref() == Some(desired.digests.exact.to_string().as_str());
+        let differs = |found: &Payload| {
+            before.payload() != stored.payload()
+                && !desired.is_identical_to(found, &self.resolved_references())
+                && desired.is_respelled_as(found, &self.resolved_references())
+        };
+        is_rewritten && before.payload().is_some_and(|found| differs(&found))
     }
 
     /// Whether a segment is as the plan read it, or as an earlier step left it. A temporary definition may refer to a
     /// segment that an earlier step created: the plan could not resolve that reference.
     fn matches_plan(&self, target: &Target, current: &RemoteSegment) -> bool {
-        let definition = current.payload();
+        let definition = self.written_definition(current);
         let is_planned = |references: &ResolvedReferences| {
             definition.as_ref().map(|found| exact_digest(found, references)) == target.digest
         };

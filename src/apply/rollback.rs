@@ -54,7 +54,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         (before, recorded): (RemoteSegment, Option<state::StateEntry>),
     ) -> Result<StepOutcome, StepError> {
         let stays = |reason: &str| Ok(stays_temporary(before.id.clone(), reason));
-        let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
+        // MoEngage may return fields that it does not accept.
+        let former = self.written_definition(&before);
+        let (Action::Update(change), Some(definition)) = (&step.action, former) else {
             return stays("it has no former definition");
         };
         let compare = |current: &RemoteSegment| {
@@ -104,7 +106,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Groups that MoEngage dropped make no difference.
     fn matches_temporary_change(&self, change: &UpdateAction, current: &RemoteSegment) -> bool {
         let references = self.resolved_references();
-        let definition = current.payload();
+        let definition = self.written_definition(current);
         let is_equivalent =
             definition.is_some_and(|found| change.desired.is_equivalent_to(&found, &references));
         current.name == change.name && is_equivalent
@@ -140,8 +142,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             }
             Err(other) => return Err(other),
         };
-        self.record_fetched(stored, Lifecycle::Active);
-        self.record_declared_definition(step, (before, recorded), (&last.desired, definition))
+        self.record_fetched(stored.clone(), Lifecycle::Active);
+        self.record_declared_definition(step, (before, recorded), (&last.desired, definition, &stored))
             .await?;
         let note = format!(
             "another segment has its former definition, so the temporary change could not be rolled back: the segment is \

@@ -79,7 +79,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         step_run: &mut UpdateRun,
     ) -> Result<StepOutcome, StepError> {
         let target = &change.target;
-        let compare = |current: &RemoteSegment| self.update_effect(change, current);
+        let compare = |current: &RemoteSegment| self.update_effect((step, change), current);
         let is_managed = self.state.lock().await.managed_entry(&target.id).is_some();
         let mut attempt = 0;
         loop {
@@ -196,7 +196,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             Ok(found) => found,
             Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
-        let effect = self.update_effect(change, &found);
+        let effect = self.update_effect((step, change), &found);
         // An unchanged segment proves nothing about a lost request.
         let is_untouched = error.is_ambiguous_write() && effect == Effect::NotApplied;
         if !is_untouched && self.is_group_dropped(change, &found) {
@@ -269,11 +269,15 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         ))
     }
 
-    fn update_effect(&self, change: &UpdateAction, current: &RemoteSegment) -> Effect {
-        classify::definition_effect(
-            current.name == change.name && self.has_definition(&change.desired, current),
-            self.matches_plan(&change.target, current),
-        )
+    fn update_effect(&self, (step, change): (&Step, &UpdateAction), current: &RemoteSegment) -> Effect {
+        let is_unchanged = self.matches_plan(&change.target, current);
+        // The former definition may be a respelling of the desired one, too.
+        let is_desired = if is_unchanged {
+            self.has_definition(&change.desired, current)
+        } else {
+            self.has_sent_definition(step, &change.desired, current)
+        };
+        classify::definition_effect(current.name == change.name && is_desired, is_unchanged)
     }
 }
 

@@ -153,9 +153,13 @@ fn rebuilt_state(mut state: State, updates: Vec<StateUpdate>, references: &Resol
         entry.protect = update.protect;
         entry.used_previous_names = update.previous_names;
         entry.history_only = false;
-        let definition = update.definition.as_ref();
-        entry.digest = definition.map(|payload| exact_digest(payload, references).to_string());
-        entry.definition = update.definition;
+        match update.definition {
+            Some(definition) => {
+                let digest = exact_digest(&definition, references).to_string();
+                entry.set_definition(definition, digest);
+            }
+            None => (entry.digest, entry.definition) = (None, None),
+        }
         entry.applied_at = now;
         "rebuild".clone_into(&mut entry.run);
         state.record(entry);

@@ -205,7 +205,7 @@ impl Scope<'_> {
         let was_applied_since = |entry: &StateEntry| {
             // An entry that was recorded without a write is equal to the cached segment.
             let definitions = entry.definition.as_ref().zip(cached.definition.as_ref());
-            let differ = |(applied, read)| digest(applied) != digest(read);
+            let differ = |(applied, read)| digest(applied) != digest(entry.as_written(read));
             cached.applied_before_fetch_at != Some(entry.applied_at)
                 && (cached.name != entry.name || definitions.is_some_and(differ))
         };

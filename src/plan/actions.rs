@@ -185,7 +185,7 @@ fn state_update(
         lifecycle: remote.lifecycle,
         protect: segment.protect,
         previous_names: segment.previous_names.clone(),
-        definition: remote.definition.clone(),
+        definition: remote_digests.definition(remote).cloned(),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),
         assumed_members: assumed,

@@ -18,9 +18,9 @@
 
 mod renames;
 
-use super::PlanInput;
 use super::segment_key::SegmentKey;
 use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
+use super::{PlanInput, written_definition};
 use crate::definition::{Digest, Identities, encode};
 use crate::model::{
     DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, Reference, RemoteKind, SegmentId,
@@ -408,7 +408,7 @@ impl<'a> Matcher<'a> {
         let remotes = self.input.observed.segments.values();
         remotes
             .filter(|remote| self.is_unclaimed(remote) && is_managed(remote, &self.input))
-            .filter_map(|remote| Some((remote, remote.definition.as_ref()?)))
+            .filter_map(|remote| Some((remote, written_definition(self.input.state, remote)?)))
             .collect()
     }
 

@@ -45,7 +45,8 @@ pub mod targeting;
 mod uniqueness;
 
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
+    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
+    SegmentName,
 };
 use crate::state::State;
 use compared_lists::ComparedLists;
@@ -80,7 +81,7 @@ pub struct PlanInput<'a> {
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let matching = matching::match_all(input);
-    let remote_digests = RemoteDigests::of(input.observed, &matching.references);
+    let remote_digests = RemoteDigests::of((input.observed, input.state), &matching.references);
     let actions = actions::propose_all(input, &matching, &remote_digests);
     let proposed = actions.steps;
     let uniqueness = UniquenessIndex::of(input, &proposed, (&matching, &remote_digests));
@@ -164,16 +165,17 @@ pub fn rebuild_state(input: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedRefere
         pair.declared.contents.definition()?;
         // An undecided match stays undecided.
         let is_decided = !matching.is_unresolved(pair.declared);
-        is_decided.then(|| state_update(remote, Some(pair.declared), reason.clone()))
+        is_decided.then(|| state_update(input, remote, Some(pair.declared), reason.clone()))
     });
     let undeclared = matching.orphans.iter().filter_map(|remote| {
         let reason = matching::management_reasons(remote, input).into_iter().next()?;
-        Some(state_update(remote, None, reason))
+        Some(state_update(input, remote, None, reason))
     });
     (declared.chain(undeclared).collect(), matching.references.clone())
 }
 
 fn state_update(
+    input: &PlanInput<'_>,
     remote: &ObservedSegment,
     declared: Option<&DeclaredSegment>,
     matched_by: MatchReason,
@@ -184,11 +186,17 @@ fn state_update(
         lifecycle: remote.lifecycle,
         protect: declared.is_some_and(|segment| segment.protect),
         previous_names: declared.map_or_else(Vec::new, |segment| segment.previous_names.clone()),
-        definition: remote.definition.clone(),
+        definition: written_definition(input.state, remote).cloned(),
         matched_by,
         adopts: true,
         assumed_members: None,
     }
+}
+
+/// `None` if it was not read.
+fn written_definition<'r>(state: &'r State, remote: &'r ObservedSegment) -> Option<&'r Payload> {
+    let payload = remote.definition.as_ref()?;
+    Some(state.as_written(&remote.id, payload))
 }
 
 fn segment_ref(remote: &ObservedSegment) -> SegmentRef {

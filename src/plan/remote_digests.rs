@@ -1,16 +1,21 @@
 //! The digests and references of the remote definitions, computed once per plan.
+//!
+//! A definition in the form in which MoEngage returned a write of segctl counts as what segctl wrote.
 
 use super::segment_key::SegmentKey;
 use super::step::ResolvedReferences;
+use super::written_definition;
 use crate::definition::references::referenced_ids;
 use crate::definition::{Digests, canonical};
-use crate::model::{ObservedSegment, ObservedWorkspace, SegmentId};
+use crate::model::{ObservedSegment, ObservedWorkspace, Payload, SegmentId};
+use crate::state::State;
 use serde_json::Value;
 use std::collections::HashMap;
 
 /// Canonical definitions are as large as the workspace, and only changed segments need them. They are not kept.
 pub(super) struct RemoteDigests<'a> {
     by_segment: HashMap<SegmentKey, DigestedDefinition>,
+    state: &'a State,
     references: &'a ResolvedReferences,
 }
 
@@ -20,10 +25,13 @@ struct DigestedDefinition {
 }
 
 impl<'a> RemoteDigests<'a> {
-    pub(super) fn of(observed: &'a ObservedWorkspace, references: &'a ResolvedReferences) -> Self {
+    pub(super) fn of(
+        (observed, state): (&ObservedWorkspace, &'a State),
+        references: &'a ResolvedReferences,
+    ) -> Self {
         let mut by_segment = HashMap::with_capacity(observed.segments.len());
         for remote in observed.segments.values() {
-            if let Some(payload) = &remote.definition {
+            if let Some(payload) = written_definition(state, remote) {
                 let definition = DigestedDefinition {
                     digests: Digests::of(payload, &references.identities),
                     referenced: referenced_ids(payload).into_iter().collect(),
@@ -33,6 +41,7 @@ impl<'a> RemoteDigests<'a> {
         }
         Self {
             by_segment,
+            state,
             references,
         }
     }
@@ -52,7 +61,11 @@ impl<'a> RemoteDigests<'a> {
     }
 
     pub(super) fn canonical(&self, remote: &ObservedSegment) -> Option<Value> {
-        let payload = remote.definition.as_ref()?;
+        let payload = self.definition(remote)?;
         Some(canonical::exact(payload, &self.references.identities))
+    }
+
+    pub(super) fn definition<'r>(&'r self, remote: &'r ObservedSegment) -> Option<&'r Payload> {
+        written_definition(self.state, remote)
     }
 }

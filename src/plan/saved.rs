@@ -3,8 +3,8 @@
 //! The file contains everything that an apply needs, and no secrets. It can be applied once: the state records its digest.
 //! Before the apply, segctl re-reads the segments that the plan depends on; any difference makes the plan stale.
 
-use super::segment_ref;
 use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, exact_digest};
+use super::{segment_ref, written_definition};
 use crate::definition::{Digest, Digests};
 use crate::model::{
     Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
@@ -150,7 +150,10 @@ impl SavedPlan {
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             workspace_fingerprint,
             expected: remotes
-                .map(|remote| (remote.id.clone(), ExpectedSegment::of(remote, &plan.references)))
+                .map(|remote| {
+                    let expected = ExpectedSegment::of((remote, state), &plan.references);
+                    (remote.id.clone(), expected)
+                })
                 .collect(),
             plan,
         }
@@ -227,7 +230,7 @@ impl SavedPlan {
         for step in &self.plan.steps {
             // A later step of the same segment expects the result of the first one.
             if let Some(target) = step.action.target().filter(|target| checked.insert(&target.id)) {
-                found.extend(self.difference(target, now));
+                found.extend(self.difference(target, (now, state)));
                 let state_name = state.managed_entry(&target.id).map(|entry| &entry.name);
                 if state_name != self.state_names.get(&target.id) {
                     let name = state_name.unwrap_or(&target.remote_name).clone();
@@ -237,11 +240,11 @@ impl SavedPlan {
         }
         found.extend(self.changed_references(now));
         found.extend(self.names_taken(now));
-        found.extend(self.definitions_taken(now));
+        found.extend(self.definitions_taken(now, state));
         found
     }
 
-    fn difference(&self, target: &Target, now: &ObservedWorkspace) -> Vec<Difference> {
+    fn difference(&self, target: &Target, (now, state): (&ObservedWorkspace, &State)) -> Vec<Difference> {
         let name = &target.remote_name;
         let Some(remote) = now.segments.get(&target.id) else {
             return vec![Difference::Missing(name.clone(), target.id.clone())];
@@ -255,7 +258,7 @@ impl SavedPlan {
             (Lifecycle::Archived, Lifecycle::Active) => found.push(Difference::Unarchived(name.clone())),
             (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => {}
         }
-        if ExpectedSegment::of(remote, &self.plan.references).digest != target.digest {
+        if ExpectedSegment::of((remote, state), &self.plan.references).digest != target.digest {
             found.push(Difference::DefinitionChanged(name.clone()));
         }
         found
@@ -281,13 +284,13 @@ impl SavedPlan {
         changed.collect()
     }
 
-    fn definitions_taken(&self, now: &ObservedWorkspace) -> Vec<Difference> {
+    fn definitions_taken(&self, now: &ObservedWorkspace, state: &State) -> Vec<Difference> {
         let written = self.target_ids();
         let remotes = now.segments.values();
         remotes
             .filter(|remote| remote.lifecycle == Lifecycle::Active && !written.contains(&remote.id))
             .filter_map(|remote| {
-                let segment = self.conflicting_segment(remote)?;
+                let segment = self.conflicting_segment(remote, state)?;
                 Some(Difference::DefinitionTaken(segment.clone(), segment_ref(remote)))
             })
             .collect()
@@ -295,7 +298,7 @@ impl SavedPlan {
 
     /// The segment that gets the definition of a remote segment which became active after the plan. The API does not
     /// document whether the order of filters matters, so any order counts if the definition is known.
-    fn conflicting_segment(&self, remote: &ObservedSegment) -> Option<&SegmentName> {
+    fn conflicting_segment(&self, remote: &ObservedSegment, state: &State) -> Option<&SegmentName> {
         let mut writes = self.plan.definition_writes();
         let expected = self.expected.get(&remote.id);
         let found = match expected.and_then(|expected| Some((expected.lifecycle, expected.digest?))) {
@@ -305,7 +308,7 @@ impl SavedPlan {
                 writes.find(|(_, desired)| desired.digests.exact == digest)
             }
             None => {
-                let definition = remote.definition.as_ref()?;
+                let definition = written_definition(state, remote)?;
                 let digests = Digests::of(definition, &self.plan.references.identities);
                 writes.find(|(_, desired)| desired.digests.unordered == digests.unordered)
             }
@@ -329,14 +332,11 @@ impl SavedPlan {
 }
 
 impl ExpectedSegment {
-    fn of(remote: &ObservedSegment, references: &ResolvedReferences) -> Self {
+    fn of((remote, state): (&ObservedSegment, &State), references: &ResolvedReferences) -> Self {
         Self {
             name: remote.name.clone(),
             lifecycle: remote.lifecycle,
-            digest: remote
-                .definition
-                .as_ref()
-                .map(|payload| exact_digest(payload, references)),
+            digest: written_definition(state, remote).map(|payload| exact_digest(payload, references)),
         }
     }
 }

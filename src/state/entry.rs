@@ -1,6 +1,7 @@
 //! What the state records of one segment.
 
 use super::{CohortState, UploadState};
+use crate::definition::{Digest, Identities};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct StateEntry {
     pub definition: Option<Payload>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The digest of `definition` as MoEngage returned it, if that form differs; references are compared by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_digest: Option<Digest>,
     /// `None` also for a cohort with unknown members; likewise for `upload_state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cohort_state: Option<Box<CohortState>>,
@@ -76,6 +80,7 @@ impl StateEntry {
             history_only: false,
             definition: None,
             digest: None,
+            returned_digest: None,
             cohort_state: None,
             upload_state: None,
             previous_names: Vec::new(),
@@ -90,6 +95,31 @@ impl StateEntry {
     pub fn set_lifecycle(&mut self, lifecycle: Lifecycle) {
         self.lifecycle = lifecycle;
         self.lifecycle_unknown = false;
+    }
+
+    /// The definition that segctl wrote, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
+    #[must_use]
+    pub fn as_written<'p>(&'p self, remote: &'p Payload) -> &'p Payload {
+        let written = self.definition.as_ref().zip(self.returned_digest);
+        match written.filter(|(_, returned)| *returned == form_digest(remote)) {
+            Some((written, _)) => written,
+            None => remote,
+        }
+    }
+
+    pub fn set_definition(&mut self, definition: Payload, digest: String) {
+        if self.definition.as_ref() != Some(&definition) {
+            self.returned_digest = None;
+        }
+        self.definition = Some(definition);
+        self.digest = Some(digest);
+    }
+
+    /// Records the form in which MoEngage returns the definition.
+    pub fn set_returned_form(&mut self, returned: &Payload) {
+        let digest = form_digest(returned);
+        let written = self.definition.as_ref().map(form_digest);
+        self.returned_digest = Some(digest).filter(|_| written != Some(digest));
     }
 
     pub fn add_revision(&mut self, new: Revision) {
@@ -140,6 +170,11 @@ impl StateEntry {
             .retain(|other| *other != former && *other != self.name);
         self.previous_names.push(former);
     }
+}
+
+/// Ids are the same in all forms, whichever segments are declared.
+fn form_digest(definition: &Payload) -> Digest {
+    Digest::exact(definition, &Identities::default())
 }
 
 fn is_zero(count: &usize) -> bool {

@@ -39,7 +39,7 @@ pub use object_store::ObjectStateStore;
 pub use store::{StateStore, StoreError, StoreResult};
 pub use upload_state::{Addition, PublishedFile, UploadState};
 
-use crate::model::{ListDigest, SegmentId, SegmentName, UploadId};
+use crate::model::{ListDigest, Payload, SegmentId, SegmentName, UploadId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -79,6 +79,13 @@ impl State {
     #[must_use]
     pub fn any_entry(&self, id: &SegmentId) -> Option<&StateEntry> {
         self.entries.get(id)
+    }
+
+    /// What segctl wrote to a segment, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
+    #[must_use]
+    pub fn as_written<'p>(&'p self, id: &SegmentId, remote: &'p Payload) -> &'p Payload {
+        let entry = self.managed_entry(id);
+        entry.map_or(remote, |entry| entry.as_written(remote))
     }
 
     #[must_use]

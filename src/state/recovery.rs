@@ -5,7 +5,7 @@
 //! shows archived segments too.
 
 use super::member_lists::IN_FLIGHT_LIMIT;
-use crate::definition::{Digest, Identities};
+use crate::definition::{Digest, Identities, canonical, is_respelling};
 use crate::model::{
     ApiBehavior, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentKind,
 };
@@ -148,9 +148,12 @@ fn entry_if_applied(
         } => {
             let remote = segments.find(|remote| remote.name == intent.segment)?;
             let is_probe = matches!(intent.write, IntendedWrite::ProbeNameHolder { .. });
-            has_definition(remote, definition).then(|| StateEntry {
+            // A probed segment may be another one: a respelling is not enough.
+            let is_applied = has_definition(state, remote, definition)
+                || !is_probe && is_respelled(state, (remote, definition), intent);
+            is_applied.then(|| StateEntry {
                 lifecycle_unknown: is_probe && api_behavior.list_shows_archived,
-                ..with_definition(stamped_entry(state, remote, intent), definition, digest)
+                ..with_definition(stamped_entry(state, remote, intent), (remote, definition), digest)
             })
         }
         IntendedWrite::Update {
@@ -161,9 +164,11 @@ fn entry_if_applied(
         } => {
             let remote = observed.segments.get(id)?;
             // Another name comes from a later rename outside segctl, unless the update did not change the definition.
-            let is_applied = has_definition(remote, definition)
+            let is_applied = (has_definition(state, remote, definition)
+                || is_respelled(state, (remote, definition), intent))
                 && (remote.name == *name || replaces_definition(state, intent, id));
-            is_applied.then(|| with_definition(stamped_entry(state, remote, intent), definition, digest))
+            is_applied
+                .then(|| with_definition(stamped_entry(state, remote, intent), (remote, definition), digest))
         }
         // The API does not return the cohort key, so the name identifies the segment.
         IntendedWrite::CreateCohort { cohort_state } => {
@@ -236,15 +241,36 @@ fn replaces_definition(state: &State, intent: &Intent, id: &SegmentId) -> bool {
     let IntendedWrite::Update { definition, .. } = &intent.write else {
         return false;
     };
-    let latest = state.any_entry(id).and_then(|entry| entry.revisions.last());
-    latest.is_some_and(|revision| {
-        revision.run == intent.step.run && digest(&revision.definition) != digest(definition)
-    })
+    let replaced = replaced_definition(state, intent, id);
+    replaced.is_some_and(|replaced| digest(state.as_written(id, replaced)) != digest(definition))
 }
 
-fn has_definition(remote: &ObservedSegment, definition: &Payload) -> bool {
-    let found = remote.definition.as_ref();
-    remote.kind == RemoteKind::Filter && found.is_some_and(|found| digest(found) == digest(definition))
+/// What the write replaces, as MoEngage returned it.
+fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) -> Option<&'s Payload> {
+    let latest = state.any_entry(id)?.revisions.last()?;
+    (latest.run == intent.step.run).then_some(&latest.definition)
+}
+
+fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload) -> bool {
+    remote.kind == RemoteKind::Filter
+        && remote
+            .definition
+            .as_ref()
+            .is_some_and(|found| digest(state.as_written(&remote.id, found)) == digest(definition))
+}
+
+/// Whether the definition appeared since the write, in another form.
+fn is_respelled(state: &State, (remote, definition): (&ObservedSegment, &Payload), intent: &Intent) -> bool {
+    let form = |definition| canonical::exact(definition, &Identities::default());
+    let is_replaced = |found| {
+        let replaced = replaced_definition(state, intent, &remote.id);
+        replaced.is_some_and(|replaced| digest(replaced) == digest(found))
+    };
+    remote.kind == RemoteKind::Filter
+        && remote
+            .definition
+            .as_ref()
+            .is_some_and(|found| !is_replaced(found) && is_respelling(&form(definition), &form(found)))
 }
 
 fn digest(definition: &Payload) -> Digest {
@@ -279,14 +305,17 @@ fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> St
     entry
 }
 
-fn with_definition(entry: StateEntry, definition: &Payload, digest: &str) -> StateEntry {
-    StateEntry {
-        lifecycle: Lifecycle::Active,
-        lifecycle_unknown: false,
-        definition: Some(definition.clone()),
-        digest: Some(digest.to_owned()),
-        ..entry
+fn with_definition(
+    mut entry: StateEntry,
+    (remote, definition): (&ObservedSegment, &Payload),
+    digest: &str,
+) -> StateEntry {
+    entry.set_lifecycle(Lifecycle::Active);
+    entry.set_definition(definition.clone(), digest.to_owned());
+    if let Some(returned) = &remote.definition {
+        entry.set_returned_form(returned);
     }
+    entry
 }
 
 #[cfg(test)]

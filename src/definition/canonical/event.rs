@@ -1,17 +1,22 @@
 //! The canonical form of event and affinity filters, their time ranges and aggregations.
 
 use super::attribute::canonical_group_of_conditions;
-use super::canonical_children;
-use super::fields::{remove_if_false, rename_field, set_default, text, without_nulls};
+use super::date::canonicalize_dates;
+use super::fields::{remove_if, remove_if_false, rename_field, set_default, text, without_nulls};
+use super::operand::{canonicalize_number_texts, canonicalize_operand};
+use super::{canonical_children, is_empty_group, without_filter_type};
 use serde_json::{Map, Value, json};
 
 pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
     let mut fields = without_nulls(fields);
     canonicalize_shared_fields(&mut fields);
+    if fields.get("executed") == Some(&Value::Bool(false)) {
+        fields.insert("execution".to_owned(), json!({"type": "exactly", "count": 0}));
+    }
+    remove_if(&mut fields, "project_name", "");
     if let Some(group) = fields.get("aggregation_attributes") {
-        let group = canonical_children(group, &canonical_aggregation);
-        let filters = group.get("filters").and_then(Value::as_array);
-        if filters.is_some_and(Vec::is_empty) {
+        let group = without_filter_type(canonical_children(group, &canonical_aggregation));
+        if is_empty_group(&group) {
             fields.remove("aggregation_attributes");
         } else {
             fields.insert("aggregation_attributes".to_owned(), group);
@@ -23,6 +28,7 @@ pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
 pub(super) fn canonical_affinity(fields: &Map<String, Value>) -> Value {
     let mut fields = without_nulls(fields);
     canonicalize_shared_fields(&mut fields);
+    canonicalize_number_texts(&mut fields, &["percent_of_times", "percent_of_users"]);
     if let Some(group) = fields.get("psychographic_attributes") {
         let group = canonical_group_of_conditions(group);
         fields.insert("psychographic_attributes".to_owned(), group);
@@ -34,7 +40,7 @@ fn canonicalize_shared_fields(fields: &mut Map<String, Value>) {
     canonicalize_execution(fields);
     let attributes = fields
         .get("attributes")
-        .filter(|group| group.as_object().is_none_or(|fields| !fields.is_empty()))
+        .filter(|group| !is_empty_group(group))
         .map_or_else(
             || json!({"filter_operator": "and", "filters": []}),
             canonical_group_of_conditions,
@@ -52,6 +58,7 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
         Some(_) => return,
         None => Map::new(),
     };
+    canonicalize_number_texts(&mut execution, &["count"]);
     let default_executed = execution.get("count") != Some(&json!(0));
     set_default(fields, "executed", default_executed);
     let executed = fields.get("executed") != Some(&Value::Bool(false));
@@ -79,12 +86,20 @@ fn canonical_time_range(range: &Map<String, Value>) -> Value {
     ] {
         rename_field(&mut range, from, to);
     }
+    if range.get("type") == Some(&Value::Bool(true)) {
+        // Schemas of the reference have this YAML 1.1 boolean.
+        range.insert("type".to_owned(), "on".into());
+    }
+    if text(&range, "type") == "inTheLast" || text(&range, "value_type") == "relative_past" {
+        canonicalize_number_texts(&mut range, &["value", "value1"]);
+    }
     let has_count = range.get("value").is_some_and(Value::is_number);
     let is_relative = has_count || text(&range, "type") == "inTheLast";
     let value_type = if is_relative { "relative_past" } else { "absolute" };
     set_default(&mut range, "value_type", value_type);
     if text(&range, "value_type") == "absolute" {
         range.remove("period_unit");
+        canonicalize_dates(&mut range);
     } else {
         // Affinity filters count in days and have no unit.
         set_default(&mut range, "period_unit", "days");
@@ -100,9 +115,13 @@ fn canonical_aggregation(aggregation: &Value) -> Value {
     set_default(&mut fields, "negate", false);
     set_default(&mut fields, "data_type", "double");
     remove_if_false(&mut fields, "is_dynamic_value");
+    fields.remove("dynamic_attribute_type");
+    canonicalize_operand(&mut fields);
+    canonicalize_number_texts(&mut fields, &["value", "value1"]);
     if let Some(Value::Object(base)) = fields.get("base_time_range") {
-        let base = Value::Object(without_nulls(base));
-        fields.insert("base_time_range".to_owned(), base);
+        let mut base = without_nulls(base);
+        canonicalize_dates(&mut base);
+        fields.insert("base_time_range".to_owned(), Value::Object(base));
     }
     Value::Object(fields)
 }

@@ -15,18 +15,22 @@ pub(super) fn set_default(fields: &mut Map<String, Value>, key: &str, default: i
     }
 }
 
-/// Does nothing if the new name is present.
+/// Does nothing if the new name has another value.
 pub(super) fn rename_field(fields: &mut Map<String, Value>, from: &str, to: &str) {
-    if fields.contains_key(from)
-        && !fields.contains_key(to)
-        && let Some(value) = fields.remove(from)
-    {
+    let is_free = fields.get(to).is_none_or(|value| fields.get(from) == Some(value));
+    if is_free && let Some(value) = fields.remove(from) {
         fields.insert(to.to_owned(), value);
     }
 }
 
 pub(super) fn remove_if_false(fields: &mut Map<String, Value>, key: &str) {
     if fields.get(key) == Some(&Value::Bool(false)) {
+        fields.remove(key);
+    }
+}
+
+pub(super) fn remove_if(fields: &mut Map<String, Value>, key: &str, default: &str) {
+    if fields.get(key).and_then(Value::as_str) == Some(default) {
         fields.remove(key);
     }
 }

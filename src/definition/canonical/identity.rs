@@ -32,10 +32,18 @@ impl Identities {
         Value::Object(fields)
     }
 
+    /// Ids of 24 hexadecimal characters are one id in both cases.
     fn identity_of_id(&self, id: &str) -> String {
-        match self.declared_by_id.get(&SegmentId::new(id)) {
+        let is_object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let canonical = if is_object_id {
+            id.to_ascii_lowercase()
+        } else {
+            id.to_owned()
+        };
+        let declared = |id: &str| self.declared_by_id.get(&SegmentId::new(id));
+        match declared(id).or_else(|| declared(&canonical)) {
             Some(name) if id != ALL_USERS_ID => format!("name:{name}"),
-            _ => format!("id:{id}"),
+            _ => format!("id:{canonical}"),
         }
     }
 

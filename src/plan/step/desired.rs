@@ -1,7 +1,7 @@
 //! Desired definitions and the meaning of their references.
 
 use crate::definition::references::ReferenceSummary;
-use crate::definition::{Digest, Digests, Identities, canonical};
+use crate::definition::{Digest, Digests, Identities, canonical, is_respelling};
 use crate::model::{Payload, Reference, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,6 +78,13 @@ impl DesiredDefinition {
     #[must_use]
     pub fn is_identical_to(&self, remote: &Payload, references: &ResolvedReferences) -> bool {
         exact_digest(remote, references) == self.digests.exact
+    }
+
+    /// Whether `remote` can be this definition in a form that segctl does not know. Only for answers to its own writes.
+    #[must_use]
+    pub fn is_respelled_as(&self, remote: &Payload, references: &ResolvedReferences) -> bool {
+        let remote = canonical::exact(remote, &references.identities);
+        is_respelling(&self.canonical(references), &remote)
     }
 
     /// Whether `remote` has the same filters, in any order and in any additional groups.
