@@ -4,7 +4,7 @@
 mod from_response;
 
 pub(super) use from_response::{
-    escape_and_truncate, from_response, from_transport_error, malformed_response,
+    escape_and_truncate, from_response, from_transport_error, is_rate_limit, malformed_response,
 };
 
 use super::operation::Operation;

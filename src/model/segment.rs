@@ -7,7 +7,7 @@ use super::keyword::keywords;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 keywords! {
@@ -58,6 +58,8 @@ impl fmt::Display for Origin {
 pub struct ObservedWorkspace {
     pub listed_at: Option<Timestamp>,
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
+    /// The segments that this run read by id. Definitions of others come from the cache.
+    pub fetched: BTreeSet<SegmentId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

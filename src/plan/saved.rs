@@ -7,7 +7,7 @@ use super::segment_ref;
 use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, exact_digest};
 use crate::definition::{Digest, Digests};
 use crate::model::{
-    Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
+    Freshness, Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
 };
 use crate::state::State;
 use jiff::Timestamp;
@@ -29,6 +29,9 @@ pub struct SavedPlan {
     pub workspace_fingerprint: String,
     /// Every remote segment at the time of the plan.
     pub expected: BTreeMap<SegmentId, ExpectedSegment>,
+    /// Missing in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
     /// The names in the state of the segments that the plan writes; unmanaged ones are absent.
     pub state_names: BTreeMap<SegmentId, SegmentName>,
     pub plan: Plan,
@@ -148,10 +151,19 @@ impl SavedPlan {
             created_at,
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             workspace_fingerprint,
+            freshness: None,
             expected: remotes
                 .map(|remote| (remote.id.clone(), ExpectedSegment::of(remote, &plan.references)))
                 .collect(),
             plan,
+        }
+    }
+
+    #[must_use]
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
+        Self {
+            freshness: Some(freshness),
+            ..self
         }
     }
 

@@ -110,7 +110,7 @@ async fn concurrent_requests_and_earlier_runs_share_the_windows() {
     let own = log.iter().filter(|record| match record {
         RequestRecord::Sent { at, .. } => *at >= start(),
         RequestRecord::Answered { sent, at, .. } => *sent == *at && *at >= start(),
-        RequestRecord::ListAndCreateSeparate => false,
+        RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared => false,
     });
     assert_eq!(own.count(), 9, "{log:?}");
 }
@@ -195,7 +195,7 @@ async fn requests_logged_by_another_run_count_before_the_next_request() {
 }
 
 #[tokio::test]
-async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
+async fn shared_limits_of_lists_and_creates_are_learned_and_logged() {
     let with_remaining = |remaining: u64, answer: ScriptedAnswer| {
         let headers = RateLimitHeaders {
             limit: Some(50),
@@ -218,6 +218,6 @@ async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
         );
         test.client.flush_request_log().await;
         let log = log.lock().unwrap();
-        assert_eq!(log.contains(&RequestRecord::ListAndCreateSeparate), !are_shared);
+        assert_eq!(log.contains(&RequestRecord::ListAndCreateShared), are_shared);
     }
 }
