@@ -308,7 +308,7 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 
     /// Compares the member lists and plans. Re-reads the definitions that the plan depends on and then, as far as the
-    /// refresh mode says so, others. A definition that changed leads to another plan.
+    /// refresh mode allows, others. A definition that changed leads to another plan.
     pub async fn plan(&self, workspace: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
         workspace.load_member_lists((&self.store, &self.on_note)).await?;
         let plan = self.plan_on_fresh_definitions(workspace).await?;

@@ -2,7 +2,7 @@
 //!
 //! segctl sends one list request, then one get request for each managed segment without a cached definition. These are the
 //! segments in the configuration, in the state, and those that `manages:` matches. segctl also re-reads cached ones, as
-//! [`Refresh`] says, since definitions can be changed in the dashboard. It reads the definitions of all other segments only
+//! [`Refresh`] selects, since definitions can be changed in the dashboard. It reads the definitions of all other segments only
 //! before it stores a definition, since only then can one of them conflict.
 //!
 //! The list does not show archived segments, and no answer contains the lifecycle. A segment in the state that is not listed

@@ -13,7 +13,7 @@ pub(super) fn is_shown_by(answer: &AnsweredRequest, limiter: &RateLimiter) -> bo
     let Some(other) = LIST_AND_CREATE.into_iter().find(|class| *class != answer.class) else {
         return false;
     };
-    // With different limits, an answer about one class says nothing about the other.
+    // With different limits, an answer about one class shows nothing about the other.
     if limiter.limits.windows(answer.class) != limiter.limits.windows(other) {
         return false;
     }

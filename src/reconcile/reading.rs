@@ -92,7 +92,7 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 
     /// Re-reads segments in this order, without a wait and with at most half of the requests that the rate limits leave.
-    /// Returns how many were read. A failure leaves the rest in the cache: the plan says how old they are.
+    /// Returns how many were read. A failure leaves the rest in the cache, and the plan shows how old they are.
     pub(super) async fn reread_without_waiting(
         &self,
         workspace: &mut LoadedWorkspace,

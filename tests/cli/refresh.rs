@@ -1,4 +1,4 @@
-//! Which definitions `plan`, `apply` and `drift` re-read within the rate limits, and what they say about the others.
+//! Which definitions `plan`, `apply` and `drift` re-read within the rate limits, and what they report about the others.
 
 use super::request_counts::{CountingSandbox, count_of_class, total_requests};
 use jiff::{SignedDuration, Timestamp};
@@ -187,7 +187,7 @@ fn drift_reads_the_targets_alone() {
 }
 
 #[test]
-fn a_drift_that_has_to_wait_says_so_first_and_max_duration_refuses_it() {
+fn a_drift_that_has_to_wait_is_announced_and_max_duration_refuses_it() {
     let shop = applied_segments(5, "2/h");
     let (code, output, requests) = shop.run_and_count(&["drift", "--max-duration", "30m"]);
     assert_eq!((code, count_of_class(&requests, "get")), (Some(6), 0), "{output}");

@@ -8,9 +8,13 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// One line without its end; `None` when nothing comes from the cache.
+/// One line without its end; `None` when nothing comes from the cache, or only definitions of unmanaged segments that are
+/// less than a minute old.
 pub(super) fn freshness(document: &Freshness) -> Option<String> {
-    if document.cached == 0 && !document.offline {
+    let oldest = document.oldest_cached_at;
+    let is_old = oldest.is_none_or(|at| at.duration_until(document.planned_at).as_secs() >= MINUTE);
+    let is_worth_a_line = document.managed.cached > 0 || document.cached > 0 && is_old;
+    if !is_worth_a_line && !document.offline {
         return None;
     }
     let (mut refreshed, mut cached) = (Vec::new(), Vec::new());
@@ -124,12 +128,18 @@ mod tests {
 
     #[test]
     fn the_sources_are_shown_on_one_line() {
-        let fresh = Freshness {
-            cached: 0,
-            ..document(None)
+        let of_unmanaged = |oldest, cached| Freshness {
+            cached,
+            managed: ManagedFreshness::default(),
+            ..document(oldest)
         };
         let table = [
-            (fresh, None),
+            (of_unmanaged(None, 0), None),
+            (of_unmanaged(Some(59), 288), None),
+            (
+                of_unmanaged(Some(60), 288),
+                Some("Refreshed: segment list, 12 definitions. Cached: 288 (oldest 1 min)."),
+            ),
             (
                 document(Some(59)),
                 Some("Refreshed: segment list, 12 definitions. Cached: 288 (oldest under 1 min)."),
@@ -153,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_without_changes_says_what_was_not_re_read() {
+    fn a_result_without_changes_reports_what_was_not_re_read() {
         let one_read = Freshness {
             managed: ManagedFreshness {
                 read: 1,

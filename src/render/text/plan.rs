@@ -35,7 +35,7 @@ pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
     }
     let estimate = document.estimate.as_ref();
     let freshness = document.freshness.as_ref();
-    // The last line of a plan without changes says the same.
+    // The last line of a plan without changes contains the same.
     let is_in_last_line = !document.is_blocked()
         && document.steps.is_empty()
         && freshness.is_some_and(|freshness| freshness.managed.cached > 0 && !freshness.offline);
