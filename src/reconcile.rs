@@ -4,10 +4,12 @@
 //! fail.
 
 mod member_diff;
+mod reading;
 mod shared_request_log;
 mod upload_results;
 
 pub use member_diff::MemberListError;
+pub use reading::ReadingTooLong;
 pub use shared_request_log::SharedRequestLog;
 
 use crate::api::{Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
@@ -17,11 +19,11 @@ use crate::model::{
     SegmentId, SegmentName, ShownKinds,
 };
 use crate::observe::{
-    Refresh, Scope, cache_entry, fetch_missing_definitions, from_cache, from_cache_and_state,
-    ids_with_pending_writes, observe, recheck,
+    Refresh, Scope, cache_entry, from_cache, from_cache_and_state, ids_with_pending_writes, list, recheck,
 };
 use crate::plan::compared_lists::ComparedLists;
 use crate::plan::guards::Overrides;
+use crate::plan::rereads::definitions_behind;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
 use crate::plan::targeting::Selection;
@@ -29,8 +31,8 @@ use crate::plan::{PlanInput, plan};
 use crate::rate_limit::RateLimiter;
 use crate::state::recovery::{listed_cohort_records, recovery_records, unrestored_segments};
 use crate::state::{Cache, JournalEntry, NoteSink, State, StateStore, StoreError};
-use jiff::Timestamp;
-use std::collections::BTreeMap;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::{error, fmt};
 
@@ -57,6 +59,10 @@ pub struct LoadedWorkspace {
     pub observed: ObservedWorkspace,
     pub cache: Cache,
     member_lists: ComparedLists,
+    /// The segments that this run read, for an apply that follows at once.
+    pub fetched: BTreeMap<SegmentId, FetchedSegment>,
+    /// The segments whose definitions decide what the command reports.
+    pub examined: BTreeSet<SegmentId>,
     /// By MoEngage's clock, if MoEngage was read.
     pub now: Timestamp,
     /// Whether the state has new results of an earlier run.
@@ -76,6 +82,7 @@ pub enum ReconcileError {
     Api(RequestError),
     Store(StoreError),
     MemberList(SegmentName, MemberListError),
+    ReadingTooLong(ReadingTooLong),
 }
 
 impl fmt::Display for ReconcileError {
@@ -84,6 +91,7 @@ impl fmt::Display for ReconcileError {
             Self::Api(error) => error.fmt(formatter),
             Self::Store(error) => error.fmt(formatter),
             Self::MemberList(name, error) => write!(formatter, "`{name}`: {error}"),
+            Self::ReadingTooLong(error) => error.fmt(formatter),
         }
     }
 }
@@ -93,7 +101,7 @@ impl error::Error for ReconcileError {
         match self {
             Self::Api(error) => error.source(),
             Self::Store(error) => error.source(),
-            Self::MemberList(..) => None,
+            Self::MemberList(..) | Self::ReadingTooLong(_) => None,
         }
     }
 }
@@ -124,6 +132,8 @@ impl LoadedWorkspace {
             observed: ObservedWorkspace::default(),
             cache: load_cache(store, on_note).await,
             member_lists: ComparedLists::default(),
+            fetched: BTreeMap::new(),
+            examined: BTreeSet::new(),
             now,
             recovered_writes: has_upload_results,
             request,
@@ -133,6 +143,7 @@ impl LoadedWorkspace {
     /// Observes the cache instead of the workspace.
     pub fn load_cached(&mut self) {
         self.observed = from_cache(&self.scope());
+        self.examined = self.scope().managed(&self.observed);
     }
 
     /// Observes the cache and, for segments without a cache entry, the state.
@@ -161,6 +172,54 @@ impl LoadedWorkspace {
         self.observed.segments.get(id)
     }
 
+    /// Segments without a definition count if the plan writes one, which may conflict with theirs.
+    fn ids_to_read_for(&self, plan: &Plan) -> BTreeSet<SegmentId> {
+        let mut ids = BTreeSet::new();
+        if plan.definition_writes().next().is_some() {
+            ids = self.scope().ids_without_definition(&self.observed);
+        }
+        if self.request.refresh != Refresh::None {
+            ids.extend(definitions_behind(plan, &self.observed));
+        }
+        ids.retain(|id| !self.observed.fetched.contains(id));
+        ids
+    }
+
+    /// Removes the segments that the selection excludes.
+    fn retain_examined(&mut self, plan: &Plan) {
+        let selection = &self.request.selection;
+        let Some(selected) = selection.names_with_references(&self.request.declared) else {
+            return;
+        };
+        let (state, observed) = (&self.state, &self.observed);
+        let declared = &plan.references.identities.declared_by_id;
+        self.examined.retain(|id| {
+            let names: Vec<&SegmentName> = names_of(id, (state, observed))
+                .into_iter()
+                .chain(declared.get(id))
+                .collect();
+            selection.includes(&names) || names.iter().any(|name| selected.contains(name))
+        });
+    }
+
+    /// The segments in the state that the selection includes, by any of their names.
+    fn drift_targets(&self) -> BTreeSet<SegmentId> {
+        // Enough to match segments: the list, the state and the cached definitions.
+        let plan = plan(&self.plan_input());
+        let declared = &plan.references.identities.declared_by_id;
+        let is_target = |id: &&SegmentId| {
+            let names = names_of(id, (&self.state, &self.observed)).into_iter();
+            let names: Vec<&SegmentName> = names.chain(declared.get(*id)).collect();
+            self.request.selection.includes(&names)
+        };
+        let entries = self.state.managed_entries();
+        entries
+            .map(|entry| &entry.id)
+            .filter(is_target)
+            .cloned()
+            .collect()
+    }
+
     fn scope(&self) -> Scope<'_> {
         Scope {
             declared: &self.request.declared,
@@ -174,6 +233,16 @@ impl LoadedWorkspace {
     }
 }
 
+/// The names that the state and MoEngage have for a segment.
+fn names_of<'w>(
+    id: &SegmentId,
+    (state, observed): (&'w State, &'w ObservedWorkspace),
+) -> Vec<&'w SegmentName> {
+    let recorded = state.managed_entry(id).map(|entry| &entry.name);
+    let remote = observed.segments.get(id).map(|remote| &remote.name);
+    recorded.into_iter().chain(remote).collect()
+}
+
 pub struct Reconciler<T: Transport, C: Clock, S> {
     pub client: Client<T, C>,
     pub clock: C,
@@ -182,11 +251,47 @@ pub struct Reconciler<T: Transport, C: Clock, S> {
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
-    /// Reads the workspace and recovers the unfinished writes of an interrupted run.
+    /// Lists the workspace, reads the managed definitions that the cache does not have, and recovers the unfinished writes
+    /// of an interrupted run.
     pub async fn load_workspace(&self, request: PlanRequest) -> Result<LoadedWorkspace, ReconcileError> {
+        let mut workspace = self.list_workspace(request).await?;
+        let scope = workspace.scope();
+        let managed = scope.managed(&workspace.observed);
+        let ids = scope.ids_to_fetch(&managed, &workspace.observed);
+        workspace.examined = managed;
+        self.read(&mut workspace, ids, None).await?;
+        self.finish_loading(&mut workspace).await;
+        Ok(workspace)
+    }
+
+    /// Reads what a drift depends on: the segments that the state contains and the selection includes. Fails before the
+    /// first read if that takes longer than `max_duration`.
+    pub async fn load_for_drift(
+        &self,
+        mut request: PlanRequest,
+        max_duration: Option<SignedDuration>,
+    ) -> Result<LoadedWorkspace, ReconcileError> {
+        if request.refresh == Refresh::Auto {
+            request.refresh = Refresh::Full;
+        }
+        let mut workspace = self.list_workspace(request).await?;
+        let targets = workspace.drift_targets();
+        let mut ids = workspace.scope().ids_to_fetch(&targets, &workspace.observed);
+        ids.extend(ids_with_pending_writes(&workspace.state, &workspace.observed));
+        workspace.examined = targets;
+        self.read(&mut workspace, ids, max_duration).await?;
+        self.finish_loading(&mut workspace).await;
+        Ok(workspace)
+    }
+
+    async fn list_workspace(&self, request: PlanRequest) -> Result<LoadedWorkspace, ReconcileError> {
         let store = (&self.store, self.clock.now());
         let mut workspace = LoadedWorkspace::load_local(request, store, &self.on_note).await?;
-        workspace.observed = observe(&self.client, &workspace.scope()).await?;
+        workspace.observed = list(&self.client, &workspace.scope()).await?;
+        Ok(workspace)
+    }
+
+    async fn finish_loading(&self, workspace: &mut LoadedWorkspace) {
         let declared = &workspace.request.declared;
         let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
         let api_behavior = workspace.request.policy.api_behavior;
@@ -194,7 +299,6 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         workspace.recovered_writes |= self.recover_unfinished_writes(unfinished, is_declared);
         workspace.now = self.client.server_time();
         self.save_cache(&Cache::of(&workspace.observed)).await;
-        Ok(workspace)
     }
 
     /// Reads the missing definitions of the segments that `is_needed` selects.
@@ -203,29 +307,42 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         workspace: &mut LoadedWorkspace,
         is_needed: impl Fn(&SegmentId) -> bool,
     ) -> Result<(), ReconcileError> {
-        let mut observed = std::mem::take(&mut workspace.observed);
-        // Cache ages use the local clock; `workspace.now` is MoEngage's.
-        let scope = Scope {
-            now: self.clock.now(),
-            ..workspace.scope()
-        };
-        let result = fetch_missing_definitions(&self.client, &scope, &mut observed, is_needed).await;
-        workspace.observed = observed;
-        result?;
-        self.save_cache(&Cache::of(&workspace.observed)).await;
-        Ok(())
+        let mut ids = workspace.scope().ids_without_definition(&workspace.observed);
+        ids.retain(is_needed);
+        self.read(workspace, ids, None).await
     }
 
-    /// Compares the member lists and plans. Plans again with all definitions if the plan writes a definition, which may
-    /// conflict with one of them.
+    /// Compares the member lists and plans. Re-reads the definitions that the plan depends on and then, as far as the
+    /// refresh mode allows, others. A definition that changed leads to another plan.
     pub async fn plan(&self, workspace: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
         workspace.load_member_lists((&self.store, &self.on_note)).await?;
-        let first = plan(&workspace.plan_input());
-        if first.definition_writes().next().is_none() {
-            return Ok(first);
+        let plan = self.plan_on_fresh_definitions(workspace).await?;
+        workspace.retain_examined(&plan);
+        if workspace.request.refresh != Refresh::Auto {
+            return Ok(plan);
         }
-        self.fetch_definitions(workspace, |_| true).await?;
-        Ok(plan(&workspace.plan_input()))
+        let cached = workspace
+            .scope()
+            .cached_oldest_first(&workspace.examined, &workspace.observed);
+        if self.reread_without_waiting(workspace, cached).await? == 0 {
+            return Ok(plan);
+        }
+        self.plan_on_fresh_definitions(workspace).await
+    }
+
+    /// Plans until every definition that the plan depends on is read. Each attempt reads at least one more.
+    async fn plan_on_fresh_definitions(
+        &self,
+        workspace: &mut LoadedWorkspace,
+    ) -> Result<Plan, ReconcileError> {
+        loop {
+            let plan = plan(&workspace.plan_input());
+            let ids = workspace.ids_to_read_for(&plan);
+            if ids.is_empty() {
+                return Ok(plan);
+            }
+            self.read(workspace, ids, None).await?;
+        }
     }
 
     /// Compares the workspace with a saved plan, and recovers the unfinished writes of an interrupted run.
@@ -291,7 +408,10 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         if !recovered.is_empty() {
             recovered_writes = true;
         }
-        if recovered.iter().any(|entry| matches!(entry, JournalEntry::Resolved(_))) {
+        if recovered
+            .iter()
+            .any(|entry| matches!(entry, JournalEntry::Resolved(_)))
+        {
             (self.on_note)(recovery_summary(&recovered));
         }
         for entry in recovered {

@@ -173,6 +173,17 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.lock_state().rate_limiter.clone()
     }
 
+    /// How many requests of `class` need not wait now, as far as the log and the answers show.
+    #[must_use]
+    pub fn requests_left(&self, class: EndpointClass) -> usize {
+        self.lock_state().rate_limiter.left(class, self.clock.now())
+    }
+
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel_token.is_cancelled()
+    }
+
     /// The current time by MoEngage's clock, as far as its answers show. Its time-dependent rules use this clock.
     #[must_use]
     pub fn server_time(&self) -> Timestamp {
@@ -205,6 +216,33 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     pub async fn get(&self, id: &SegmentId) -> Result<RemoteSegment, RequestError> {
         self.get_with_permit(None, id).await
+    }
+
+    /// Reads a segment if no rate limit delays the request; `None` if one does. A failed request is repeated once.
+    pub async fn get_without_waiting(&self, id: &SegmentId) -> Result<Option<RemoteSegment>, RequestError> {
+        let operation = Operation::Get(id.clone());
+        let request = requests::get(&operation, id)?;
+        let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
+        for attempt in 1.. {
+            let Some(permit) = self.try_acquire(&operation).await else {
+                break;
+            };
+            let request = (&operation, request.clone());
+            let error = match self.send((permit, RESPONSE_TIMEOUT), request, &decode).await {
+                Ok(segment) => return Ok(Some(segment)),
+                Err(error) => error,
+            };
+            let outcome = Retryability::of_error(&error);
+            if matches!(outcome, Retryability::RateLimited { .. }) {
+                // Blocks the class until the reset.
+                self.decide((attempt, outcome), &error);
+                break;
+            }
+            if attempt > 1 || !self.backoff(attempt, &error).await {
+                return Err(error);
+            }
+        }
+        Ok(None)
     }
 
     /// The first attempt uses `permit`, if there is one.
@@ -407,18 +445,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let reset = state.server_clock.to_local_time(reset);
             state.rate_limiter.plausible_reset(reset, now)
         });
-        let were_shared = state.rate_limiter.list_and_create_share_windows();
-        state.rate_limiter.observe_answer(&AnsweredRequest {
+        let shown = state.rate_limiter.observe_answer(&AnsweredRequest {
             class,
             sent,
             answered: now,
             accepted: (200..300).contains(&response.status),
+            rate_limited: error::is_rate_limit(response.status, &response.body),
             headers: response.headers,
             reset,
         });
-        if were_shared && !state.rate_limiter.list_and_create_share_windows() {
-            state.unlogged_records.push(RequestRecord::ListAndCreateSeparate);
-        }
+        state.unlogged_records.extend(shown);
         reset
     }
 

@@ -4,7 +4,8 @@
 mod from_response;
 
 pub(super) use from_response::{
-    ErrorResponse, escape_and_truncate, from_response, from_transport_error, malformed_response,
+    ErrorResponse, escape_and_truncate, from_response, from_transport_error, is_rate_limit,
+    malformed_response,
 };
 
 use super::operation::{Operation, OperationFamily};
@@ -182,8 +183,7 @@ impl ApiError {
                 Some("nothing was sent: set it for the workspace in segctl.yaml")
             }
             Self::InvalidCredentials {
-                status: Some(status),
-                ..
+                status: Some(status), ..
             } => Some(credentials_help(family, *status)),
             Self::Redirected { .. } => Some(
                 "check `endpoint` in segctl.yaml: segctl follows no redirects, so set the address that answers the API itself",

@@ -42,7 +42,7 @@ struct PreparedApply {
     state: State,
     /// Whether the state was changed by a recovery after it was read.
     recovered_writes: bool,
-    /// The segments that were just re-read to verify a saved plan.
+    /// The segments that were just read, for the plan or to verify a saved one.
     rechecked: BTreeMap<SegmentId, FetchedSegment>,
     /// `None` for a plan of this run.
     saved_plan_digest: Option<String>,
@@ -156,7 +156,7 @@ impl ApplyRun<'_> {
             plan: planned.plan,
             state: planned.state,
             recovered_writes: planned.recovered_writes,
-            rechecked: BTreeMap::new(),
+            rechecked: planned.fetched,
             saved_plan_digest: None,
             callback_listener,
         })
@@ -165,7 +165,7 @@ impl ApplyRun<'_> {
 
     /// Applies a saved plan without approval: the user has reviewed it.
     async fn apply_saved_plan(&self, saved: SavedPlan) -> Result<Option<FailureKind>, Failure> {
-        let document = PlanDocument::new(&saved.plan);
+        let document = PlanDocument::of_saved_plan(&saved.plan, saved.freshness.clone());
         self.report.report_plan(&saved.plan, &document);
         let output = self.report.output;
         if !output.json && !saved.plan.is_empty() {

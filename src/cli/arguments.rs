@@ -183,9 +183,8 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
-    /// How many cached definitions to re-read.
-    #[arg(long, value_name = "MODE", default_value = "partial", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshMode,
+    #[command(flatten)]
+    pub refresh: RefreshArguments,
 
     /// Plan from the cache, without API access. Needs a complete state directory.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_OFFLINE", conflicts_with = "out")]
@@ -203,8 +202,18 @@ pub struct PlanArguments {
     pub detailed_exitcode: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct RefreshArguments {
+    /// Which cached definitions to re-read. Segments are always re-read before they are changed.
+    #[arg(long, value_name = "MODE", default_value = "auto", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshMode,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RefreshMode {
+    /// What the plan changes, what its conflicts depend on, and the least recently read others as far as the rate limits
+    /// allow without waiting. `drift` reads all of its segments.
+    Auto,
     /// Every managed segment.
     Full,
     /// The least recently read 4%, at least 12.
@@ -213,13 +222,14 @@ pub enum RefreshMode {
     None,
 }
 
-impl RefreshMode {
+impl RefreshArguments {
     #[must_use]
-    pub fn policy(self) -> Refresh {
-        match self {
-            Self::Full => Refresh::Full,
-            Self::Partial => Refresh::Partial,
-            Self::None => Refresh::None,
+    pub fn policy(&self) -> Refresh {
+        match self.refresh {
+            RefreshMode::Auto => Refresh::Auto,
+            RefreshMode::Full => Refresh::Full,
+            RefreshMode::Partial => Refresh::Partial,
+            RefreshMode::None => Refresh::None,
         }
     }
 }
@@ -265,9 +275,8 @@ pub struct ApplyArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
-    /// How many cached definitions to re-read. Segments to be changed are always re-read.
-    #[arg(long, value_name = "MODE", default_value = "none", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshMode,
+    #[command(flatten)]
+    pub refresh: RefreshArguments,
 
     #[command(flatten)]
     pub lock: LockArguments,
@@ -292,9 +301,12 @@ pub struct DriftArguments {
     #[command(flatten)]
     pub selection: SelectionArguments,
 
-    /// How many cached definitions to re-read.
-    #[arg(long, value_name = "MODE", default_value = "full", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshMode,
+    #[command(flatten)]
+    pub refresh: RefreshArguments,
+
+    /// Maximum estimated duration of reading the definitions, such as 30m, 2h or 1d.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "SEGCTL_MAX_DURATION")]
+    pub max_duration: Option<SignedDuration>,
 
     /// Write the drift to the segment files; everything else in them stays, including comments.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_UPDATE_FILES")]

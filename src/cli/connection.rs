@@ -137,6 +137,10 @@ impl From<ReconcileError> for Failure {
         match error {
             ReconcileError::Api(error) => error.into(),
             ReconcileError::Store(error) => error.into(),
+            ReconcileError::ReadingTooLong(error) => Self {
+                help: error.help(),
+                ..Self::new(FailureKind::Guard, error.to_string())
+            },
             ReconcileError::MemberList(..) => Self::new(FailureKind::InvalidFiles, error.to_string())
                 .with_help(
                     "`segctl validate` lists every problem; `segctl validate --fix` fixes the unambiguous ones",

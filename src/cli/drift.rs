@@ -4,19 +4,23 @@ mod file_updates;
 
 use self::file_updates::FileUpdates;
 use super::arguments::DriftArguments;
-use super::connection::Connection;
+use super::connection::{self, Connection};
 use super::edits::FileEdits;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use super::output::Output;
-use super::planning::{plan_request, read_workspace, selection};
+use super::planning::{plan_request, require_matching_patterns, selection};
 use super::project::{Project, describe_endpoint};
-use crate::api::{CancelToken, Clock, SystemClock};
+use super::signals::Signals;
+use crate::api::{Clock, SystemClock};
+use crate::config::settings::WorkspaceSettings;
+use crate::model::Freshness;
 use crate::plan::plan;
 use crate::plan::step::{Plan, Warning};
 use crate::plan::targeting::Selection;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
-use crate::render::json::{DriftReport, FreshnessDocument};
+use crate::render::json::DriftReport;
 use crate::render::text;
+use crate::state::StateStore;
 use std::process::ExitCode;
 
 pub(super) async fn run(
@@ -25,19 +29,11 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let started_at = SystemClock.now();
-    let request = PlanRequest {
-        selection: selection(&arguments.selection),
-        ..plan_request(project, workspace, arguments.refresh.policy())
-    };
-    let read = read_workspace(request, &connection).await;
-    connection.close().await;
-    let read = read?;
-    let no_state = has_no_state(&read);
-    if no_state && arguments.detailed_exitcode {
-        return Err(no_state_failure(workspace.0));
+    if !has_state(project, workspace).await? {
+        return report_no_state(project, workspace, (arguments, output));
     }
+    let started_at = SystemClock.now();
+    let read = read_workspace(project, workspace, (arguments, output)).await?;
     let mut plan = plan(&read.plan_input());
     retain_selected(&mut plan, read.plan_input().selection);
     let updates = FileUpdates::of(&plan, &read, (workspace.0, &project.loaded.declarations));
@@ -47,8 +43,7 @@ pub(super) async fn run(
     let workspace = (workspace.0, describe_endpoint(workspace.1));
     let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
         .with_expiring(&plan.warnings)
-        .with_freshness(FreshnessDocument::new(&read.observed, started_at));
-    let report = DriftReport { no_state, ..report };
+        .with_freshness(Freshness::new((&read.observed, &read.examined), started_at));
     if output.json {
         output.print_json(&report);
     } else {
@@ -64,19 +59,67 @@ pub(super) async fn run(
     })
 }
 
-/// Whether there are segments to manage and the state is empty. Then drift is unknown, which is not the same as no drift.
-fn has_no_state(read: &LoadedWorkspace) -> bool {
-    let input = read.plan_input();
-    let mut remote = read.observed.segments.values();
-    read.state.managed_entries().next().is_none()
-        && (!input.declared.is_empty() || remote.any(|remote| input.policy.manages(&remote.name)))
+/// Reads what the drift depends on. A signal ends the reading; what was read stays in the cache.
+async fn read_workspace(
+    project: &Project,
+    workspace: (&str, &WorkspaceSettings),
+    (arguments, output): (&DriftArguments, Output),
+) -> Result<LoadedWorkspace, Failure> {
+    let signals = Signals::listen(output)?;
+    let connection = (output, signals.cancel_token.clone());
+    let connection = Connection::open(project, workspace, connection).await?;
+    let request = PlanRequest {
+        selection: selection(&arguments.selection),
+        ..plan_request(project, workspace, arguments.refresh.policy())
+    };
+    let read = connection
+        .reconciler
+        .load_for_drift(request, arguments.max_duration);
+    let read = signals.until_killed(read).await;
+    connection.close().await;
+    if signals.cancel_token.is_cancelled() {
+        let failure = Failure::new(signals.failure_kind(false), signals.stop_reason());
+        return Err(failure.with_help("the definitions that were read are in the cache"));
+    }
+    let read = read??;
+    require_matching_patterns(&read)?;
+    Ok(read)
 }
 
-fn no_state_failure(workspace: &str) -> Failure {
-    let message = format!("no state for workspace `{workspace}`, so the drift is unknown");
-    Failure::new(FailureKind::Error, message)
-        .with_help("run `segctl apply` first")
-        .with_help("if the state was lost, restore its directory, or run `segctl state rebuild`")
+/// Whether an apply recorded a segment, or began to.
+async fn has_state(project: &Project, workspace: (&str, &WorkspaceSettings)) -> Result<bool, Failure> {
+    let store = connection::open_state_store(project, workspace.0, workspace.1)?;
+    let state = store.load().await?;
+    Ok(state.managed_entries().next().is_some() || state.intents().next().is_some())
+}
+
+/// Without a state the drift of a declared segment is unknown, which is not the same as no drift.
+fn report_no_state(
+    project: &Project,
+    (name, settings): (&str, &WorkspaceSettings),
+    (arguments, output): (&DriftArguments, Output),
+) -> Result<ExitCode, Failure> {
+    if project.loaded.sources.is_empty() {
+        let message = format!("no segment files, and no state for workspace `{name}`");
+        return Err(Failure::new(FailureKind::InvalidFiles, message).with_help(
+            "check `segments` in segctl.yaml; `segctl import` writes files for existing segments",
+        ));
+    }
+    let no_state = !project.declared_segments(name).is_empty();
+    if no_state && arguments.detailed_exitcode {
+        let message = format!("no state for workspace `{name}`, so the drift is unknown");
+        return Err(Failure::new(FailureKind::Error, message)
+            .with_help("run `segctl apply` first")
+            .with_help("if the state was lost, restore its directory, or run `segctl state rebuild`"));
+    }
+    let endpoint = describe_endpoint(settings);
+    let report = DriftReport::without_state((name, &endpoint), no_state);
+    if output.json {
+        output.print_json(&report);
+    } else {
+        output.print_result(&text::drift(&report, false, output.color()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Removes drift and warnings of segments that the run excludes. A segment is selected by any of its names.

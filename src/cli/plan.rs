@@ -37,7 +37,8 @@ pub(super) async fn run(
     }
     if let Some((file, digest)) = arguments.out.as_ref().zip(workspace_digest) {
         let inputs = (&planned.observed, &planned.state);
-        let saved = SavedPlan::new(planned.plan.clone(), inputs, digest, SystemClock.now());
+        let saved = SavedPlan::new(planned.plan.clone(), inputs, digest, SystemClock.now())
+            .with_freshness(planned.freshness().clone());
         write_file_atomically(file, &saved.to_text())?;
         let file = file.to_string_lossy();
         let command = shell_commands::apply_plan(&file);

@@ -5,9 +5,9 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::{Project, describe_endpoint};
-use crate::api::{Clock, SystemClock};
+use crate::api::{Clock, FetchedSegment, SystemClock};
 use crate::config::settings::WorkspaceSettings;
-use crate::model::{NamePattern, ObservedWorkspace, Policy};
+use crate::model::{Freshness, NamePattern, ObservedWorkspace, Policy, SegmentId};
 use crate::observe::Refresh;
 use crate::plan::estimate::{Estimate, MaxDurationExceeded, estimate};
 use crate::plan::guards::Overrides;
@@ -16,9 +16,10 @@ use crate::plan::step::Plan;
 use crate::plan::targeting::Selection;
 use crate::rate_limit::RateLimiter;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
-use crate::render::json::{FreshnessDocument, PlanDocument};
+use crate::render::json::PlanDocument;
 use crate::state::{State, StateStore};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// A plan with the state that it was made from.
 pub(super) struct PreparedPlan {
@@ -27,7 +28,9 @@ pub(super) struct PreparedPlan {
     /// Whether the state was changed by a recovery after it was read.
     pub(super) recovered_writes: bool,
     pub(super) observed: ObservedWorkspace,
-    freshness: FreshnessDocument,
+    /// The segments that were just read.
+    pub(super) fetched: BTreeMap<SegmentId, FetchedSegment>,
+    freshness: Freshness,
     estimate: Estimate,
     exceeded_duration: Option<MaxDurationExceeded>,
 }
@@ -41,7 +44,8 @@ impl PreparedPlan {
     ) -> Self {
         Self {
             plan,
-            freshness: FreshnessDocument::new(&read.observed, read_at),
+            freshness: Freshness::new((&read.observed, &read.examined), read_at),
+            fetched: read.fetched,
             recovered_writes: read.recovered_writes,
             state: read.state,
             observed: read.observed,
@@ -57,6 +61,10 @@ impl PreparedPlan {
             (true, true) => Some(FailureKind::Guard),
             (true, false) => None,
         }
+    }
+
+    pub(super) fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 
     pub(super) fn document(&self) -> PlanDocument {
@@ -120,7 +128,7 @@ pub(super) async fn read_workspace(
 
 /// A pattern without a match is a typing error. Without this check, `--target` would give an empty plan, and `--exclude`
 /// a plan of everything.
-fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Failure> {
+pub(super) fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Failure> {
     let input = read.plan_input();
     let declared = input.declared.iter().map(|segment| &segment.name);
     let remote = read.observed.segments.values().map(|remote| &remote.name);
@@ -179,7 +187,11 @@ pub(super) async fn plan_offline(
     }
     let cost = estimate_cost(&plan, rate_limiter, (arguments, Purpose::Show));
     let read_at = read.now;
-    Ok(PreparedPlan::new(plan, read, read_at, cost))
+    let planned = PreparedPlan::new(plan, read, read_at, cost);
+    Ok(PreparedPlan {
+        freshness: planned.freshness.offline(),
+        ..planned
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

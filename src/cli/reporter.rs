@@ -10,6 +10,7 @@ use crate::api::{Clock, SystemClock};
 use crate::apply::StepEvent;
 use crate::apply::run_report::{RunReport, StepOutcome, StepReport};
 use crate::diagnostic::Diagnostic;
+use crate::model::Freshness;
 use crate::plan::step::Plan;
 use crate::render::json::{
     DiagnosticDocument, FindingKind, OutcomeCountsDocument, OutcomeDocument, PlanDocument, RunEvent,
@@ -37,6 +38,7 @@ pub(super) struct RunReporter {
 #[derive(Default)]
 struct RunProgress {
     workspace: Option<String>,
+    freshness: Option<Freshness>,
     /// The outcome of each step, by its number.
     steps: BTreeMap<usize, StepReport>,
     /// Steps that have started and not finished.
@@ -101,7 +103,10 @@ impl RunReporter {
             };
             (step.number, report)
         });
-        self.progress().steps = steps.collect();
+        let mut progress = self.progress();
+        progress.steps = steps.collect();
+        progress.freshness.clone_from(&document.freshness);
+        drop(progress);
         for step in &document.steps {
             self.events.emit(RunEvent::PlannedChange(step));
         }
@@ -275,6 +280,7 @@ impl RunReporter {
             ended_at: SystemClock.now(),
             exit_code,
             counts: OutcomeCountsDocument::new(run_report),
+            freshness: progress.freshness.clone(),
             stop_reasons: progress.stop_reasons.clone(),
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
             let (created_at, version) = (saved.created_at, &saved.segctl_version);
             output.print_status(&format!("Created at {created_at:.0} by segctl {version}.\n"));
         }
-        PlanDocument::new(&saved.plan)
+        PlanDocument::of_saved_plan(&saved.plan, saved.freshness)
     } else {
         PlanDocument::from_json(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?
     };

@@ -3,6 +3,7 @@
 use super::output::Output;
 use crate::api::{Clock, SystemClock, WaitNotice, WaitReason};
 use crate::plan::estimate::describe_classes;
+use crate::plan::estimate::duration::format_moment;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +36,7 @@ impl WaitReporter {
 }
 
 fn message(notice: &WaitNotice, now: Timestamp) -> String {
-    let until = format_time(notice.until, now);
+    let until = format_moment(notice.until, now);
     match &notice.reason {
         WaitReason::ConfiguredLimit { window, classes } => {
             let requests = describe_classes(classes);
@@ -54,35 +55,6 @@ fn message(notice: &WaitNotice, now: Timestamp) -> String {
         }
         WaitReason::Callback(segment) => {
             format!("Waiting until {until} at most for the upload result of `{segment}`.\n")
-        }
-    }
-}
-
-/// The date is included unless it is today.
-fn format_time(moment: Timestamp, now: Timestamp) -> String {
-    let day = |moment: Timestamp| moment.strftime("%F").to_string();
-    let form = if day(moment) == day(now) {
-        "%H:%M:%S UTC"
-    } else {
-        "%F %H:%M:%S UTC"
-    };
-    moment.strftime(form).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_of_another_day_has_its_date() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let now = at("2026-11-26T23:59:00Z");
-        let table = [
-            ("2026-11-26T23:59:59Z", "23:59:59 UTC"),
-            ("2026-11-27T00:00:01Z", "2026-11-27 00:00:01 UTC"),
-        ];
-        for (moment, expected) in table {
-            assert_eq!(format_time(at(moment), now), expected);
         }
     }
 }

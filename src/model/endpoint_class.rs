@@ -27,6 +27,8 @@ pub enum RequestRecord {
         sent: Timestamp,
         at: Timestamp,
     },
-    /// An answer proved that MoEngage counts list and create requests separately.
+    /// An answer proved that MoEngage counts list and create requests separately. The last record of the two applies.
     ListAndCreateSeparate,
+    /// An answer showed that MoEngage counts list and create requests together.
+    ListAndCreateShared,
 }

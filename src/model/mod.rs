@@ -11,6 +11,7 @@ mod endpoint_class;
 mod escape;
 mod event;
 mod filter;
+mod freshness;
 mod group_operator;
 mod hexadecimal;
 mod identity;
@@ -43,6 +44,7 @@ pub use event::{
     ExecutionType, PeriodComparison, PeriodUnit, TimeRange, TimeRangeType,
 };
 pub use filter::{Definition, Filter, FilterType, Group, Reference};
+pub use freshness::{Freshness, ManagedFreshness};
 pub use group_operator::GroupOperator;
 pub use hexadecimal::{hexadecimal, is_hexadecimal};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};

@@ -72,6 +72,8 @@ pub struct ObservedWorkspace {
     pub listed_at: Option<Timestamp>,
     pub shown_kinds: ShownKinds,
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
+    /// The segments that this run read by id. Definitions of others come from the cache.
+    pub fetched: BTreeSet<SegmentId>,
 }
 
 impl ShownKinds {

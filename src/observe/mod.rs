@@ -1,8 +1,8 @@
 //! Reads the remote segments with as few API requests as possible.
 //!
 //! segctl sends one list request, then one get request for each managed segment without a cached definition. These are the
-//! segments in the configuration, in the state, and those that `manages:` matches. segctl also re-reads a part of the cached
-//! ones each time, since definitions can be changed in the dashboard. It reads the definitions of all other segments only
+//! segments in the configuration, in the state, and those that `manages:` matches. segctl also re-reads cached ones, as
+//! [`Refresh`] selects, since definitions can be changed in the dashboard. It reads the definitions of all other segments only
 //! before it stores a definition, since only then can one of them conflict.
 //!
 //! The list does not show archived segments, and no answer contains the lifecycle. A segment in the state that is not listed
@@ -37,8 +37,8 @@ pub struct Scope<'a> {
     pub now: Timestamp,
 }
 
-/// Reads the list, the managed segments that are due, and the archived ones that the state or the cache contains.
-pub async fn observe<T: Transport, C: Clock>(
+/// Reads the list; definitions come from the cache. Includes the archived segments that the cache contains.
+pub async fn list<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
 ) -> Result<ObservedWorkspace, RequestError> {
@@ -47,43 +47,15 @@ pub async fn observe<T: Transport, C: Clock>(
         ..ObservedWorkspace::default()
     };
     scope.add_listed(&client.list().await?, &mut observed);
-    let managed = scope.managed(&observed);
-    for id in &managed {
-        let cached = scope.cache.segments.get(id);
-        if let Some(cached) = cached.filter(|cached| !cached.listed && !observed.segments.contains_key(id)) {
-            let remote = scope.cached(id, cached, &observed.shown_kinds);
-            observed.segments.insert(id.clone(), remote);
+    for id in scope.managed(&observed) {
+        let cached = scope.cache.segments.get(&id);
+        if let Some(cached) = cached.filter(|cached| !cached.listed && !observed.segments.contains_key(&id)) {
+            let remote = scope.cached(&id, cached, &observed.shown_kinds);
+            observed.segments.insert(id, remote);
         }
     }
     scope.add_unlisted_cohorts(&mut observed);
-    for id in scope.ids_to_fetch(&managed, &observed) {
-        fetch(client, scope, &id, &mut observed).await?;
-    }
     Ok(observed)
-}
-
-/// Reads the unknown definitions of the filter segments for which `is_needed` holds.
-pub async fn fetch_missing_definitions<T: Transport, C: Clock>(
-    client: &Client<T, C>,
-    scope: &Scope<'_>,
-    observed: &mut ObservedWorkspace,
-    is_needed: impl Fn(&SegmentId) -> bool,
-) -> Result<(), RequestError> {
-    let listed_at = observed.listed_at;
-    let is_due = |remote: &ObservedSegment| {
-        let is_outdated = scope.refresh == Refresh::Full && remote.fetched_at < listed_at;
-        remote.kind == RemoteKind::Filter && (remote.definition.is_none() || is_outdated)
-    };
-    let ids: Vec<_> = observed
-        .segments
-        .values()
-        .filter(|remote| is_due(remote) && is_needed(&remote.id))
-        .map(|remote| remote.id.clone())
-        .collect();
-    for id in ids {
-        fetch(client, scope, &id, observed).await?;
-    }
-    Ok(())
 }
 
 /// Treats the cache as the remote state, for offline plans.
@@ -97,6 +69,7 @@ pub fn from_cache(scope: &Scope<'_>) -> ObservedWorkspace {
             .filter(|(id, _)| !id.is_unlisted_cohort())
             .map(|(id, cached)| (id.clone(), scope.cached(id, cached, &scope.cache.shown_kinds)))
             .collect(),
+        ..ObservedWorkspace::default()
     };
     scope.add_unlisted_cohorts(&mut observed);
     observed
@@ -132,8 +105,8 @@ fn recorded_segment(entry: &StateEntry) -> ObservedSegment {
     }
 }
 
-/// Reads a segment into `observed`.
-async fn fetch<T: Transport, C: Clock>(
+/// Reads a segment into `observed`, and waits for rate limits.
+pub async fn fetch<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
     id: &SegmentId,
@@ -142,20 +115,33 @@ async fn fetch<T: Transport, C: Clock>(
     if id.is_unlisted_cohort() {
         return Ok(None);
     }
-    match client.get(id).await {
-        Ok(segment) => {
-            let was_listed = observed.segments.get(id).is_some_and(|remote| remote.listed);
-            let remote = scope.fetched(&segment, was_listed, &observed.shown_kinds);
-            observed.segments.insert(id.clone(), remote);
-            Ok(Some(segment))
-        }
-        // Deleted since the list, or the state is of another workspace.
-        Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {
-            observed.segments.remove(id);
-            Ok(None)
-        }
+    scope.record_answer(id, client.get(id).await, observed)
+}
+
+/// As [`fetch`], but without a wait for a rate limit: [`ReadOutcome::MustWait`] instead.
+pub async fn fetch_without_waiting<T: Transport, C: Clock>(
+    client: &Client<T, C>,
+    scope: &Scope<'_>,
+    id: &SegmentId,
+    observed: &mut ObservedWorkspace,
+) -> Result<ReadOutcome, RequestError> {
+    let answer = match client.get_without_waiting(id).await {
+        Ok(None) => return Ok(ReadOutcome::MustWait),
+        Ok(Some(segment)) => Ok(segment),
         Err(error) => Err(error),
-    }
+    };
+    scope.record_answer(id, answer, observed).map(|segment| {
+        segment.map_or(ReadOutcome::NotFound, |segment| {
+            ReadOutcome::Read(Box::new(segment))
+        })
+    })
+}
+
+/// The result of a read that never waits.
+pub enum ReadOutcome {
+    Read(Box<RemoteSegment>),
+    NotFound,
+    MustWait,
 }
 
 impl Scope<'_> {
@@ -168,7 +154,33 @@ impl Scope<'_> {
         }
     }
 
-    fn managed(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    fn record_answer(
+        &self,
+        id: &SegmentId,
+        answer: Result<RemoteSegment, RequestError>,
+        observed: &mut ObservedWorkspace,
+    ) -> Result<Option<RemoteSegment>, RequestError> {
+        match answer {
+            Ok(segment) => {
+                let was_listed = observed.segments.get(id).is_some_and(|remote| remote.listed);
+                let remote = self.fetched(&segment, was_listed, &observed.shown_kinds);
+                observed.segments.insert(id.clone(), remote);
+                observed.fetched.insert(id.clone());
+                Ok(Some(segment))
+            }
+            // Deleted since the list, or the state is of another workspace.
+            Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {
+                observed.segments.remove(id);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The segments in the configuration and in the state, those that `manages:` matches, and those that an interrupted
+    /// run was writing.
+    #[must_use]
+    pub fn managed(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
         let temporary: Vec<SegmentName> = self
             .declared
             .iter()
@@ -216,18 +228,26 @@ impl Scope<'_> {
             || self.state.intents().any(has_pending_write)
     }
 
-    /// The managed segments without a current cached definition, and those that the refresh mode selects.
-    fn ids_to_fetch(
+    /// Those of the segments that have no current cached definition, and those that the refresh mode selects.
+    #[must_use]
+    pub fn ids_to_fetch(
         &self,
-        managed: &BTreeSet<SegmentId>,
+        segments: &BTreeSet<SegmentId>,
         observed: &ObservedWorkspace,
     ) -> BTreeSet<SegmentId> {
         let (mut cached, mut ids) = (BTreeMap::new(), BTreeSet::new());
-        for id in managed {
-            let current = observed.segments.get(id).filter(|remote| !self.is_stale(remote));
+        for id in segments {
+            let remote = observed.segments.get(id);
+            if remote.is_some_and(|remote| remote.listed && remote.kind != RemoteKind::Filter) {
+                // The answer would have no definition.
+                continue;
+            }
+            let current = remote.filter(|remote| !self.is_stale(remote));
             match current.and_then(|remote| remote.fetched_at) {
                 Some(fetched_at) => {
-                    cached.insert(id.clone(), fetched_at);
+                    // A read in the future was made by a clock that was set back meanwhile.
+                    let is_dated = fetched_at <= self.now;
+                    cached.insert(id.clone(), if is_dated { fetched_at } else { Timestamp::MIN });
                 }
                 None => {
                     ids.insert(id.clone());
@@ -236,6 +256,36 @@ impl Scope<'_> {
         }
         ids.extend(refresh::ids_to_reread(&cached, self.refresh));
         ids
+    }
+
+    /// The filter segments without a definition. A full refresh includes those that this run did not read.
+    #[must_use]
+    pub fn ids_without_definition(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+        let is_outdated = |id: &SegmentId| self.refresh == Refresh::Full && !observed.fetched.contains(id);
+        let filters = observed
+            .segments
+            .values()
+            .filter(|remote| remote.kind == RemoteKind::Filter);
+        filters
+            .filter(|remote| remote.definition.is_none() || is_outdated(&remote.id))
+            .map(|remote| remote.id.clone())
+            .collect()
+    }
+
+    /// The cached definitions of the segments, the least recently read first. A read in the future was made by a clock
+    /// that was set back meanwhile, so its age is unknown and it comes first.
+    #[must_use]
+    pub fn cached_oldest_first(
+        &self,
+        segments: &BTreeSet<SegmentId>,
+        observed: &ObservedWorkspace,
+    ) -> Vec<SegmentId> {
+        let remotes = segments.iter().filter_map(|id| observed.segments.get(id));
+        let mut cached: Vec<&ObservedSegment> = remotes
+            .filter(|remote| remote.definition.is_some() && !observed.fetched.contains(&remote.id))
+            .collect();
+        cached.sort_by_key(|remote| (remote.fetched_at.filter(|at| *at <= self.now), &remote.id));
+        cached.into_iter().map(|remote| remote.id.clone()).collect()
     }
 
     /// A segment as the list shows it, with its cached definition. MoEngage may reuse ids, so a cached segment with another

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
+    /// What a plan writes and what its conflicts depend on, and then the least recently read definitions, as many as need
+    /// no wait and at most half of what the rate limits leave.
+    Auto,
     Full,
     /// The least recently read definitions, so that segctl eventually detects every change outside segctl.
     Partial,
@@ -25,7 +28,8 @@ pub(super) fn ids_to_reread(
 ) -> BTreeSet<SegmentId> {
     let count = match refresh {
         Refresh::Full => cached.len(),
-        Refresh::None => 0,
+        // For `Auto`, the number depends on the rate limits.
+        Refresh::Auto | Refresh::None => 0,
         Refresh::Partial => cached.len().div_ceil(PARTIAL_DIVISOR).max(MIN_PARTIAL_READS),
     };
     let mut by_age: Vec<_> = cached.iter().collect();
@@ -67,8 +71,8 @@ mod tests {
             assert_eq!(read_count(count, Refresh::Partial), reads, "{count}");
         }
         assert_eq!(
-            (read_count(50, Refresh::Full), read_count(50, Refresh::None)),
-            (50, 0)
+            [Refresh::Full, Refresh::None, Refresh::Auto].map(|refresh| read_count(50, refresh)),
+            [50, 0, 0]
         );
         let oldest = ids_to_reread(&cached_reads(300), Refresh::Partial);
         assert!(oldest.contains(&SegmentId::new("0299")) && !oldest.contains(&SegmentId::new("0000")));

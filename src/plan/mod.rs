@@ -13,7 +13,7 @@
 //! 8. `targeting`: `--target` and `--exclude`.
 //! 9. `guards` and `adoption`: violations and warnings about the plan as a whole.
 //!
-//! `saved` stores a plan in a file; `estimate` computes its duration.
+//! `rereads` selects the remote definitions that must not be outdated. `saved` stores a plan in a file; `estimate` computes its duration.
 //!
 //! # Names and definitions are unique
 //!
@@ -37,6 +37,7 @@ mod matching;
 mod ordering;
 mod remote_digests;
 mod rename_cycles;
+pub mod rereads;
 pub mod saved;
 mod segment_key;
 pub mod step;

@@ -7,8 +7,8 @@ use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, ex
 use super::{segment_ref, written_definition};
 use crate::definition::{Digest, Digests};
 use crate::model::{
-    Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
-    json_from_file,
+    Freshness, Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName,
+    hexadecimal, json_from_file,
 };
 use crate::state::State;
 use jiff::Timestamp;
@@ -30,6 +30,9 @@ pub struct SavedPlan {
     pub workspace_fingerprint: String,
     /// Every remote segment at the time of the plan.
     pub expected: BTreeMap<SegmentId, ExpectedSegment>,
+    /// Missing in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
     /// The names in the state of the segments that the plan writes; unmanaged ones are absent.
     pub state_names: BTreeMap<SegmentId, SegmentName>,
     pub plan: Plan,
@@ -149,6 +152,7 @@ impl SavedPlan {
             created_at,
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             workspace_fingerprint,
+            freshness: None,
             expected: remotes
                 .map(|remote| {
                     let expected = ExpectedSegment::of((remote, state), &plan.references);
@@ -156,6 +160,14 @@ impl SavedPlan {
                 })
                 .collect(),
             plan,
+        }
+    }
+
+    #[must_use]
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
+        Self {
+            freshness: Some(freshness),
+            ..self
         }
     }
 

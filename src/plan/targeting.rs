@@ -20,6 +20,17 @@ impl Selection {
         let any_matches = |patterns: &[NamePattern]| names.iter().any(|name| matches_any(patterns, name));
         (self.targets.is_empty() || any_matches(&self.targets)) && !any_matches(&self.excludes)
     }
+
+    /// The selected declared segments and those that they reference, directly or indirectly; `None` for all segments.
+    #[must_use]
+    pub fn names_with_references(&self, declared: &[DeclaredSegment]) -> Option<BTreeSet<SegmentName>> {
+        if self.targets.is_empty() && self.excludes.is_empty() {
+            return None;
+        }
+        let names = declared.iter().map(|segment| &segment.name);
+        let selected = names.filter(|name| self.includes(&[*name]));
+        Some(with_references(selected.cloned().collect(), declared))
+    }
 }
 
 pub(super) struct SelectedSteps {

@@ -107,6 +107,7 @@ fn observed(segments: Vec<ObservedSegment>) -> ObservedWorkspace {
             .into_iter()
             .map(|existing| (existing.id.clone(), existing))
             .collect(),
+        ..ObservedWorkspace::default()
     }
 }
 

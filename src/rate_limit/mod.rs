@@ -3,6 +3,7 @@
 //! Pure: it receives the time and returns a time. All windows of a class are checked together before a request is
 //! counted. One limiter per window would count requests that the next window then delays.
 
+mod shared_windows;
 mod window;
 mod window_inference;
 
@@ -19,9 +20,19 @@ use window_inference::WindowInference;
 /// After this time a request is answered or given up, and MoEngage no longer counts it.
 pub const MAX_REQUEST_DURATION: SignedDuration = SignedDuration::from_secs(60);
 
-/// Lists and creates are two methods of one path. Whether MoEngage counts them separately is not documented. segctl counts
-/// them together, which is always safe, until an answer proves that MoEngage counts them separately.
+/// Two methods of one path, with limits that are documented separately.
 const LIST_AND_CREATE: [EndpointClass; 2] = [EndpointClass::List, EndpointClass::Create];
+
+/// How MoEngage counts list and create requests. segctl follows the documentation until an answer shows something else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ListAndCreatePools {
+    #[default]
+    Separate,
+    /// An answer showed that both count toward the same windows.
+    Shared,
+    /// An answer proved that they do not, whatever earlier answers showed.
+    ProvedSeparate,
+}
 
 /// The `x-ratelimit-…` headers. A header that is missing or not a number is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +54,7 @@ pub(crate) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
 pub struct RateLimiter {
     limits: RateLimits,
     classes: BTreeMap<EndpointClass, RequestHistory>,
-    list_and_create_separate: bool,
+    list_and_create: ListAndCreatePools,
     window_inference: WindowInference,
 }
 
@@ -55,6 +66,15 @@ struct RequestHistory {
     in_flight: Vec<Timestamp>,
     /// MoEngage reported that it accepts nothing before this time.
     blocked_until: Option<Timestamp>,
+    reported: Option<ReportedRemaining>,
+}
+
+/// What the newest answer reported about one of MoEngage's windows. Requests of clients without this log count there, too.
+#[derive(Clone, Copy, Debug)]
+struct ReportedRemaining {
+    remaining: usize,
+    /// The end of the window by the local clock.
+    until: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +91,8 @@ pub struct AnsweredRequest {
     pub answered: Timestamp,
     /// False for a rejected request, which MoEngage may not have counted.
     pub accepted: bool,
+    /// Whether MoEngage rejected the request because of a rate limit.
+    pub rate_limited: bool,
     pub headers: RateLimitHeaders,
     /// The end of MoEngage's window by the local clock; `None` if it is not reported or not plausible.
     pub reset: Option<Timestamp>,
@@ -82,7 +104,7 @@ impl RateLimiter {
         Self {
             limits,
             classes: BTreeMap::new(),
-            list_and_create_separate: false,
+            list_and_create: ListAndCreatePools::default(),
             window_inference: WindowInference::default(),
         }
     }
@@ -118,11 +140,31 @@ impl RateLimiter {
     /// How many requests that count toward the limits of `class` are in the `window` that ends at `now`.
     #[must_use]
     pub fn used(&self, class: EndpointClass, window: Window, now: Timestamp) -> usize {
-        let has_left = |counted_at: &Timestamp| later(*counted_at, window.span()) <= now;
-        let inside = |history: &RequestHistory| {
-            history.counted_at.len() - history.counted_at.partition_point(has_left) + history.in_flight.len()
-        };
-        self.shared_histories(class).map(inside).sum()
+        let histories = self.shared_histories(class);
+        histories.map(|history| history.used(window, now)).sum()
+    }
+
+    /// As [`used`](Self::used), without the classes that share the windows of `class`.
+    fn used_alone(&self, class: EndpointClass, window: Window, now: Timestamp) -> usize {
+        let history = self.classes.get(&class);
+        history.map_or(0, |history| history.used(window, now))
+    }
+
+    /// How many requests of `class` can be sent at `now` without a wait, as far as the log and the answers show.
+    #[must_use]
+    pub fn left(&self, class: EndpointClass, now: Timestamp) -> usize {
+        if self.throttle(class, now).is_some() {
+            return 0;
+        }
+        let windows = self.limits.windows(class).iter();
+        let free = windows.map(|window| window.count().saturating_sub(self.used(class, *window, now)));
+        let reported = self
+            .shared_histories(class)
+            .filter_map(|history| history.reported);
+        let reported = reported
+            .filter(|reported| reported.until > now)
+            .map(|reported| reported.remaining);
+        free.chain(reported).min().unwrap_or(usize::MAX)
     }
 
     /// Requests may be recorded in any order.
@@ -171,7 +213,10 @@ impl RateLimiter {
                     }
                 }
                 RequestRecord::Sent { .. } | RequestRecord::Answered { .. } => {}
-                RequestRecord::ListAndCreateSeparate => self.list_and_create_separate = true,
+                RequestRecord::ListAndCreateSeparate => {
+                    self.list_and_create = ListAndCreatePools::ProvedSeparate;
+                }
+                RequestRecord::ListAndCreateShared => self.list_and_create = ListAndCreatePools::Shared,
             }
         }
         self.expire_in_flight(now);
@@ -190,19 +235,41 @@ impl RateLimiter {
         }
     }
 
-    /// Evaluates the headers of an answer. If nothing remains, the class is blocked until the reset. If more remains than
-    /// a shared window allows, lists and creates are counted separately from now on.
-    pub fn observe_answer(&mut self, answer: &AnsweredRequest) {
-        if answer.headers.remaining == Some(0)
-            && let Some(reset) = answer.reset
-        {
-            self.block_until(answer.class, reset);
+    /// Evaluates an answer. If nothing remains, the class is blocked until the reset. Returns what the answer shows about
+    /// the windows of lists and creates, if that is new.
+    pub fn observe_answer(&mut self, answer: &AnsweredRequest) -> Option<RequestRecord> {
+        if let (Some(remaining), Some(reset)) = (answer.headers.remaining, answer.reset) {
+            if remaining == 0 {
+                self.block_until(answer.class, reset);
+            }
+            self.classes.entry(answer.class).or_default().reported = Some(ReportedRemaining {
+                remaining: usize::try_from(remaining).unwrap_or(usize::MAX),
+                until: reset,
+            });
         }
-        if self.list_and_create_share_windows() && LIST_AND_CREATE.contains(&answer.class) {
-            self.list_and_create_separate = self
-                .window_inference
-                .proves_separate_windows(answer, &self.limits);
+        if !LIST_AND_CREATE.contains(&answer.class) {
+            return None;
         }
+        let proves_separate = self
+            .window_inference
+            .proves_separate_windows(answer, &self.limits);
+        let (pools, record) = match self.list_and_create {
+            ListAndCreatePools::Separate if proves_separate => {
+                // As assumed, so there is nothing to record.
+                self.list_and_create = ListAndCreatePools::ProvedSeparate;
+                return None;
+            }
+            ListAndCreatePools::Separate if shared_windows::is_shown_by(answer, self) => {
+                (ListAndCreatePools::Shared, RequestRecord::ListAndCreateShared)
+            }
+            ListAndCreatePools::Shared if proves_separate => (
+                ListAndCreatePools::ProvedSeparate,
+                RequestRecord::ListAndCreateSeparate,
+            ),
+            _ => return None,
+        };
+        self.list_and_create = pools;
+        Some(record)
     }
 
     /// Returns `reset` (by the local clock) if segctl should wait for it.
@@ -223,7 +290,7 @@ impl RateLimiter {
 
     #[must_use]
     pub fn list_and_create_share_windows(&self) -> bool {
-        !self.list_and_create_separate
+        self.list_and_create == ListAndCreatePools::Shared
     }
 
     fn share_windows(&self, one: EndpointClass, other: EndpointClass) -> bool {
@@ -285,6 +352,11 @@ impl RateLimiter {
 }
 
 impl RequestHistory {
+    fn used(&self, window: Window, now: Timestamp) -> usize {
+        let has_left = |counted_at: &Timestamp| later(*counted_at, window.span()) <= now;
+        self.counted_at.len() - self.counted_at.partition_point(has_left) + self.in_flight.len()
+    }
+
     fn count_since(&self, moment: Timestamp) -> usize {
         self.counted_at.len() - self.counted_at.partition_point(|counted_at| *counted_at < moment)
     }

@@ -1,3 +1,4 @@
+mod shared_windows;
 mod window_inference;
 
 use super::*;
@@ -46,16 +47,17 @@ fn the_documented_rate_limits_spread_a_large_run_over_hours() {
 }
 
 #[test]
-fn lists_and_creates_share_windows_and_other_classes_do_not() {
+fn each_class_has_its_own_windows() {
     let mut limiter = RateLimiter::new(RateLimits::default());
     burst(&mut limiter, EndpointClass::List, 50);
-    assert_eq!(limiter.earliest_request(EndpointClass::Create, at(0)), at(60));
+    assert_eq!(limiter.earliest_request(EndpointClass::List, at(0)), at(60));
+    assert_eq!(limiter.earliest_request(EndpointClass::Create, at(0)), at(0));
     assert_eq!(limiter.earliest_request(EndpointClass::Get, at(0)), at(0));
     assert_eq!(limiter.earliest_request(EndpointClass::Update, at(0)), at(0));
 }
 
 #[test]
-fn lists_and_creates_are_counted_together_until_proved_separate() {
+fn lists_and_creates_are_counted_separately_until_shown_to_be_shared() {
     let (list, create) = (EndpointClass::List, EndpointClass::Create);
     // The seconds of lists and of creates, and when the next create fits into 3 requests per 10 s: shared and separate.
     let table: [(&[i64], &[i64], i64, i64); 6] = [
@@ -73,27 +75,28 @@ fn lists_and_creates_are_counted_together_until_proved_separate() {
                 .iter()
                 .for_each(|second| limiter.record_counted(class, at(*second)));
         }
-        assert_eq!(
-            limiter.earliest_request(create, at(5)),
-            at(shared),
-            "{lists:?} {creates:?}"
-        );
-        limiter.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
-        assert_eq!(
-            limiter.earliest_request(create, at(5)),
-            at(separate),
-            "{lists:?} {creates:?}"
-        );
+        for (record, expected) in [
+            (None, separate),
+            (Some(RequestRecord::ListAndCreateShared), shared),
+            (Some(RequestRecord::ListAndCreateSeparate), separate),
+        ] {
+            limiter.merge_log(record, at(0));
+            assert_eq!(
+                limiter.earliest_request(create, at(5)),
+                at(expected),
+                "{record:?} {lists:?} {creates:?}"
+            );
+        }
     }
 }
 
 #[test]
-fn a_block_applies_to_lists_and_creates_until_proved_separate() {
+fn a_block_applies_to_lists_and_creates_only_if_they_share_windows() {
     let mut limiter = RateLimiter::new(RateLimits::default());
     limiter.block_until(EndpointClass::Create, at(90));
-    assert_eq!(limiter.earliest_request(EndpointClass::List, at(0)), at(90));
-    limiter.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
     assert_eq!(limiter.earliest_request(EndpointClass::List, at(0)), at(0));
+    limiter.merge_log([RequestRecord::ListAndCreateShared], at(0));
+    assert_eq!(limiter.earliest_request(EndpointClass::List, at(0)), at(90));
     assert_eq!(limiter.earliest_request(EndpointClass::Create, at(0)), at(90));
     let throttle = Throttle {
         until: at(90),
@@ -118,6 +121,45 @@ fn a_full_window_is_named_and_its_requests_are_counted() {
     assert_eq!(limiter.used(EndpointClass::Get, long, at(59)), 3);
     assert_eq!(limiter.used(EndpointClass::Get, long, at(60)), 2);
     assert_eq!(limiter.throttle(EndpointClass::Get, at(61)), None);
+}
+
+#[test]
+fn the_requests_left_are_the_least_of_all_windows_and_answers() {
+    let get = EndpointClass::Get;
+    let mut limiter = RateLimiter::new(limits(get, &["4/10s", "6/min"]));
+    assert_eq!(limiter.left(get, at(0)), 4);
+    for second in [0, 1, 20] {
+        limiter.record_counted(get, at(second));
+    }
+    limiter.record_sent(get, at(21));
+    // 2 of 4 in the short window, 4 of 6 in the long one.
+    assert_eq!(limiter.left(get, at(22)), 2);
+    let report = |limiter: &mut RateLimiter, remaining| {
+        let headers = RateLimitHeaders {
+            limit: Some(6),
+            remaining: Some(remaining),
+            reset: Some(at(40).as_second()),
+        };
+        limiter.observe_answer(&AnsweredRequest {
+            class: get,
+            sent: at(21),
+            answered: at(22),
+            accepted: true,
+            rate_limited: false,
+            headers,
+            reset: Some(at(40)),
+        })
+    };
+    // Another client uses the same limits, until the end of the window that the answer describes.
+    assert_eq!(report(&mut limiter, 1), None);
+    assert_eq!(limiter.left(get, at(22)), 1);
+    assert_eq!(limiter.left(get, at(40)), 2);
+    report(&mut limiter, 0);
+    assert_eq!(limiter.left(get, at(22)), 0);
+    limiter.record_counted(get, at(23));
+    limiter.record_counted(get, at(24));
+    assert_eq!(limiter.left(get, at(41)), 0);
+    assert_eq!(RateLimiter::new(limits(get, &[])).left(get, at(0)), usize::MAX);
 }
 
 #[test]
@@ -183,6 +225,8 @@ fn logged_requests_of_other_runs_count_like_own_requests() {
         );
     }
     let mut limiter = RateLimiter::new(limits(class, &["1/10s"]));
+    limiter.merge_log([RequestRecord::ListAndCreateShared], at(0));
+    assert!(limiter.list_and_create_share_windows());
     limiter.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
     assert!(!limiter.list_and_create_share_windows());
 }
@@ -226,6 +270,7 @@ fn a_class_is_blocked_only_until_a_plausible_reset() {
             sent: at(0),
             answered: at(0),
             accepted: true,
+            rate_limited: false,
             headers,
             reset: plausible_reset(&limiter, headers, at(0)),
         });

@@ -2,10 +2,14 @@
 
 use super::NoteSink;
 use crate::api::{RecordExchange, RequestLog};
+use crate::model::RequestRecord;
 use crate::state::StateStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
+
+const SHARED_LIMITS_NOTE: &str = "an answer shows that MoEngage counts list and create requests together, against its \
+                                  documentation; this run and the next ones wait accordingly (recorded in the state)";
 
 pub struct SharedRequestLog<S> {
     store: S,
@@ -30,14 +34,23 @@ impl<S: StateStore> SharedRequestLog<S> {
 }
 
 impl<S: StateStore> RequestLog for SharedRequestLog<S> {
-    fn exchange<'a>(&'a self, respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
+    fn exchange<'a>(&'a self, mut respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         async move {
             // Serializes the parallel requests of one run, so that each sees the records of the previous one.
             let mut cursor = self.cursor.lock().await;
+            let mut is_newly_shared = false;
+            let respond = |others| {
+                let records = respond(others);
+                is_newly_shared = records.contains(&RequestRecord::ListAndCreateShared);
+                records
+            };
             let exchanged = self
                 .store
                 .exchange_requests(&mut cursor.next_unread, respond)
                 .await;
+            if is_newly_shared {
+                (self.on_note)(SHARED_LIMITS_NOTE.to_owned());
+            }
             if let Err(error) = exchanged
                 && !cursor.has_reported_failure
             {

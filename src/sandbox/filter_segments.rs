@@ -6,9 +6,9 @@ use super::definition::{
 };
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
-use super::settings::{ListedKinds, MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
 use super::json;
 use super::object_id::is_object_id;
+use super::settings::{ListedKinds, MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use super::write_checks;
 use jiff::Timestamp;

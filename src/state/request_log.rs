@@ -38,6 +38,7 @@ enum RequestRecordFormat {
         at: Timestamp,
     },
     ListAndCreateSeparate,
+    ListAndCreateShared,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +107,7 @@ impl<'a> RequestLogFile<'a> {
     pub(super) fn without_records_before(&self, moment: Timestamp) -> Option<String> {
         let is_old = |line: &Option<RequestRecord>| match line {
             Some(RequestRecord::Sent { at, .. } | RequestRecord::Answered { at, .. }) => *at < moment,
-            Some(RequestRecord::ListAndCreateSeparate) | None => true,
+            Some(RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared) | None => true,
         };
         let lines: Vec<Option<RequestRecord>> = self.lines().map(decode_record).collect();
         let old = lines.iter().take_while(|line| is_old(line)).count();
@@ -114,9 +115,17 @@ impl<'a> RequestLogFile<'a> {
         if old.len() <= OLD_LINES_LIMIT {
             return None;
         }
-        // This record stays, in place of one pruned line.
-        let marker = RequestRecord::ListAndCreateSeparate;
-        let marker = old.contains(&Some(marker)).then_some(marker);
+        // The last of these records stays, in place of one pruned line.
+        let markers = [
+            RequestRecord::ListAndCreateSeparate,
+            RequestRecord::ListAndCreateShared,
+        ];
+        let marker = old
+            .iter()
+            .rev()
+            .flatten()
+            .find(|record| markers.contains(record))
+            .copied();
         let dropped = self.dropped + (old.len() - usize::from(marker.is_some())) as u64;
         let remaining = marker.into_iter().chain(rest.iter().copied().flatten());
         Some(remaining.fold(encode_header(dropped), |text, record| {

@@ -231,7 +231,7 @@ fn each_wait_is_reported_once_with_the_exhausted_rate_limit() {
     );
     for line in waits {
         assert!(
-            line.ends_with(" UTC: the rate limit of 2/s list and create together is reached."),
+            line.ends_with(" UTC: the rate limit of 2/s creates is reached."),
             "{line}"
         );
     }

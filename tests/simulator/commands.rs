@@ -61,7 +61,7 @@ pub(crate) async fn apply(
                 state: read.state,
                 recovered_writes: read.recovered_writes,
                 saved_digest: None,
-                fetched_before: BTreeMap::new(),
+                fetched_before: read.fetched,
             }),
     };
     match prepared {

@@ -17,11 +17,10 @@ pub(crate) struct CountedRequests {
     /// Requests before this have wrong times.
     misdated_until: i64,
     windows: BTreeMap<RateLimitClass, Vec<RateLimitWindow>>,
-    is_pooled: bool,
 }
 
 struct CountedRequest {
-    pool: RateLimitClass,
+    class: RateLimitClass,
     at: i64,
     run: usize,
     is_timed_correctly: bool,
@@ -39,14 +38,13 @@ impl CountedRequests {
             disconnected_runs: BTreeSet::new(),
             misdated_until: i64::MIN,
             windows,
-            is_pooled: settings.list_create_share_window,
         }
     }
 
     /// Counts a request of a run. `is_known`: whether the run knows when it arrived.
     pub(crate) fn count(&mut self, class: RateLimitClass, (run, at): (usize, i64), is_known: bool) {
         self.counted.push(CountedRequest {
-            pool: self.pool(class),
+            class,
             at,
             run,
             is_timed_correctly: is_known && at > self.misdated_until,
@@ -70,10 +68,11 @@ impl CountedRequests {
         self.misdated_until > i64::MIN
     }
 
-    /// Whether the requests that a run knew of already filled a window of this class.
+    /// Whether the requests that a run knew of already filled a window of this class. A run learns only from an answer that
+    /// lists and creates share their windows, so each class counts alone.
     pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
-        let pool = self.pool(class);
-        let is_visible = |request: &&CountedRequest| request.pool == pool && self.is_visible_to(run, request);
+        let is_visible =
+            |request: &&CountedRequest| request.class == class && self.is_visible_to(run, request);
         let mut windows = self.windows.get(&class).into_iter().flatten();
         windows.any(|window| {
             let since = now - i64::from(window.seconds) * 1000;
@@ -99,13 +98,6 @@ impl CountedRequests {
     fn is_visible_to(&self, run: usize, request: &CountedRequest) -> bool {
         let is_connected = |run| !self.disconnected_runs.contains(&run);
         request.is_timed_correctly && (request.run == run || is_connected(run) && is_connected(request.run))
-    }
-
-    fn pool(&self, class: RateLimitClass) -> RateLimitClass {
-        if class == RateLimitClass::List && self.is_pooled {
-            return RateLimitClass::Create;
-        }
-        class
     }
 }
 

@@ -516,7 +516,7 @@ impl Simulation {
 
     fn draw_run(&mut self) -> RunSpec {
         self.counts.runs += 1;
-        let refresh = [Refresh::Full, Refresh::Partial, Refresh::None];
+        let refresh = [Refresh::Auto, Refresh::Full, Refresh::Partial, Refresh::None];
         RunSpec {
             number: self.counts.runs,
             task: Task::Apply,

@@ -143,6 +143,12 @@ fn classify_conflict(answer: &Value, message: String) -> ApiError {
     }
 }
 
+/// Whether the answer rejects a request because of a rate limit. The limit of active segments has the same status.
+pub(in crate::api) fn is_rate_limit(status: u16, body: &[u8]) -> bool {
+    let answer = || serde_json::from_slice(body).unwrap_or(Value::Null);
+    status == 429 && find_field(&answer(), "actual_count").is_none()
+}
+
 /// Only the limit of active segments reports `actual_count`. A rate limit may also report its `limit`.
 fn classify_too_many_requests(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiError {
     let number = |key| {

@@ -1,6 +1,6 @@
 //! Durations in the notation of `--max-duration` and of messages: `90s`, `30m`, `2h15m`, `1d`.
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,18 @@ pub fn format_estimate(duration: SignedDuration) -> String {
         seconds
     };
     format_duration(SignedDuration::from_secs(rounded))
+}
+
+/// A moment in UTC, with its date unless that is the date of `now`.
+#[must_use]
+pub fn format_moment(moment: Timestamp, now: Timestamp) -> String {
+    let day = |moment: Timestamp| moment.strftime("%F").to_string();
+    let form = if day(moment) == day(now) {
+        "%H:%M:%S UTC"
+    } else {
+        "%F %H:%M:%S UTC"
+    };
+    moment.strftime(form).to_string()
 }
 
 /// Rounded up to a multiple of `unit` seconds.
@@ -134,6 +146,19 @@ mod tests {
                 matches!(parse(text), Err(DurationError::TooShort { .. })),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-26T23:59:00Z");
+        let table = [
+            ("2026-11-26T23:59:59Z", "23:59:59 UTC"),
+            ("2026-11-27T00:00:01Z", "2026-11-27 00:00:01 UTC"),
+        ];
+        for (moment, expected) in table {
+            assert_eq!(format_moment(at(moment), now), expected);
         }
     }
 

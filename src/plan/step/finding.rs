@@ -331,6 +331,42 @@ impl Conflict {
         }
     }
 
+    /// The remote segments that the conflict is about.
+    #[must_use]
+    pub fn remote_ids(&self) -> Vec<&SegmentId> {
+        match self {
+            Self::DefinitionTaken { holder, target, .. } => {
+                std::iter::once(&holder.id).chain(target).collect()
+            }
+            Self::PreviousNameInUse { target, other, .. } => vec![&target.id, &other.id],
+            Self::UndecidedRename { target, others, .. } => {
+                let others = others.iter().map(|other| &other.id);
+                std::iter::once(&target.id).chain(others).collect()
+            }
+            Self::AmbiguousTarget { targets, .. } => targets.iter().map(|target| &target.id).collect(),
+            Self::SharedTarget { target: id, .. } | Self::UnknownId { id, .. } => vec![id],
+            Self::KindMismatch { holder: remote, .. }
+            | Self::NameTaken { holder: remote, .. }
+            | Self::NameReserved { holder: remote, .. }
+            | Self::FixedAtUpload { target: remote, .. }
+            | Self::CohortKeyChanged { target: remote, .. }
+            | Self::CannotRename { target: remote, .. }
+            | Self::CannotArchive { target: remote, .. }
+            | Self::MembersUnknown { target: remote, .. }
+            | Self::OrphanReferenced { target: remote, .. }
+            | Self::AdoptionRefused { target: remote, .. }
+            | Self::ArchiveRefused { target: remote, .. } => vec![&remote.id],
+            Self::PublishNotConfigured { .. }
+            | Self::DailyUserLimit { .. }
+            | Self::DefinitionShared { .. }
+            | Self::UnknownReference { .. }
+            | Self::ReferenceUnlisted { .. }
+            | Self::ReferenceLimit { .. }
+            | Self::Cycle { .. }
+            | Self::ActiveLimit { .. } => Vec::new(),
+        }
+    }
+
     /// Remote segments whose match is not decided.
     #[must_use]
     pub fn ambiguous_segments(&self) -> Vec<&SegmentId> {

@@ -2,6 +2,7 @@
 
 use super::{AnsweredRequest, RateLimitHeaders, RateLimiter, RateLimits, at, limits, plausible_reset};
 use crate::model::EndpointClass::{self, Create, Get, List};
+use crate::model::RequestRecord;
 use proptest::prelude::*;
 
 /// Class, seconds sent and answered, whether accepted, and limit, remaining and reset of the answer.
@@ -13,6 +14,7 @@ fn accepted_request(class: EndpointClass, second: i64, remaining: u64) -> Reques
 
 fn proves_separate(limits: RateLimits, requests: &[RequestCase]) -> bool {
     let mut limiter = RateLimiter::new(limits);
+    limiter.merge_log([RequestRecord::ListAndCreateShared], at(0));
     for (class, sent, answered, accepted, headers) in requests {
         limiter.record_counted(*class, at(*sent));
         limiter.record_answered(*class, at(*sent), at(*answered));
@@ -28,6 +30,7 @@ fn proves_separate(limits: RateLimits, requests: &[RequestCase]) -> bool {
             sent: at(*sent),
             answered: at(*answered),
             accepted: *accepted,
+            rate_limited: false,
             headers,
             reset: plausible_reset(&limiter, headers, at(*answered)),
         });
@@ -190,6 +193,7 @@ fn a_limit_shared_by_two_windows_proves_nothing() {
 fn incomplete_headers_prove_nothing() {
     for missing in 0..3 {
         let mut limiter = RateLimiter::new(RateLimits::default());
+        limiter.merge_log([RequestRecord::ListAndCreateShared], at(0));
         for (class, second) in [(List, 0), (Create, 2)] {
             let header = |field: usize, value: i64| (field != missing).then_some(value);
             let headers = RateLimitHeaders {
@@ -202,6 +206,7 @@ fn incomplete_headers_prove_nothing() {
                 sent: at(second),
                 answered: at(second + 1),
                 accepted: true,
+                rate_limited: false,
                 headers,
                 reset: plausible_reset(&limiter, headers, at(second + 1)),
             });

@@ -1,8 +1,8 @@
 //! The drift of a workspace as a document.
 
 use super::plan::DriftDocument;
-use super::{FORMAT_VERSION, FindingDocument, FreshnessDocument, finding};
-use crate::model::SegmentId;
+use super::{FORMAT_VERSION, FindingDocument, finding};
+use crate::model::{Freshness, SegmentId};
 use crate::plan::step::{Drift, Warning};
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
@@ -28,7 +28,7 @@ pub struct DriftReport {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub expiring: Vec<FindingDocument>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub freshness: Option<FreshnessDocument>,
+    pub freshness: Option<Freshness>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,15 @@ impl DriftReport {
         }
     }
 
+    /// `no_state`: whether there are segments whose drift is unknown because of that.
+    pub fn without_state(workspace: (&str, &str), no_state: bool) -> Self {
+        let nothing = (&[][..], &BTreeSet::new());
+        Self {
+            no_state,
+            ..Self::new(workspace, nothing, Vec::new(), BTreeMap::new())
+        }
+    }
+
     pub fn with_expiring(mut self, warnings: &[Warning]) -> Self {
         let expiring = warnings
             .iter()
@@ -72,7 +81,7 @@ impl DriftReport {
         self
     }
 
-    pub fn with_freshness(mut self, freshness: FreshnessDocument) -> Self {
+    pub fn with_freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = Some(freshness);
         self
     }

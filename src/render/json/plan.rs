@@ -3,11 +3,10 @@
 use super::change::ChangeDocument;
 use super::estimate::EstimateDocument;
 use super::finding::{self, FindingDocument};
-use super::freshness::FreshnessDocument;
 use super::members::MembersDocument;
 use super::origin::OriginDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
-use crate::model::{SegmentId, SegmentName, json_from_file};
+use crate::model::{Freshness, SegmentId, SegmentName, json_from_file};
 use crate::plan::estimate::{Estimate, MaxDurationExceeded};
 use crate::plan::step::{
     Action, Drift, Excluded, LifecycleDrift, MatchReason, Plan, SegmentRef, Step, TemporaryChange,
@@ -38,7 +37,7 @@ pub struct PlanDocument {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub estimate: Option<EstimateDocument>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub freshness: Option<FreshnessDocument>,
+    pub freshness: Option<Freshness>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +202,13 @@ impl PlanDocument {
         }
     }
 
+    pub fn of_saved_plan(plan: &Plan, freshness: Option<Freshness>) -> Self {
+        Self {
+            freshness,
+            ..Self::new(plan)
+        }
+    }
+
     pub fn with_estimate(mut self, estimate: &Estimate, exceeded: Option<&MaxDurationExceeded>) -> Self {
         self.guard_violations
             .extend(exceeded.map(finding::max_duration_exceeded));
@@ -212,9 +218,13 @@ impl PlanDocument {
         self
     }
 
-    pub fn with_freshness(mut self, freshness: FreshnessDocument) -> Self {
+    pub fn with_freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = Some(freshness);
         self
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        !self.conflicts.is_empty() || !self.guard_violations.is_empty()
     }
 
     pub fn from_json(text: &str) -> Result<Self, DocumentError> {

@@ -2,7 +2,7 @@
 
 use super::FORMAT_VERSION;
 use crate::apply::run_report::{ListOutcome, RunReport, SkipReason, StepOutcome, StepReport};
-use crate::model::UploadCounts;
+use crate::model::{Freshness, UploadCounts};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub struct RunSummaryDocument {
     pub ended_at: Timestamp,
     pub exit_code: u8,
     pub counts: OutcomeCountsDocument,
+    /// Of the plan; missing when the run ended before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
     /// Why the run ended before its last step: the error first, then its causes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_reasons: Vec<String>,

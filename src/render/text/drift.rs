@@ -38,12 +38,17 @@ pub fn drift(report: &DriftReport, is_written: bool, color: bool) -> String {
     if !(report.drift.is_empty() && report.already_in_configuration.is_empty()) {
         text.push('\n');
     }
-    if let Some(line) = report.freshness.as_ref().and_then(freshness::freshness) {
+    let is_in_last_line = report.drift.is_empty() && report.already_in_configuration.is_empty();
+    let freshness = report.freshness.as_ref();
+    if let Some(line) = freshness
+        .filter(|_| !is_in_last_line)
+        .and_then(freshness::freshness)
+    {
         let _ = writeln!(text, "{line}");
     }
     let last = match (report.drift.len(), report.already_in_configuration.len()) {
         (0, 0) if report.no_state => "No state for this workspace; run `segctl apply` first.".to_owned(),
-        (0, 0) => "No drift.".to_owned(),
+        (0, 0) => freshness::nothing_found("No drift", freshness),
         (0, _) => "No drift beyond changes already in the configuration.".to_owned(),
         (count, _) => format!("Drift: {}.", count_noun(count, "segment")),
     };

@@ -94,7 +94,6 @@ fn minutes(duration: SignedDuration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RequestRecord;
     use crate::plan::estimate as plan;
     use crate::rate_limit::{RateLimiter, RateLimits};
     use crate::render::json::BlockedClassDocument;
@@ -188,7 +187,6 @@ mod tests {
     fn the_estimate_matches_the_rate_limit_windows() {
         let now: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
         let mut limiter = RateLimiter::new(RateLimits::default());
-        limiter.merge_log([RequestRecord::ListAndCreateSeparate], now);
         for number in 0..139 {
             limiter.record_counted(
                 EndpointClass::Create,

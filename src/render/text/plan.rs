@@ -1,7 +1,7 @@
 //! A plan as text.
 
 use super::estimate::estimate;
-use super::freshness::freshness;
+use super::freshness::{freshness, nothing_found};
 use super::plan_notes::plan_notes;
 use super::{
     NOT_IN_CONFIGURATION, action_symbol, change, file_and_line, finding, lifecycle_drift, paint, quoted,
@@ -34,9 +34,15 @@ pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
         text.push('\n');
     }
     let estimate = document.estimate.as_ref();
+    let freshness = document.freshness.as_ref();
+    // The last line of a plan without changes contains the same.
+    let is_in_last_line = !document.is_blocked()
+        && document.steps.is_empty()
+        && freshness.is_some_and(|freshness| freshness.managed.cached > 0 && !freshness.offline);
+    let sources = freshness.filter(|_| !is_in_last_line).and_then(self::freshness);
     let lines = plan_notes(document)
         .into_iter()
-        .chain(document.freshness.as_ref().and_then(freshness))
+        .chain(sources)
         .chain(estimate.map(|estimate| self::estimate(estimate, zone)));
     for line in lines {
         let _ = writeln!(text, "{line}");
@@ -52,7 +58,7 @@ pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
         .collect();
     let last = match (blocked.is_empty(), document.steps.is_empty()) {
         (false, _) => format!("Cannot apply: {}.", blocked.join(", ")),
-        (true, true) => "No changes.".to_owned(),
+        (true, true) => nothing_found("No changes", freshness),
         (true, false) => plan_summary(document.summary),
     };
     let _ = writeln!(text, "{last}");

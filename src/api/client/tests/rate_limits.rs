@@ -26,7 +26,8 @@ async fn a_rate_limited_request_waits_for_the_reset_and_blocks_its_class() {
     created.unwrap();
     read.unwrap();
     let throttle = |class| test.client.rate_limiter().throttle(class, after(44));
-    assert!(throttle(EndpointClass::List).is_some_and(|throttle| throttle.window.is_none()));
+    assert!(throttle(EndpointClass::Create).is_some_and(|throttle| throttle.window.is_none()));
+    assert_eq!(throttle(EndpointClass::List), None);
     assert_eq!(throttle(EndpointClass::Get), None);
 }
 
@@ -110,7 +111,7 @@ async fn concurrent_requests_and_earlier_runs_share_the_windows() {
     let own = log.iter().filter(|record| match record {
         RequestRecord::Sent { at, .. } => *at >= start(),
         RequestRecord::Answered { sent, at, .. } => *sent == *at && *at >= start(),
-        RequestRecord::ListAndCreateSeparate => false,
+        RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared => false,
     });
     assert_eq!(own.count(), 9, "{log:?}");
 }
@@ -195,7 +196,7 @@ async fn requests_logged_by_another_run_count_before_the_next_request() {
 }
 
 #[tokio::test]
-async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
+async fn shared_limits_of_lists_and_creates_are_learned_and_logged() {
     let with_remaining = |remaining: u64, answer: ScriptedAnswer| {
         let headers = RateLimitHeaders {
             limit: Some(50),
@@ -218,6 +219,6 @@ async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
         );
         test.client.flush_request_log().await;
         let log = log.lock().unwrap();
-        assert_eq!(log.contains(&RequestRecord::ListAndCreateSeparate), !are_shared);
+        assert_eq!(log.contains(&RequestRecord::ListAndCreateShared), are_shared);
     }
 }

@@ -1,0 +1,50 @@
+//! The remote definitions that make a plan wrong if they are outdated.
+
+use super::step::{Action, Conflict, Plan};
+use crate::definition::references::referenced_ids;
+use crate::model::{ObservedWorkspace, RemoteKind, SegmentId, SegmentName};
+use std::collections::BTreeSet;
+
+/// The filter segments that the plan writes, those that its conflicts are about, and those through which an update may
+/// close a cycle of references.
+#[must_use]
+pub fn definitions_behind(plan: &Plan, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    let targets = plan.steps.iter().filter_map(|step| step.action.target());
+    let mut ids: BTreeSet<SegmentId> = targets.map(|target| target.id.clone()).collect();
+    let mut with_limits: BTreeSet<&SegmentName> = BTreeSet::new();
+    for conflict in &plan.conflicts {
+        ids.extend(conflict.remote_ids().into_iter().cloned());
+        if matches!(conflict, Conflict::ReferenceLimit { .. }) {
+            with_limits.extend(conflict.segments());
+        }
+    }
+    for step in &plan.steps {
+        let changes_references =
+            matches!(&step.action, Action::Update(update) if update.changes_definition());
+        if changes_references || with_limits.contains(&step.segment) {
+            let desired = step.action.desired().into_iter();
+            let referenced = desired.flat_map(|desired| desired.referenced_ids(&plan.references));
+            ids.extend(with_referenced(referenced.collect(), observed));
+        }
+    }
+    ids.retain(|id| {
+        let remote = observed.segments.get(id);
+        remote.is_some_and(|remote| remote.kind == RemoteKind::Filter)
+    });
+    ids
+}
+
+/// The segments and those that they reference, directly or indirectly.
+fn with_referenced(mut open: Vec<SegmentId>, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    let mut found = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let remote = observed.segments.get(&id);
+        if let Some(definition) = remote.and_then(|remote| remote.definition.as_ref())
+            && !found.contains(&id)
+        {
+            open.extend(referenced_ids(definition));
+        }
+        found.insert(id);
+    }
+    found
+}
