@@ -258,6 +258,7 @@ impl TestWorkspace {
                 ("authorization", "Basic dzpr"),
                 ("moe-appkey", "w"),
                 ("moe-dbname", "d"),
+                ("content-type", "application/json"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
