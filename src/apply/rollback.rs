@@ -7,7 +7,7 @@ use super::write::{UpdateRequest, WriteResult};
 use super::{AbortReason, Applier, StepError, StepEvent, error_chain};
 use crate::api::{ApiError, Clock, RemoteSegment, Transport};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Plan, Step, UpdateAction, exact_digest};
+use crate::plan::step::{Action, Plan, Step, UpdateAction, exact_digest, request_form};
 use crate::state::{self, StateStore};
 use std::collections::BTreeSet;
 
@@ -54,8 +54,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         (before, recorded): (RemoteSegment, Option<state::StateEntry>),
     ) -> Result<StepOutcome, StepError> {
         let stays = |reason: &str| Ok(stays_temporary(before.id.clone(), reason));
-        // MoEngage may return fields that it does not accept.
+        // MoEngage may return fields that it does not accept, and omit fields that it requires.
         let former = self.written_definition(&before);
+        let former = former.map(|former| request_form(&former));
         let (Action::Update(change), Some(definition)) = (&step.action, former) else {
             return stays("it has no former definition");
         };

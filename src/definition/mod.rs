@@ -8,10 +8,12 @@ mod digest;
 mod encode;
 mod readable_references;
 pub mod references;
+mod request_form;
 mod respelling;
 
 pub use canonical::Identities;
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};
 pub use encode::encode;
+pub use request_form::request_form;
 pub use respelling::is_respelling;

@@ -11,7 +11,7 @@ use super::step::{
 };
 use super::uniqueness::UniquenessIndex;
 use crate::definition::references::referenced_ids;
-use crate::definition::{Digest, FieldChange};
+use crate::definition::{Digest, FieldChange, request_form};
 use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
 use std::collections::BTreeSet;
 
@@ -110,7 +110,7 @@ impl CycleBreaker<'_, '_> {
         if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows_before_and_after(&payload) {
             return None;
         }
-        let current = DesiredDefinition::new(payload, &self.references.identities);
+        let current = DesiredDefinition::new(request_form(&payload), &self.references.identities);
         // The remote one may have a form that only the dashboard writes.
         if current.digests.exact == update.desired.digests.exact {
             return Some(update.desired.clone());

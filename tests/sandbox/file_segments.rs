@@ -88,7 +88,11 @@ async fn local_files_are_read_and_failures_are_called_back() {
     sandbox.send("POST", FILE, file_segment_body(url.as_str())).await;
     sandbox.wait_for_queue().await;
     assert_eq!(users_of_first_segment(&sandbox).await, ["a"]);
-    for url in ["file:///missing/file", "http://example.com/users.csv", "no url"] {
+    for url in [
+        "file:///missing/file",
+        "http://example.com/users.csv",
+        "https://files.example.com/users.csv",
+    ] {
         let (callback_url, callback) = serve_once("");
         let mut change = file_segment_body(url);
         change.as_object_mut().unwrap().remove("expiry_time");

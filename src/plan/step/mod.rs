@@ -7,6 +7,7 @@ mod desired;
 mod drift;
 mod finding;
 
+pub use crate::definition::request_form;
 pub use action::{
     Action, Cause, ChangeWithCause, CohortSync, MatchReason, Target, TemporaryChange, UpdateAction,
     UserListUpload,

@@ -87,7 +87,7 @@ fn unwritable_definitions_are_rejected_with_their_path() {
         (no_group, "`included_filters` is not a group of filters"),
         (payload(json!(["text"])), "`included_filters.filters[0]`"),
         (
-            payload(json!([{"filter_type": "x", "deep": (0..70).fold(json!(1), |deep, _| json!([deep]))}])),
+            payload(json!([{"filter_type": "x", "deep": (0..210).fold(json!(1), |deep, _| json!([deep]))}])),
             "filters[0]",
         ),
     ];
