@@ -291,7 +291,10 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         if !recovered.is_empty() {
             recovered_writes = true;
         }
-        if recovered.iter().any(|entry| matches!(entry, JournalEntry::Resolved(_))) {
+        if recovered
+            .iter()
+            .any(|entry| matches!(entry, JournalEntry::Resolved(_)))
+        {
             (self.on_note)(recovery_summary(&recovered));
         }
         for entry in recovered {

@@ -182,8 +182,7 @@ impl ApiError {
                 Some("nothing was sent: set it for the workspace in segctl.yaml")
             }
             Self::InvalidCredentials {
-                status: Some(status),
-                ..
+                status: Some(status), ..
             } => Some(credentials_help(family, *status)),
             Self::Redirected { .. } => Some(
                 "check `endpoint` in segctl.yaml: segctl follows no redirects, so set the address that answers the API itself",

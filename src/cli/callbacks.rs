@@ -63,7 +63,10 @@ fn callback_printer(output: Output) -> Box<CallbackHandler> {
                     // Only the state shows whether the upload added users.
                     let user_count = counts.user_count.map(|count| format!(", user_count {count}"));
                     let counts = counts.without_user_count();
-                    format!("upload result{segment}: {counts}{}", user_count.unwrap_or_default())
+                    format!(
+                        "upload result{segment}: {counts}{}",
+                        user_count.unwrap_or_default()
+                    )
                 }
                 UploadResult::Failed { message } => format!("upload result{segment}: failed: {message}"),
             });

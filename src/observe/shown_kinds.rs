@@ -199,11 +199,14 @@ mod tests {
         ];
         for (kind, setting, shown, now, expected) in table {
             let word = if kind == File { "FILE_V2" } else { "COHORT" };
-            let observe = |lifecycle| {
-                observed_lifecycle(&state(kind, lifecycle), (setting, &shown), (word, now))
-            };
+            let observe =
+                |lifecycle| observed_lifecycle(&state(kind, lifecycle), (setting, &shown), (word, now));
             assert_eq!(observe(Active), expected, "{kind:?} {setting:?} {shown:?} {now}");
-            assert_eq!(observe(Archived), Archived, "{kind:?} {setting:?} {shown:?} {now}");
+            assert_eq!(
+                observe(Archived),
+                Archived,
+                "{kind:?} {setting:?} {shown:?} {now}"
+            );
         }
         // Without an entry, an unarchive is safe in any case.
         let unknown = observed_lifecycle(&State::default(), (None, &[]), ("FILE_V2", 1));

@@ -18,10 +18,7 @@ pub(super) fn check_credentials(
     family: EndpointFamily,
     request: &HttpRequest,
 ) -> Result<(), Rejection> {
-    check_basic_credentials(credentials, request).map_err(|message| Rejection {
-        status: 401,
-        message,
-    })?;
+    check_basic_credentials(credentials, request).map_err(|message| Rejection { status: 401, message })?;
     let key = request.header("moe-appkey");
     let database = request.header("moe-dbname");
     let has_key = key == Some(credentials.workspace_id.as_str());

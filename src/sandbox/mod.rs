@@ -47,8 +47,8 @@ pub use rate_limit_class::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
 pub use settings::{
-    FileRequestContentType, HeaderWindow, ListedKinds, MissingExcludedBehavior, RateLimitMode, SandboxSettings,
-    UnchangedUpdateBehavior, WrongDatabaseAnswer,
+    FileRequestContentType, HeaderWindow, ListedKinds, MissingExcludedBehavior, RateLimitMode,
+    SandboxSettings, UnchangedUpdateBehavior, WrongDatabaseAnswer,
 };
 pub use state::{FileJob, FileOperation};
 

@@ -232,7 +232,8 @@ fn requests_are_authorized_by_the_headers_of_their_family() {
         };
         let mut api = TestService::new();
         let response = api.service.handle(api.now, &request);
-        let is_rejected = response.status >= 400 && !response.body.to_string().contains("the body must be")
+        let is_rejected = response.status >= 400
+            && !response.body.to_string().contains("the body must be")
             && !response.body.to_string().contains("must be a JSON object");
         assert_eq!(
             is_rejected.then_some(response.status),
@@ -273,7 +274,12 @@ fn a_wrong_database_is_a_401_or_a_400() {
             .insert("moe-dbname".to_owned(), "other".to_owned());
         let response = api.service.handle(api.now, &request);
         assert_eq!(response.status, status, "{}", response.body);
-        assert!(response.body["description"].as_str().unwrap().contains("MOE-DBNAME"));
+        assert!(
+            response.body["description"]
+                .as_str()
+                .unwrap()
+                .contains("MOE-DBNAME")
+        );
     }
 }
 

@@ -3,7 +3,9 @@
 //! The list does not report changes that were made in the dashboard, so cached definitions may be outdated. The cache
 //! decides which requests a plan makes, never what is written: segctl re-reads every target first.
 
-use crate::model::{ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName, ShownKinds};
+use crate::model::{
+    ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName, ShownKinds,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -42,18 +42,21 @@ pub fn recovery_records(
 
 /// Whether the write may have created a file segment that no list shows. The next create then is refused, and the recorded
 /// intent shows that the holder of the name may be managed.
-fn is_creation_hidden(
-    intent: &Intent,
-    (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
-) -> bool {
+fn is_creation_hidden(intent: &Intent, (observed, api_behavior): (&ObservedWorkspace, ApiBehavior)) -> bool {
     matches!(intent.write, IntendedWrite::CreateFileSegment { .. })
         && !api_behavior.lists_file_segments(&observed.shown_kinds)
 }
 
 /// The same intent, without the file that its request published: MoEngage has read it by now.
 fn without_published_file(intent: &Intent) -> Vec<JournalEntry> {
-    let (Some(file), IntendedWrite::CreateFileSegment { identifier, expires_in_days, .. }) =
-        (intent.published_file(), &intent.write)
+    let (
+        Some(file),
+        IntendedWrite::CreateFileSegment {
+            identifier,
+            expires_in_days,
+            ..
+        },
+    ) = (intent.published_file(), &intent.write)
     else {
         return Vec::new();
     };
@@ -103,9 +106,7 @@ pub fn listed_cohort_records(state: &State, observed: &ObservedWorkspace) -> Vec
     for entry in unlisted {
         let mut remotes = observed.segments.values();
         let Some(remote) = remotes.find(|remote| {
-            remote.name == entry.name
-                && remote.kind != RemoteKind::Filter
-                && !remote.id.is_unlisted_cohort()
+            remote.name == entry.name && remote.kind != RemoteKind::Filter && !remote.id.is_unlisted_cohort()
         }) else {
             continue;
         };
@@ -397,11 +398,7 @@ pub(crate) mod tests {
             let mut state = State::default();
             state.record(StateEntry {
                 kind: SegmentKind::Cohort,
-                ..StateEntry::new(
-                    unlisted.clone(),
-                    SegmentName::new("One"),
-                    Timestamp::UNIX_EPOCH,
-                )
+                ..StateEntry::new(unlisted.clone(), SegmentName::new("One"), Timestamp::UNIX_EPOCH)
             });
             let mut observed = observed_segment(name, 1, Lifecycle::Active);
             for remote in observed.segments.values_mut() {
@@ -412,7 +409,11 @@ pub(crate) mod tests {
             }
             let id = SegmentId::new("a1");
             assert_eq!(state.managed_entry(&id).is_some(), is_moved, "{kind:?} {name}");
-            assert_eq!(state.managed_entry(&unlisted).is_some(), !is_moved, "{kind:?} {name}");
+            assert_eq!(
+                state.managed_entry(&unlisted).is_some(),
+                !is_moved,
+                "{kind:?} {name}"
+            );
         }
     }
 

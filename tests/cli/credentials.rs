@@ -1,7 +1,7 @@
 //! Credentials that MoEngage rejects, and endpoints that are not the API: exit codes, and the keys that messages name.
 
 use super::api_faults::{FaultySandbox, settings_for_endpoint};
-use super::{CommandResult, Repository, event_segment};
+use super::{CommandResult, Repository, event_segment, referencing_segment};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -38,7 +38,11 @@ fn every_command_ends_with_exit_code_9_and_names_the_key() {
         require(&repository.run(&["apply", "--auto-approve"]), 0, &[]);
         replace_setting(repository, from, to);
         for command in COMMANDS {
-            require(&repository.run(command), 9, &["`workspace_id`", "`api_key`", "401"]);
+            require(
+                &repository.run(command),
+                9,
+                &["`workspace_id`", "`api_key`", "401"],
+            );
         }
     }
 }
@@ -48,24 +52,31 @@ fn a_wrong_database_name_ends_an_apply_before_its_first_write() {
     for answer in ["unauthorized", "bad_request"] {
         let faulty = FaultySandbox::with_switches("[]", &[("wrong_database", answer)]);
         let repository = &faulty.repository;
-        for name in ["A", "B"] {
-            repository.write(&format!("segments/{name}.yaml"), event_segment(name, name));
-        }
+        let archived = |segment: String| format!("lifecycle: archived\n{segment}");
+        let (referring, referred) = (referencing_segment("A", "B"), event_segment("B", "buy"));
+        repository.write("segments/a.yaml", &referring);
+        repository.write("segments/b.yaml", &referred);
         replace_setting(repository, "db_name: db", "db_name: other");
         // Requests on filter segments contain no database name.
         require(&repository.run(&["apply", "--auto-approve"]), 0, &["2 applied"]);
-        for name in ["A", "B"] {
-            let text = format!("lifecycle: archived\n{}", event_segment(name, name));
-            repository.write(&format!("segments/{name}.yaml"), text);
-        }
+        repository.write("segments/a.yaml", archived(referring));
+        repository.write("segments/b.yaml", archived(referred));
         let serial = ["apply", "--auto-approve", "--parallelism", "1"];
-        let stopped = ["`db_name`", "archive \"B\": not attempted", "no changes were made"];
+        let stopped = [
+            "`db_name`",
+            "archive \"B\": not attempted",
+            "no changes were made",
+        ];
         require(&repository.run(&serial), 9, &stopped);
-        // A write before the rejection makes the run partial.
-        repository.write("segments/C.yaml", event_segment("C", "C"));
-        require(&repository.run(&serial), 8, &["`db_name`", "create \"C\": applied"]);
+        // A write before the rejection makes the run partial: `B` is archived after its last reference is gone.
+        repository.write("segments/a.yaml", event_segment("A", "sell"));
+        require(
+            &repository.run(&serial),
+            8,
+            &["`db_name`", "update \"A\": applied"],
+        );
         replace_setting(repository, "db_name: other", "db_name: db");
-        require(&repository.run(&serial), 0, &["2 applied"]);
+        require(&repository.run(&serial), 0, &["1 applied"]);
     }
 }
 
@@ -113,9 +124,15 @@ fn serve_response(head: &str, body: &str) -> String {
 
 #[test]
 fn an_endpoint_that_is_not_the_api_is_named() {
-    let unknown_client = r#"{"error": {"code": "Invalid request", "message": "MoEngage Client not found for shop"}}"#;
+    let unknown_client =
+        r#"{"error": {"code": "Invalid request", "message": "MoEngage Client not found for shop"}}"#;
     let table = [
-        ("400 Bad Request", unknown_client, 9, vec!["`workspace_id`", "`endpoint`", "400"]),
+        (
+            "400 Bad Request",
+            unknown_client,
+            9,
+            vec!["`workspace_id`", "`endpoint`", "400"],
+        ),
         (
             "404 Not Found",
             "<html>nothing here</html>",
@@ -126,9 +143,18 @@ fn an_endpoint_that_is_not_the_api_is_named() {
             "302 Found\r\nlocation: https://login.example/start",
             "",
             1,
-            vec!["redirects to `https://login.example/start`", "(302)", "check `endpoint`"],
+            vec![
+                "redirects to `https://login.example/start`",
+                "(302)",
+                "check `endpoint`",
+            ],
         ),
-        ("301 Moved Permanently", "", 1, vec!["redirects (301)", "check `endpoint`"]),
+        (
+            "301 Moved Permanently",
+            "",
+            1,
+            vec!["redirects (301)", "check `endpoint`"],
+        ),
     ];
     for (head, body, code, expected) in table {
         let repository = Repository::new();

@@ -62,7 +62,9 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
             values.contains(value),
             "unknown value {value} of the switch `{name}`; add its values to `values` in this file"
         );
-        let others = values.iter().filter(|other| *other != value && is_compared(&name, other));
+        let others = values
+            .iter()
+            .filter(|other| *other != value && is_compared(&name, other));
         alternatives.extend(others.map(|other| Alternative {
             name: name.clone(),
             value: other.clone(),

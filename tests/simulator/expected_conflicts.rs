@@ -22,8 +22,8 @@ impl Simulation {
             let holder = ground_truth.by_name(&item.name);
             let is_hidden = |(id, holder): (&str, &ActualSegment)| {
                 // The run got only the conflict of its second delivery, and no list shows what the first one created.
-                let is_unrecorded = workspace.was_delivered_twice(id)
-                    && workspace.hidden_kinds.contains(&holder.kind);
+                let is_unrecorded =
+                    workspace.was_delivered_twice(id) && workspace.hidden_kinds.contains(&holder.kind);
                 holder.is_archived || is_unrecorded
             };
             item.is_declared && !item.is_archived && holder.is_some_and(is_hidden)

@@ -14,8 +14,8 @@ use super::upload_queue;
 use super::workspace::{ArrivingRequest, SimulatedWorkspace, is_upload_request, sandbox_call, summarize};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use segctl::api::{ApiVersion, 
-    Credentials, Endpoint, HttpTransport, Method, Request, Response, Transport, TransportError,
+use segctl::api::{
+    ApiVersion, Credentials, Endpoint, HttpTransport, Method, Request, Response, Transport, TransportError,
 };
 use segctl::model::{Keyword as _, Lifecycle, Payload};
 use segctl::plan::step::Step;
@@ -647,7 +647,7 @@ fn synthetic_response(status: u16, body: &Value) -> Response {
         status,
         headers: RateLimitHeaders::default(),
         date: None,
-                location: None,
+        location: None,
         body: body.to_string().into_bytes(),
     }
 }

@@ -467,8 +467,7 @@ impl SimulatedWorkspace {
         let id = unlisted.map_or(id, |(id, _)| id);
         let Some(segment) = self.ground_truth.segments.get(id) else {
             // MoEngage drops the members for a name that is in use.
-            let is_dropped =
-                SegmentId::new(id).is_unlisted_cohort() && self.is_name_holder_hidden(step);
+            let is_dropped = SegmentId::new(id).is_unlisted_cohort() && self.is_name_holder_hidden(step);
             return (!is_dropped).then(|| format!("there is no segment {id}"));
         };
         let has_definition = |name: &str, desired: &Payload| {

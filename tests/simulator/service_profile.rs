@@ -2,12 +2,13 @@
 
 use super::random::Random;
 use segctl::model::{
-    EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType, SegmentKind,
+    EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType,
+    SegmentKind,
 };
 use segctl::rate_limit::{RateLimits, Window};
 use segctl::sandbox::{
-    self, EchoFormat, FileRequestContentType, HeaderWindow, MissingExcludedBehavior, RateLimitClass, SandboxSettings,
-    UnchangedUpdateBehavior,
+    self, EchoFormat, FileRequestContentType, HeaderWindow, MissingExcludedBehavior, RateLimitClass,
+    SandboxSettings, UnchangedUpdateBehavior,
 };
 use std::collections::BTreeMap;
 
@@ -114,10 +115,7 @@ fn draw_listed_kinds(random: &mut Random, settings: &mut SandboxSettings, policy
     let (sandbox_kinds, kinds) = match random.below(10) {
         0..5 => (sandbox::ListedKinds::All, ListedKinds::All),
         5..8 => (sandbox::ListedKinds::Filter, ListedKinds::Filter),
-        _ => (
-            sandbox::ListedKinds::FilterAndFile,
-            ListedKinds::FilterAndFile,
-        ),
+        _ => (sandbox::ListedKinds::FilterAndFile, ListedKinds::FilterAndFile),
     };
     settings.list_shows = sandbox_kinds;
     policy.api_behavior.list_shows = random.percent(60).then_some(kinds);

@@ -14,8 +14,8 @@ use super::upload_queue::UploadQueue;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::{CohortKey, SegmentKind};
 use segctl::sandbox::{
-    Delivery, Fault, FaultKind, FaultMatcher, FileRequestContentType, HttpRequest, HttpResponse, RateLimitClass, SandboxCredentials,
-    SandboxSettings, Service,
+    Delivery, Fault, FaultKind, FaultMatcher, FileRequestContentType, HttpRequest, HttpResponse,
+    RateLimitClass, SandboxCredentials, SandboxSettings, Service,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,12 +3,7 @@ use serde_json::json;
 
 const ADDRESS: &str = "https://api.example/moe/v3/custom-segments";
 
-fn from_response(
-    operation: &Operation,
-    status: u16,
-    body: &str,
-    reset: Option<Timestamp>,
-) -> ApiError {
+fn from_response(operation: &Operation, status: u16, body: &str, reset: Option<Timestamp>) -> ApiError {
     let response = ErrorResponse {
         status,
         body,
@@ -101,7 +96,11 @@ fn a_400_about_a_client_header_is_a_rejection_of_the_credentials() {
     let v2 = |message: &str| json!({"title": "Invalid request", "description": message});
     // The operation, the answer, whether it is about the credentials, and the key that the help names first.
     let table = [
-        (list(), v3("MoEngage Client not found for shop"), Some("`workspace_id`")),
+        (
+            list(),
+            v3("MoEngage Client not found for shop"),
+            Some("`workspace_id`"),
+        ),
         (create(), v3("MoEngage client not found"), Some("`workspace_id`")),
         (create(), v3("name: must not be empty"), None),
         (archive(), v2("Invalid DB name"), Some("`db_name`")),

@@ -130,8 +130,12 @@ fn api_behavior(decoder: &mut Decoder<'_>, node: &Node) -> Option<ApiBehavior> {
     let mut fields = decoder.fields(node, "`api_behavior`")?;
     let defaults = ApiBehavior::default();
     let list_shows = optional(decoder, &mut fields, "list_shows", Decoder::keyword);
-    let file_request_content_type =
-        optional(decoder, &mut fields, "file_request_content_type", Decoder::keyword);
+    let file_request_content_type = optional(
+        decoder,
+        &mut fields,
+        "file_request_content_type",
+        Decoder::keyword,
+    );
     let mut flag = |key, default| {
         let value = optional(decoder, &mut fields, key, Decoder::boolean);
         value.map(|value| value.unwrap_or(default))

@@ -1,6 +1,9 @@
 //! Each switch at each of its values.
 
-use super::{COHORT, FILE, SEGMENTS, TestService, and_group, authorized_request, city_definition, city_filter, reference_definition};
+use super::{
+    COHORT, FILE, SEGMENTS, TestService, and_group, authorized_request, city_definition, city_filter,
+    reference_definition,
+};
 use serde_json::{Value, json};
 
 fn check_switch_values(name: &str, cases: &[(Value, Value)], observe: impl Fn(&mut TestService) -> Value) {
@@ -54,7 +57,10 @@ fn list_shows_hides_kinds_of_segments() {
 
 #[test]
 fn file_request_content_type_is_demanded_of_file_requests_only() {
-    let cases = [(json!("application/json"), json!([202, 400])), (json!("list"), json!([400, 202]))];
+    let cases = [
+        (json!("application/json"), json!([202, 400])),
+        (json!("list"), json!([400, 202])),
+    ];
     check_switch_values("file_request_content_type", &cases, |api| {
         api.create_and_get_id("S", &city_definition("Pune"));
         let mut status = |name: &str, content_type: &str| {
