@@ -1,7 +1,7 @@
 //! Credentials that MoEngage rejects, and endpoints that are not the API: exit codes, and the keys that messages name.
 
 use super::api_faults::{FaultySandbox, settings_for_endpoint};
-use super::{CommandResult, Repository, event_segment};
+use super::{CommandResult, Repository, event_segment, referencing_segment};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -52,16 +52,15 @@ fn a_wrong_database_name_ends_an_apply_before_its_first_write() {
     for answer in ["unauthorized", "bad_request"] {
         let faulty = FaultySandbox::with_switches("[]", &[("wrong_database", answer)]);
         let repository = &faulty.repository;
-        for name in ["A", "B"] {
-            repository.write(&format!("segments/{name}.yaml"), event_segment(name, name));
-        }
+        let archived = |segment: String| format!("lifecycle: archived\n{segment}");
+        let (referring, referred) = (referencing_segment("A", "B"), event_segment("B", "buy"));
+        repository.write("segments/a.yaml", &referring);
+        repository.write("segments/b.yaml", &referred);
         replace_setting(repository, "db_name: db", "db_name: other");
         // Requests on filter segments contain no database name.
         require(&repository.run(&["apply", "--auto-approve"]), 0, &["2 applied"]);
-        for name in ["A", "B"] {
-            let text = format!("lifecycle: archived\n{}", event_segment(name, name));
-            repository.write(&format!("segments/{name}.yaml"), text);
-        }
+        repository.write("segments/a.yaml", archived(referring));
+        repository.write("segments/b.yaml", archived(referred));
         let serial = ["apply", "--auto-approve", "--parallelism", "1"];
         let stopped = [
             "`db_name`",
@@ -69,15 +68,15 @@ fn a_wrong_database_name_ends_an_apply_before_its_first_write() {
             "no changes were made",
         ];
         require(&repository.run(&serial), 9, &stopped);
-        // A write before the rejection makes the run partial.
-        repository.write("segments/C.yaml", event_segment("C", "C"));
+        // A write before the rejection makes the run partial: `B` is archived after its last reference is gone.
+        repository.write("segments/a.yaml", event_segment("A", "sell"));
         require(
             &repository.run(&serial),
             8,
-            &["`db_name`", "create \"C\": applied"],
+            &["`db_name`", "update \"A\": applied"],
         );
         replace_setting(repository, "db_name: other", "db_name: db");
-        require(&repository.run(&serial), 0, &["2 applied"]);
+        require(&repository.run(&serial), 0, &["1 applied"]);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The sandbox over HTTP, as any client sees it.
 
+// The tables of requests are long `json!` values.
+#![recursion_limit = "512"]
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod client_members;

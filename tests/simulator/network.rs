@@ -295,12 +295,18 @@ fn matches_intent(intent: &Intent, (request, body): (&HttpRequest, &Value)) -> b
         }
         // `has_recorded_request` checks these.
         IntendedWrite::CreateCohort { .. } | IntendedWrite::CreateFileSegment { .. } => false,
-        IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
+        IntendedWrite::SetLifecycle { id, name, lifecycle } => {
             let suffix = match lifecycle {
                 Lifecycle::Archived => "/archive",
                 Lifecycle::Active => "/unarchive",
             };
-            request.path.ends_with(suffix) && body["cs_id"] == id.as_str()
+            // Only its name identifies a cohort that no list shows.
+            let is_target = if id.is_unlisted_cohort() {
+                body["name"] == name.as_str() && body.get("cs_id").is_none()
+            } else {
+                body["cs_id"] == id.as_str()
+            };
+            request.path.ends_with(suffix) && is_target
         }
     }
 }

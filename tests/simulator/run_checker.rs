@@ -130,7 +130,11 @@ fn matches_step(
         .path
         .strip_prefix("/v3/custom-segments/")
         .or_else(|| body["cs_id"].as_str());
-    let is_target = |target: &segctl::plan::step::Target| Some(target.id.as_str()) == id;
+    let is_target = |target: &segctl::plan::step::Target| {
+        // Only its name identifies a cohort that no list shows.
+        let is_named = target.id.is_unlisted_cohort() && body["name"] == target.remote_name.as_str();
+        Some(target.id.as_str()) == id || id.is_none() && is_named
+    };
     let is_definition = |desired: &Payload| amounts_of_payload(desired) == meaning_of_request(body).amounts;
     let is_archive = request.path.ends_with("/archive");
     match &step.action {
