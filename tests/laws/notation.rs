@@ -209,8 +209,10 @@ fn dynamic_type_beside_false(fields: Fields) -> Fields {
 }
 
 fn ids_in_upper_case(mut fields: Fields) -> Fields {
-    if fields.get("filter_type") == Some(&json!("custom_segments")) {
-        let id = fields["id"].as_str().unwrap().to_uppercase();
+    let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+    // The pseudo id of all users is no object id.
+    if id.len() == 24 {
+        let id = id.to_uppercase();
         fields.insert("id".to_owned(), id.into());
     }
     fields

@@ -335,7 +335,8 @@ async fn an_answer_that_lacks_a_filter_is_reported_and_stays_a_difference() {
     let files = files(&varied_definition()).unwrap();
     let mut workspace = workspace();
     workspace.rewrite_answers(|_, mut answer| {
-        if let Some(filters) = answer["data"]["included_filters"]["filters"].as_array_mut() {
+        let filters = answer.pointer_mut("/data/included_filters/filters");
+        if let Some(filters) = filters.and_then(Value::as_array_mut) {
             filters.pop();
         }
         answer.to_string()
@@ -375,11 +376,9 @@ async fn unknown_parts_of_a_remote_definition_are_shown_and_recorded() {
         .last()
         .unwrap()
         .definition;
-    let replaced_filters = replaced.included_filters["filters"].as_array().unwrap();
+    let score = unknown["score"].to_string();
     assert!(
-        replaced_filters
-            .iter()
-            .any(|filter| filter["score"] == unknown["score"]),
+        replaced.included_filters.to_string().contains(&score),
         "{replaced:?}"
     );
     assert_eq!(replaced.included_filters["half_life"], json!(30));
