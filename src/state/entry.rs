@@ -255,6 +255,31 @@ mod tests {
     }
 
     #[test]
+    fn the_returned_form_counts_as_the_written_definition_until_another_is_written() {
+        let [written, other] = [1, 2].map(|amount| revision(amount).definition);
+        let mut returned = written.clone();
+        returned.included_filters["label"] = json!("new");
+        let mut entry = entry();
+        entry.set_definition(written.clone(), "digest".to_owned());
+        assert_eq!(entry.as_written(&returned), &returned);
+        entry.set_returned_form(&returned);
+        assert_eq!(entry.as_written(&returned), &written);
+        assert_eq!(entry.as_written(&written), &written);
+        assert_eq!(entry.as_written(&other), &other);
+        let read: StateEntry = serde_json::from_value(serde_json::to_value(&entry).unwrap()).unwrap();
+        assert_eq!(read, entry);
+        // The same definition again keeps the form.
+        entry.set_definition(written.clone(), "digest".to_owned());
+        assert_eq!(entry.as_written(&returned), &written);
+        entry.set_definition(other, "digest".to_owned());
+        assert_eq!(entry.as_written(&returned), &returned);
+        // An answer in the form that was sent needs no record.
+        entry.set_definition(written.clone(), "digest".to_owned());
+        entry.set_returned_form(&written);
+        assert_eq!(entry.returned_digest, None);
+    }
+
+    #[test]
     fn an_entry_matches_its_current_and_previous_names() {
         let mut entry = entry();
         entry.rename(SegmentName::new("Two"));

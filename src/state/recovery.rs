@@ -471,6 +471,56 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_write_was_applied_if_its_definition_is_observed_in_another_form() {
+        let id = SegmentId::new("a1");
+        let respelled = |amount| {
+            let mut observed = observed_segment("One", amount, Lifecycle::Active);
+            let definition = observed
+                .segments
+                .get_mut(&id)
+                .unwrap()
+                .definition
+                .as_mut()
+                .unwrap();
+            definition.included_filters["filters"][0]["schema_version"] = json!(2);
+            observed
+        };
+        let replaced = |observed: &ObservedWorkspace| observed.segments[&id].definition.clone().unwrap();
+        // The write, what it replaced, and what is observed.
+        let table = [
+            (create(), None, respelled(1), true),
+            (create(), None, respelled(2), false),
+            // The probed segment may be another one.
+            (probe(), None, respelled(1), false),
+            (update(), Some(payload(2)), respelled(1), true),
+            (update(), Some(payload(2)), respelled(2), false),
+            // The update removes the field, and was not applied.
+            (update(), Some(replaced(&respelled(1))), respelled(1), false),
+        ];
+        for (write, before, observed, is_applied) in table {
+            let mut state = state_with_intent(before.is_some(), write.clone());
+            if let Some(definition) = before {
+                let mut entry = state.managed_entry(&id).cloned().unwrap();
+                entry.add_revision(Revision {
+                    name: SegmentName::new("One"),
+                    definition,
+                    replaced_at: Timestamp::from_second(5).unwrap(),
+                    run: "crashed".to_owned(),
+                });
+                state.record(entry);
+            }
+            recover_into(&mut state, (&observed, ApiBehavior::default()));
+            let entry = state.managed_entry(&id).cloned();
+            let digest = entry.as_ref().and_then(|entry| entry.digest.as_deref());
+            assert_eq!(digest == Some("digest"), is_applied, "{write:?} {observed:?}");
+            if let Some(entry) = entry.filter(|_| is_applied) {
+                let returned = observed.segments[&id].definition.as_ref().unwrap();
+                assert_eq!(entry.as_written(returned), &payload(1));
+            }
+        }
+    }
+
+    #[test]
     fn the_lifecycle_is_unknown_when_the_list_shows_archived_segments() {
         let api_behavior = ApiBehavior {
             list_shows_archived: true,

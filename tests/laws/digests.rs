@@ -11,7 +11,10 @@ fn digests(payload: &Payload) -> Digests {
 }
 
 /// The payload with each object rewritten, innermost first.
-fn map_objects(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Payload {
+pub(super) fn map_objects(
+    payload: &Payload,
+    change: &dyn Fn(Map<String, Value>) -> Map<String, Value>,
+) -> Payload {
     fn walk(value: &Value, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Value {
         match value {
             Value::Object(fields) => Value::Object(change(
@@ -31,11 +34,11 @@ fn map_objects(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<Str
 }
 
 /// Raw filters are compared unchanged.
-fn is_raw(fields: &Map<String, Value>) -> bool {
+pub(super) fn is_raw(fields: &Map<String, Value>) -> bool {
     fields.get("filter_type") == Some(&json!("new"))
 }
 
-fn drop_defaults(mut fields: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn drop_defaults(mut fields: Map<String, Value>) -> Map<String, Value> {
     if !is_raw(&fields) {
         fields.retain(|key, value| {
             let is_default = match key.as_str() {
@@ -50,7 +53,7 @@ fn drop_defaults(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-fn with_days_shorthand(mut fields: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn with_days_shorthand(mut fields: Map<String, Value>) -> Map<String, Value> {
     if fields.get("period_unit") == Some(&json!("days")) && fields.get("value").is_some_and(Value::is_number)
     {
         fields.remove("period_unit");
@@ -71,7 +74,7 @@ fn with_nulls(mut fields: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// JSON with the keys in the opposite order; as text, because a map sorts its keys.
-fn reversed(value: &Value) -> String {
+pub(super) fn reversed(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let fields: Vec<_> = fields
@@ -109,7 +112,7 @@ fn shuffled(group: &Group) -> Group {
 }
 
 /// The paths of all values whose change also changes the meaning.
-fn meaningful_leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+pub(super) fn meaningful_leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     let is_meaningless = |key: &str, fields: &Map<String, Value>| match key {
         "category" | "dynamic_attribute_type" | "filter_operator" | "filter_type" | "data_type" => true,
         "name" => fields.get("filter_type") == Some(&json!("custom_segments")) && fields.contains_key("id"),
@@ -139,14 +142,14 @@ fn meaningful_leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<
     }
 }
 
-fn value_at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
+pub(super) fn value_at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
     path.iter().fold(value, |value, step| match value {
         Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
         other => &mut other[step.as_str()],
     })
 }
 
-fn changed(value: &Value) -> Value {
+pub(super) fn changed(value: &Value) -> Value {
     match value {
         Value::Bool(value) => json!(!value),
         // Adding 1 would not change the largest numbers.

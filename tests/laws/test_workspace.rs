@@ -42,8 +42,12 @@ pub(crate) struct TestWorkspace {
     scheduled_edit: Arc<Mutex<Option<(usize, Value)>>>,
     event_during_wait: Arc<Mutex<Option<EventDuringWait>>>,
     shown_kinds: Arc<Mutex<ShownKinds>>,
+    /// Rewrites each answer of the service, with its method.
+    rewrite_answer: Option<AnswerRewrite>,
     policy: Policy,
 }
+
+type AnswerRewrite = Arc<dyn Fn(&str, Value) -> String + Send + Sync>;
 
 impl TestWorkspace {
     pub(crate) fn new(settings: SandboxSettings) -> Self {
@@ -67,6 +71,7 @@ impl TestWorkspace {
             scheduled_edit: Arc::default(),
             event_during_wait: Arc::default(),
             shown_kinds: Arc::default(),
+            rewrite_answer: None,
             policy,
         }
     }
@@ -83,6 +88,12 @@ impl TestWorkspace {
         assert!((200..300).contains(&status), "{body}");
     }
 
+    /// Whether the service accepts an API request outside segctl.
+    pub(crate) fn accepts(&self, method: &str, path: &str, body: &Value) -> bool {
+        let (status, _) = self.sandbox_request(method, path, body.to_string().into_bytes());
+        (200..300).contains(&status)
+    }
+
     /// Edits a segment as a dashboard user after so many PATCH requests.
     pub(crate) fn edit_after_patches(&self, patches: usize, edit: &Value) {
         *self.scheduled_edit.lock().unwrap() = Some((patches, edit.clone()));
@@ -90,6 +101,13 @@ impl TestWorkspace {
 
     pub(crate) fn during_next_wait(&self, event: EventDuringWait) {
         *self.event_during_wait.lock().unwrap() = Some(event);
+    }
+
+    pub(crate) fn rewrite_answers(
+        &mut self,
+        rewrite: impl Fn(&str, Value) -> String + Send + Sync + 'static,
+    ) {
+        self.rewrite_answer = Some(Arc::new(rewrite));
     }
 
     fn apply_due_edit(&self) {
@@ -342,7 +360,10 @@ impl Transport for TestWorkspace {
             reset: header("x-ratelimit-reset"),
         };
         let body = match reply.delivery {
-            Delivery::Complete | Delivery::Delayed(_) => reply.body.to_string().into_bytes(),
+            Delivery::Complete | Delivery::Delayed(_) => match &self.rewrite_answer {
+                Some(rewrite) => rewrite(&request.method, reply.body).into_bytes(),
+                None => reply.body.to_string().into_bytes(),
+            },
             Delivery::NotJson => b"<html>".to_vec(),
             Delivery::Deferred(_) | Delivery::Reset | Delivery::Truncated => {
                 return Err(TransportError::NoResponse {

@@ -33,6 +33,7 @@ impl ServiceProfile {
             EchoFormat::DefaultsFilled,
             EchoFormat::DefaultsDropped,
             EchoFormat::DashboardDays,
+            EchoFormat::Undocumented,
         ];
         let (mut rate_limits, mut limits) = draw_limits(random);
         if let sandbox::RateLimitMode::Custom(table) = &mut rate_limits {

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
     let mut fields = without_nulls(fields);
     canonicalize_shared_fields(&mut fields);
-    if fields.get("executed") == Some(&Value::Bool(false)) {
+    // Never executed, with the default that belongs to executed events.
+    let is_default = fields.get("execution") == Some(&json!({"type": "atleast", "count": 1}));
+    if is_default && fields.get("executed") == Some(&Value::Bool(false)) {
         fields.insert("execution".to_owned(), json!({"type": "exactly", "count": 0}));
     }
     remove_if(&mut fields, "project_name", "");

@@ -27,7 +27,7 @@ pub(super) fn canonicalize_number_texts(fields: &mut Map<String, Value>, keys: &
     map_texts(fields, keys, |text| {
         let is_plain = text
             .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
         let number: f64 = text.parse().ok().filter(|_| is_plain)?;
         Some(crate::model::Number::new(number)?.to_json())
     });

@@ -154,6 +154,7 @@ fn spellings_of_one_meaning_have_one_form() {
         ],
         vec![
             event(json!({"executed": false, "execution": {"type": "exactly", "count": 0}})),
+            event(json!({"executed": false, "execution": null})),
             event(json!({"executed": false})),
         ],
         vec![

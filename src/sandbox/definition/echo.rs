@@ -1,5 +1,6 @@
 //! The form in which stored definitions are returned. Their meaning stays the same.
 
+use super::undocumented_form::{to_undocumented_form, undocumented_form};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,8 @@ pub enum EchoFormat {
     DefaultsDropped,
     /// Time ranges in days, in the form of the dashboard.
     DashboardDays,
+    /// In forms that no documentation shows, with fields that the API does not accept.
+    Undocumented,
 }
 
 pub(in crate::sandbox) fn echo_definition(group: &Value, format: EchoFormat) -> Value {
@@ -21,6 +24,7 @@ pub(in crate::sandbox) fn echo_definition(group: &Value, format: EchoFormat) -> 
         EchoFormat::DefaultsFilled => map_objects(group, &fill_defaults),
         EchoFormat::DefaultsDropped => map_objects(group, &drop_defaults),
         EchoFormat::DashboardDays => map_objects(group, &to_dashboard_days),
+        EchoFormat::Undocumented => undocumented_form(map_objects(group, &to_undocumented_form)),
     }
 }
 

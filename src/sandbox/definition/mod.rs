@@ -14,6 +14,7 @@ mod event;
 mod object_reader;
 mod references;
 mod single_groups;
+mod undocumented_form;
 
 pub(super) use describe::describe;
 pub use echo::EchoFormat;

@@ -65,7 +65,7 @@ fn unsupported_filters_are_written_as_raw() {
     let table = [
         json!({"filter_type": "teleport", "speed": [1, null, {"no": "on"}]}),
         json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "soundsLike", "value": "b"}),
-        json!({"filter_type": "user_attributes", "name": "a", "data_type": "double", "operator": "lessThan", "value": "7"}),
+        json!({"filter_type": "user_attributes", "name": "a", "data_type": "double", "operator": "lessThan", "value": "seven"}),
         json!({"filter_type": "user_attributes", "name": "a", "data_type": "bool", "operator": "is", "value": true, "new": 1}),
         json!({"filter_type": "actions", "action_name": "a", "executed": true}),
         json!({"filter_type": "custom_segments"}),

@@ -92,6 +92,31 @@ fn every_echo_format_has_the_same_equality_key() {
 }
 
 #[test]
+fn the_undocumented_form_has_other_words_and_unknown_fields() {
+    let sent = and_group(&[
+        user_filter(&json!({"data_type": "string", "operator": "is", "value": "a"})),
+        user_filter(&json!({"data_type": "geopoint", "value": 1, "value1": 2, "radius": 3})),
+        event_filter(
+            json!({"type": "before", "value": "2026-01-05T00:00:00.000Z", "value_type": "absolute"}),
+        ),
+    ]);
+    let echoed = echo_definition(&sent, EchoFormat::Undocumented);
+    assert_eq!(echoed["filter_type"], json!("nested_filters"));
+    let filters = &echoed["filters"];
+    assert_eq!(
+        [&filters[0]["operator"], &filters[0]["value"]],
+        [&json!("in"), &json!(["a"])]
+    );
+    assert_eq!(filters[0]["schema_version"], json!(2));
+    assert_eq!(filters[1]["operator"], json!("around"));
+    assert_eq!(filters[2]["project_name"], json!(""));
+    assert_eq!(
+        filters[2]["primary_time_range"]["value"],
+        json!("2026-01-05T00:00:00Z")
+    );
+}
+
+#[test]
 fn sample_filters_are_all_different() {
     let samples = sample_filters();
     for (at, one) in samples.iter().enumerate() {
