@@ -73,9 +73,8 @@ impl<'a> ReferenceLimits<'a> {
         let steps = steps.iter().filter(|step| step.action.desired().is_some());
         let names: HashSet<&SegmentName> = steps.map(|step| step.name).collect();
         let declared = matching.active().map(|pair| pair.declared);
-        let written = declared.filter(|segment| {
-            segment.contents.definition().is_none() || names.contains(&segment.name)
-        });
+        let written = declared
+            .filter(|segment| segment.contents.definition().is_none() || names.contains(&segment.name));
         let remotes = observed.segments.values();
         Self {
             written: written.map(|segment| (&segment.name, segment.into())).collect(),
@@ -196,11 +195,7 @@ impl<'a> ReferenceLimits<'a> {
     }
 
     /// The segments on the path to a position that the plan does not write, in the order of the path.
-    fn unwritten(
-        &self,
-        mut position: Option<usize>,
-        open: &[(&Reference, Option<usize>)],
-    ) -> Vec<RemoteRef> {
+    fn unwritten(&self, mut position: Option<usize>, open: &[(&Reference, Option<usize>)]) -> Vec<RemoteRef> {
         let mut found = Vec::new();
         while let Some((reference, previous)) = position.and_then(|position| open.get(position)) {
             let is_written = self

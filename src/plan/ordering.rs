@@ -28,7 +28,9 @@ pub(super) fn order(graph: DependencyGraph<'_>, active: usize, limit: usize) -> 
             segment: proposed.name.clone(),
             origin: proposed.origin().cloned(),
             protect: proposed.declared.is_some_and(|segment| segment.protect),
-            previous_names: proposed.declared.map_or_else(Vec::new, |segment| segment.previous_names.clone()),
+            previous_names: proposed
+                .declared
+                .map_or_else(Vec::new, |segment| segment.previous_names.clone()),
             adopts: proposed.adopts,
             required_by: Vec::new(),
             frees_slot_for: None,

@@ -56,7 +56,9 @@ pub(super) fn find(takes_from: &BTreeMap<usize, Vec<usize>>) -> Vec<Vec<usize>> 
     let mut cycles: Vec<Vec<usize>> = components
         .filter(|component| component.len() > 1)
         .map(|component| {
-            let members = component.iter().filter_map(|node| graph.node_weight(*node).copied());
+            let members = component
+                .iter()
+                .filter_map(|node| graph.node_weight(*node).copied());
             let mut members: Vec<usize> = members.collect();
             members.sort_unstable();
             members

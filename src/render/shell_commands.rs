@@ -25,7 +25,9 @@ pub fn apply_excluding(name: &SegmentName) -> String {
 }
 
 pub fn plan_targets(names: &[&SegmentName]) -> String {
-    let targets = names.iter().map(|name| format!(" --target={}", shell_quote(name.as_str())));
+    let targets = names
+        .iter()
+        .map(|name| format!(" --target={}", shell_quote(name.as_str())));
     format!("segctl plan{}", targets.collect::<String>())
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn config_with_seed(cases: u32, seed: u64) -> Config {
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("SEGCTL_LAW_SEED").ok();
     seed.map_or(FIXED_SEED, |seed| {
-        seed.parse().unwrap_or_else(|_| panic!("SEGCTL_LAW_SEED is not a number: {seed}"))
+        seed.parse()
+            .unwrap_or_else(|_| panic!("SEGCTL_LAW_SEED is not a number: {seed}"))
     })
 }
 

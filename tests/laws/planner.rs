@@ -388,7 +388,10 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
         });
     }
     if takes_next.len() > 1 {
-        let names: Vec<SegmentName> = takes_next.iter().map(|index| declared[*index].name.clone()).collect();
+        let names: Vec<SegmentName> = takes_next
+            .iter()
+            .map(|index| declared[*index].name.clone())
+            .collect();
         for (index, name) in takes_next.iter().zip(names.iter().cycle().skip(1)) {
             // Only one segment may list a previous name.
             if !declared.iter().any(|other| other.previous_names.contains(name)) {
@@ -665,7 +668,9 @@ fn for_all_cases((cases, stream): (u32, u64), property: impl Fn(&PlannerCase)) {
 fn require_no_rejected_requests(stream: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ran = Cell::new(0);
-    for_all_cases((CASES / 2, stream), |case| runtime.block_on(apply_and_replan(case, &ran)));
+    for_all_cases((CASES / 2, stream), |case| {
+        runtime.block_on(apply_and_replan(case, &ran))
+    });
     // Too few cases would make the test meaningless.
     assert!(
         ran.get() > CASES / 4,

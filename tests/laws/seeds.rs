@@ -16,10 +16,18 @@ pub(crate) fn for_each_seed(law: impl Fn(u64) -> Result<(), String>) {
     let outcomes = (first..first + runs).map(|seed| (seed, law(seed)));
     let failures: Vec<String> = outcomes
         .filter_map(|(seed, outcome)| {
-            Some(format!("SEGCTL_LAW_SEED={seed} repeats this:\n{}", outcome.err()?))
+            Some(format!(
+                "SEGCTL_LAW_SEED={seed} repeats this:\n{}",
+                outcome.err()?
+            ))
         })
         .collect();
-    assert!(failures.is_empty(), "{} of {runs} runs failed\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {runs} runs failed\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -34,13 +42,23 @@ fn every_property_test_has_a_fixed_seed() {
     let opening = concat!("proptest", "! {");
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        for (_, after) in text.match_indices(opening).map(|(at, _)| text.split_at(at + opening.len())) {
-            let is_fixed = after.trim_start().starts_with("#![proptest_config(crate::fixed_seeds::config(");
+        for (_, after) in text
+            .match_indices(opening)
+            .map(|(at, _)| text.split_at(at + opening.len()))
+        {
+            let is_fixed = after
+                .trim_start()
+                .starts_with("#![proptest_config(crate::fixed_seeds::config(");
             assert!(is_fixed, "{}: `proptest!` without a fixed seed", file.display());
         }
         let runners = text.matches(concat!("TestRunner", "::")).count();
         let fixed = text.matches(concat!("TestRunner", "::new(fixed_seeds::")).count();
-        assert_eq!(runners, fixed, "{}: `TestRunner` without a fixed seed", file.display());
+        assert_eq!(
+            runners,
+            fixed,
+            "{}: `TestRunner` without a fixed seed",
+            file.display()
+        );
     }
 }
 

@@ -331,7 +331,10 @@ impl DeclaredFiles {
             // Only one segment may list a previous name.
             item.previous_names.retain(|name| !names.contains(name));
         }
-        for (one, (before, after)) in [index, other].into_iter().zip(names.iter().zip(names.iter().rev())) {
+        for (one, (before, after)) in [index, other]
+            .into_iter()
+            .zip(names.iter().zip(names.iter().rev()))
+        {
             self.items[one].previous_names.push(before.clone());
             self.items[one].name.clone_from(after);
         }

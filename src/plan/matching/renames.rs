@@ -112,7 +112,10 @@ impl<'a> Matcher<'a> {
     fn add_undecided_conflicts(&mut self, cycle: &[usize], takeovers: &[&Takeover<'a>]) {
         for index in cycle {
             let own = takeovers.iter().filter(|takeover| takeover.index == *index);
-            let others = own.clone().map(|takeover| undeclared_ref(takeover.remote)).collect();
+            let others = own
+                .clone()
+                .map(|takeover| undeclared_ref(takeover.remote))
+                .collect();
             if let (Some(segment), Some(takeover)) = (self.input.declared.get(*index), own.clone().next()) {
                 self.conflicts.push(Conflict::UndecidedRename {
                     segment: declared_ref(segment),
@@ -135,7 +138,9 @@ impl<'a> Matcher<'a> {
             return;
         }
         let segments = [takeover.owner, takeover.index];
-        let segments = segments.iter().filter_map(|index| self.input.declared.get(*index));
+        let segments = segments
+            .iter()
+            .filter_map(|index| self.input.declared.get(*index));
         self.conflicts.push(Conflict::SharedTarget {
             segments: segments.map(declared_ref).collect(),
             target: takeover.remote.id.clone(),

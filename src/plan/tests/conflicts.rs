@@ -102,7 +102,13 @@ fn a_reference_cycle_through_a_remote_segment_is_found() {
         panic!("{:?}", plan.conflicts);
     };
     assert_eq!(*path, ["A", "Manual", "A"].map(SegmentName::new));
-    assert_eq!(unwritten.iter().map(|remote| remote.id.as_str()).collect::<Vec<_>>(), ["x1"]);
+    assert_eq!(
+        unwritten
+            .iter()
+            .map(|remote| remote.id.as_str())
+            .collect::<Vec<_>>(),
+        ["x1"]
+    );
 }
 
 #[test]

@@ -18,7 +18,11 @@ impl CycleThroughRemote {
         let files: Vec<_> = std::iter::once(a).chain(self.others.iter().cloned()).collect();
         let existing = [
             remote_spender("a1", "A", 7.0),
-            remote("b1", "B", payload(vec![spends_more_than(8.0), reference_by_id("a1")])),
+            remote(
+                "b1",
+                "B",
+                payload(vec![spends_more_than(8.0), reference_by_id("a1")]),
+            ),
         ];
         let targets = targets.iter().map(|name| NamePattern::parse(name).unwrap());
         plan(&PlanInput {
@@ -83,9 +87,18 @@ fn a_segment_without_a_step_counts_with_its_remote_definition() {
         ),
         (
             "one segment for two declarations",
-            allowing(vec![with_id(declared("C", vec![spends_more_than(3.0)]), "o1"), with_id(b(), "o1")], vec![old()]),
+            allowing(
+                vec![
+                    with_id(declared("C", vec![spends_more_than(3.0)]), "o1"),
+                    with_id(b(), "o1"),
+                ],
+                vec![old()],
+            ),
         ),
-        ("declared as archived", allowing(vec![declared_archived(b())], vec![])),
+        (
+            "declared as archived",
+            allowing(vec![declared_archived(b())], vec![]),
+        ),
     ];
     for (reason, case) in cases {
         let plan = case.plan(&["A"]);
@@ -152,7 +165,15 @@ fn a_segment_without_a_step_counts_with_its_remote_depth() {
         let exceeded = plan
             .conflicts
             .iter()
-            .filter(|conflict| matches!(conflict, Conflict::ReferenceLimit { limit: ExceededLimit::Depth { depth: 7, .. }, .. }))
+            .filter(|conflict| {
+                matches!(
+                    conflict,
+                    Conflict::ReferenceLimit {
+                        limit: ExceededLimit::Depth { depth: 7, .. },
+                        ..
+                    }
+                )
+            })
             .count();
         assert_eq!(exceeded, expected, "{:?}", plan.conflicts);
     }

@@ -41,7 +41,10 @@ fn matches(plan: &Plan) -> BTreeMap<&str, (&str, &MatchReason)> {
 }
 
 fn ids(plan: &Plan) -> Vec<(&str, &str)> {
-    matches(plan).into_iter().map(|(name, (id, _))| (name, id)).collect()
+    matches(plan)
+        .into_iter()
+        .map(|(name, (id, _))| (name, id))
+        .collect()
 }
 
 fn two() -> Vec<ObservedSegment> {
@@ -57,7 +60,11 @@ fn a_swap_of_names_moves_the_ids() {
         let plan = plan_with_policy(&files(SWAP), two(), &state, &frees_names());
         assert_eq!(plan.conflicts, []);
         assert_eq!(ids(&plan), [("A", "b1"), ("B", "a1")]);
-        assert!(matches(&plan).values().all(|(_, reason)| **reason == MatchReason::PreviousName));
+        assert!(
+            matches(&plan)
+                .values()
+                .all(|(_, reason)| **reason == MatchReason::PreviousName)
+        );
         assert_eq!(steps(&plan), ["update B <>", "update A <1>", "update B <1,2>"]);
         // Only names change.
         for step in &plan.steps {
@@ -93,7 +100,11 @@ fn a_cycle_of_three_renames_moves_the_ids() {
 fn members_of_a_swap_may_refer_to_each_other() {
     let known = state(vec![entry("a1", "A"), entry("b1", "B")]);
     let existing = vec![
-        remote("a1", "A", payload(vec![reference_by_id("b1"), spends_more_than(1.0)])),
+        remote(
+            "a1",
+            "A",
+            payload(vec![reference_by_id("b1"), spends_more_than(1.0)]),
+        ),
         remote_spender("b1", "B", 2.0),
     ];
     let files = [
@@ -104,16 +115,21 @@ fn members_of_a_swap_may_refer_to_each_other() {
         let plan = plan_with_policy(&files, existing.clone(), &state, &frees_names());
         assert_eq!(plan.conflicts, []);
         assert_eq!(ids(&plan), [("A", "b1"), ("B", "a1")]);
-        assert!(plan.steps.iter().all(|step| {
-            matches!(&step.action, Action::Update(update) if !update.changes_definition())
-        }));
+        assert!(
+            plan.steps.iter().all(|step| {
+                matches!(&step.action, Action::Update(update) if !update.changes_definition())
+            })
+        );
     }
 }
 
 #[test]
 fn an_applied_swap_is_not_applied_again() {
     let swapped = || vec![remote_spender("a1", "B", 1.0), remote_spender("b1", "A", 2.0)];
-    let used = state(vec![applied_with("a1", "B", &["A"]), applied_with("b1", "A", &["B"])]);
+    let used = state(vec![
+        applied_with("a1", "B", &["A"]),
+        applied_with("b1", "A", &["B"]),
+    ]);
     // The state was lost, and rebuilt or not.
     let rebuilt = state(vec![entry("a1", "B"), entry("b1", "A")]);
     for state in [&used, &rebuilt, &State::default()] {
@@ -129,13 +145,19 @@ fn an_applied_swap_is_not_applied_again() {
     // One definition that is as declared proves it without the state, too.
     let edited: &Files<'_> = &[("B", &["A"], 11.0), ("A", &["B"], 2.0)];
     let plan = plan_with_policy(&files(edited), swapped(), &State::default(), &frees_names());
-    assert_eq!((plan.conflicts.as_slice(), steps(&plan)), (&[][..], vec!["update B <>".to_owned()]));
+    assert_eq!(
+        (plan.conflicts.as_slice(), steps(&plan)),
+        (&[][..], vec!["update B <>".to_owned()])
+    );
 }
 
 #[test]
 fn a_swap_can_be_reverted() {
     let swapped = vec![remote_spender("a1", "B", 1.0), remote_spender("b1", "A", 2.0)];
-    let used = state(vec![applied_with("a1", "B", &["A"]), applied_with("b1", "A", &["B"])]);
+    let used = state(vec![
+        applied_with("a1", "B", &["A"]),
+        applied_with("b1", "A", &["B"]),
+    ]);
     let back: &Files<'_> = &[("A", &["B"], 1.0), ("B", &["A"], 2.0)];
     let plan = plan_with_policy(&files(back), swapped, &used, &frees_names());
     assert_eq!(plan.conflicts, []);
@@ -149,9 +171,15 @@ fn an_interrupted_swap_is_continued() {
         ..entry
     };
     let temporary = SegmentName::new("B").temporary();
-    let first = vec![remote_spender("a1", temporary.as_str(), 1.0), remote_spender("b1", "B", 2.0)];
+    let first = vec![
+        remote_spender("a1", temporary.as_str(), 1.0),
+        remote_spender("b1", "B", 2.0),
+    ];
     let first_state = state(vec![at(applied_with("a1", "B", &["A"]), 1), entry("b1", "B")]);
-    let second = vec![remote_spender("a1", temporary.as_str(), 1.0), remote_spender("b1", "A", 2.0)];
+    let second = vec![
+        remote_spender("a1", temporary.as_str(), 1.0),
+        remote_spender("b1", "A", 2.0),
+    ];
     let second_state = state(vec![
         at(applied_with("a1", "B", &["A"]), 1),
         at(applied_with("b1", "A", &["B"]), 2),
@@ -184,7 +212,11 @@ fn a_swap_is_a_conflict_where_a_rename_frees_no_name() {
     let known = state(vec![entry("a1", "A"), entry("b1", "B")]);
     let plan = plan_with_state(&files(SWAP), two(), &known);
     let reserved = |conflict: &Conflict| matches!(conflict, Conflict::NameReserved { .. });
-    assert!(plan.conflicts.len() == 2 && plan.conflicts.iter().all(reserved), "{:?}", plan.conflicts);
+    assert!(
+        plan.conflicts.len() == 2 && plan.conflicts.iter().all(reserved),
+        "{:?}",
+        plan.conflicts
+    );
 }
 
 #[test]
@@ -193,14 +225,21 @@ fn a_swap_without_evidence_is_a_conflict() {
     let edited: &Files<'_> = &[("B", &["A"], 11.0), ("A", &["B"], 12.0)];
     let plan = plan_with_policy(&files(edited), two(), &State::default(), &frees_names());
     let [
-        Conflict::UndecidedRename { segment, target, others },
+        Conflict::UndecidedRename {
+            segment,
+            target,
+            others,
+        },
         Conflict::UndecidedRename { .. },
     ] = plan.conflicts.as_slice()
     else {
         panic!("{:?}", plan.conflicts)
     };
     assert_eq!((segment.name.as_str(), target.id.as_str()), ("B", "b1"));
-    assert_eq!(others.iter().map(|other| other.id.as_str()).collect::<Vec<_>>(), ["a1"]);
+    assert_eq!(
+        others.iter().map(|other| other.id.as_str()).collect::<Vec<_>>(),
+        ["a1"]
+    );
     assert_eq!(steps(&plan), [""; 0]);
     // No rebuilt state decides it either.
     let files = files(edited);
@@ -238,7 +277,10 @@ fn a_previous_name_that_is_used_up_belongs_to_a_later_segment() {
     let files = files(&[("New", &["Old"], 11.0), ("Old", &[], 2.0)]);
     let used = state(vec![applied_with("a1", "New", &["Old"]), entry("b1", "Old")]);
     let plan = plan_with_state(&files, existing(), &used);
-    assert_eq!((plan.conflicts.as_slice(), steps(&plan)), (&[][..], vec!["update New <>".to_owned()]));
+    assert_eq!(
+        (plan.conflicts.as_slice(), steps(&plan)),
+        (&[][..], vec!["update New <>".to_owned()])
+    );
     // Without that record, the files claim one segment twice.
     let new = state(vec![entry("a1", "New"), entry("b1", "Old")]);
     let plan = plan_with_state(&files, existing(), &new);
@@ -255,12 +297,18 @@ fn a_chain_of_renames_keeps_the_id_over_two_applies() {
     for previous in [&["A", "B"][..], &["B", "A"], &["B"]] {
         let files = files(&[("C", previous, 1.0)]);
         let plan = plan_with_state(&files, vec![remote_spender("a1", "B", 1.0)], &once);
-        assert_eq!((plan.conflicts.as_slice(), ids(&plan)), (&[][..], vec![("C", "a1")]));
+        assert_eq!(
+            (plan.conflicts.as_slice(), ids(&plan)),
+            (&[][..], vec![("C", "a1")])
+        );
         // One apply was left out.
         if previous.contains(&"A") {
             let first = state(vec![entry("a1", "A")]);
             let plan = plan_with_state(&files, vec![remote_spender("a1", "A", 1.0)], &first);
-            assert_eq!((plan.conflicts.as_slice(), ids(&plan)), (&[][..], vec![("C", "a1")]));
+            assert_eq!(
+                (plan.conflicts.as_slice(), ids(&plan)),
+                (&[][..], vec![("C", "a1")])
+            );
         }
     }
 }
@@ -270,5 +318,8 @@ fn a_previous_name_finds_a_segment_that_was_renamed_outside_segctl() {
     let known = state(vec![entry("a1", "Old")]);
     let files = files(&[("New", &["Old"], 5.0)]);
     let plan = plan_with_state(&files, vec![remote_spender("a1", "Renamed", 1.0)], &known);
-    assert_eq!((plan.conflicts.as_slice(), ids(&plan)), (&[][..], vec![("New", "a1")]));
+    assert_eq!(
+        (plan.conflicts.as_slice(), ids(&plan)),
+        (&[][..], vec![("New", "a1")])
+    );
 }

@@ -18,7 +18,11 @@ pub(super) fn reference_limit(segment: &DeclaredRef, limit: &ExceededLimit) -> F
     unwritten
         .iter()
         .fold(finding, FindingDocument::with_remote)
-        .with_helps(unwritten.iter().filter_map(|remote| unwritten_help(segment, remote)))
+        .with_helps(
+            unwritten
+                .iter()
+                .filter_map(|remote| unwritten_help(segment, remote)),
+        )
         .with_helps(help)
 }
 
