@@ -280,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_without_used_previous_names_is_read() {
+        let written = serde_json::to_value(entry()).unwrap();
+        assert_eq!(written.get("used_previous_names"), None);
+        let used = StateEntry {
+            used_previous_names: vec![SegmentName::new("Old")],
+            ..entry()
+        };
+        let written_used = serde_json::to_value(&used).unwrap();
+        assert_eq!(written_used.get("used_previous_names"), Some(&json!(["Old"])));
+        assert_eq!(serde_json::from_value::<StateEntry>(written).unwrap(), entry());
+        assert_eq!(serde_json::from_value::<StateEntry>(written_used).unwrap(), used);
+    }
+
+    #[test]
     fn an_entry_matches_its_current_and_previous_names() {
         let mut entry = entry();
         entry.rename(SegmentName::new("Two"));

@@ -371,7 +371,7 @@ pub(crate) mod tests {
             },
             segment: SegmentName::new("One"),
             protect: true,
-            previous_names: Vec::new(),
+            previous_names: vec![SegmentName::new("Before")],
             at: Timestamp::from_second(5).unwrap(),
             rearchive_if_unadopted: false,
             write,
@@ -595,6 +595,7 @@ pub(crate) mod tests {
                 (entry.name.as_str(), entry.run.as_str(), entry.protect),
                 ("One", "crashed", true)
             );
+            assert_eq!(entry.used_previous_names, [SegmentName::new("Before")]);
             let is_lifecycle = matches!(write, IntendedWrite::SetLifecycle { .. });
             assert_eq!(
                 (entry.lifecycle, entry.digest.as_deref()),
