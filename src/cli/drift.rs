@@ -43,10 +43,7 @@ pub(super) async fn run(
     let workspace = (workspace.0, describe_endpoint(workspace.1));
     let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
         .with_expiring(&plan.warnings)
-        .with_freshness(Freshness::new(
-            (&read.observed, &read.examined),
-            started_at,
-        ));
+        .with_freshness(Freshness::new((&read.observed, &read.examined), started_at));
     if output.json {
         output.print_json(&report);
     } else {
@@ -104,8 +101,9 @@ fn report_no_state(
 ) -> Result<ExitCode, Failure> {
     if project.loaded.sources.is_empty() {
         let message = format!("no segment files, and no state for workspace `{name}`");
-        return Err(Failure::new(FailureKind::InvalidFiles, message)
-            .with_help("check `segments` in segctl.yaml; `segctl import` writes files for existing segments"));
+        return Err(Failure::new(FailureKind::InvalidFiles, message).with_help(
+            "check `segments` in segctl.yaml; `segctl import` writes files for existing segments",
+        ));
     }
     let no_state = !project.declared_segments(name).is_empty();
     if no_state && arguments.detailed_exitcode {

@@ -67,7 +67,10 @@ impl Freshness {
     /// The freshness of a plan that was made from the cache alone.
     #[must_use]
     pub fn offline(self) -> Self {
-        Self { offline: true, ..self }
+        Self {
+            offline: true,
+            ..self
+        }
     }
 }
 
@@ -76,7 +79,8 @@ fn count_reads<'s>(
     observed: &ObservedWorkspace,
     planned_at: Timestamp,
 ) -> ManagedFreshness {
-    let (read, cached): (Vec<_>, Vec<_>) = segments.partition(|segment| observed.fetched.contains(&segment.id));
+    let (read, cached): (Vec<_>, Vec<_>) =
+        segments.partition(|segment| observed.fetched.contains(&segment.id));
     // `None`, which is the minimum, for a definition whose age is unknown.
     let read_at = |segment: &&ObservedSegment| segment.fetched_at.filter(|at| *at <= planned_at);
     ManagedFreshness {

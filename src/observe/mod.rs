@@ -122,9 +122,11 @@ pub async fn fetch_without_waiting<T: Transport, C: Clock>(
         Ok(Some(segment)) => Ok(segment),
         Err(error) => Err(error),
     };
-    scope
-        .record_answer(id, answer, observed)
-        .map(|segment| segment.map_or(ReadOutcome::NotFound, |segment| ReadOutcome::Read(Box::new(segment))))
+    scope.record_answer(id, answer, observed).map(|segment| {
+        segment.map_or(ReadOutcome::NotFound, |segment| {
+            ReadOutcome::Read(Box::new(segment))
+        })
+    })
 }
 
 /// The result of a read that never waits.
@@ -241,8 +243,7 @@ impl Scope<'_> {
     /// The filter segments without a definition. A full refresh includes those that this run did not read.
     #[must_use]
     pub fn ids_without_definition(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
-        let is_outdated =
-            |id: &SegmentId| self.refresh == Refresh::Full && !observed.fetched.contains(id);
+        let is_outdated = |id: &SegmentId| self.refresh == Refresh::Full && !observed.fetched.contains(id);
         let filters = observed
             .segments
             .values()

@@ -158,7 +158,9 @@ impl RateLimiter {
         }
         let windows = self.limits.windows(class).iter();
         let free = windows.map(|window| window.count().saturating_sub(self.used(class, *window, now)));
-        let reported = self.shared_histories(class).filter_map(|history| history.reported);
+        let reported = self
+            .shared_histories(class)
+            .filter_map(|history| history.reported);
         let reported = reported
             .filter(|reported| reported.until > now)
             .map(|reported| reported.remaining);

@@ -126,7 +126,11 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 
     /// Returns false if a rate limit delays the read.
-    async fn reread_one(&self, workspace: &mut LoadedWorkspace, id: &SegmentId) -> Result<bool, RequestError> {
+    async fn reread_one(
+        &self,
+        workspace: &mut LoadedWorkspace,
+        id: &SegmentId,
+    ) -> Result<bool, RequestError> {
         let fetched_at = self.clock.now();
         let mut observed = std::mem::take(&mut workspace.observed);
         let scope = Scope {
@@ -182,7 +186,10 @@ fn describe_definitions(estimate: &Estimate) -> String {
 fn describe_limit(estimate: &Estimate) -> String {
     match estimate.bottleneck() {
         Bottleneck::Window(usage) => {
-            format!("the rate limit of gets is {}, {} left", usage.window, usage.remaining)
+            format!(
+                "the rate limit of gets is {}, {} left",
+                usage.window, usage.remaining
+            )
         }
         Bottleneck::Throttled(throttled) => {
             format!("MoEngage accepts no gets before {:.0}", throttled.until)

@@ -120,7 +120,12 @@ impl<'a> RequestLogFile<'a> {
             RequestRecord::ListAndCreateSeparate,
             RequestRecord::ListAndCreateShared,
         ];
-        let marker = old.iter().rev().flatten().find(|record| markers.contains(record)).copied();
+        let marker = old
+            .iter()
+            .rev()
+            .flatten()
+            .find(|record| markers.contains(record))
+            .copied();
         let dropped = self.dropped + (old.len() - usize::from(marker.is_some())) as u64;
         let remaining = marker.into_iter().chain(rest.iter().copied().flatten());
         Some(remaining.fold(encode_header(dropped), |text, record| {

@@ -6,7 +6,10 @@ use segctl::state::{DirectoryStore, StateStore as _};
 
 /// Segments `S0` to `S<count>`, applied; from then on `gets` is the rate limit for reads.
 fn applied_segments(count: usize, gets: &str) -> CountingSandbox {
-    let shop = CountingSandbox::with_switches(&[("rate_limits", "off")], &format!("rate_limits: {{get: [{gets}]}}"));
+    let shop = CountingSandbox::with_switches(
+        &[("rate_limits", "off")],
+        &format!("rate_limits: {{get: [{gets}]}}"),
+    );
     shop.declare_segments(count, |number| format!("event_{number}"));
     let (code, output, _) = shop.run_and_count(&["apply", "--auto-approve"]);
     assert_eq!(code, Some(0), "{output}");
@@ -22,7 +25,10 @@ fn edit_in_dashboard(shop: &CountingSandbox, number: usize) {
     let state = shop.control_request("GET", "state", "");
     let segments = state["segments"].as_object().unwrap();
     let name = format!("S{number}");
-    let (id, _) = segments.iter().find(|(_, segment)| segment["name"] == name.as_str()).unwrap();
+    let (id, _) = segments
+        .iter()
+        .find(|(_, segment)| segment["name"] == name.as_str())
+        .unwrap();
     let edit = format!(
         r#"{{"id": "{id}", "included_filters": {{"filter_operator": "and", "filters": [{{"filter_type": "user_attributes", "name": "x{number}", "data_type": "bool", "operator": "exists"}}]}}}}"#
     );
@@ -37,7 +43,9 @@ fn store(shop: &CountingSandbox) -> DirectoryStore {
 fn read_times(shop: &CountingSandbox) -> Vec<(String, Option<Timestamp>)> {
     let cache = shop.runtime.block_on(store(shop).load_cache()).unwrap();
     let segments = cache.segments.values();
-    segments.map(|segment| (segment.name.to_string(), segment.fetched_at)).collect()
+    segments
+        .map(|segment| (segment.name.to_string(), segment.fetched_at))
+        .collect()
 }
 
 #[test]
@@ -51,7 +59,11 @@ fn apply_plan_and_drift_find_a_definition_that_was_edited_in_the_dashboard() {
         edit_in_dashboard(&shop, 1);
         let (code, output, requests) = shop.run_and_count(command);
         let expected = if command[0] == "apply" { 0 } else { 2 };
-        assert_eq!((code, count_of_class(&requests, "get")), (Some(expected), 3), "{output}");
+        assert_eq!(
+            (code, count_of_class(&requests, "get")),
+            (Some(expected), 3),
+            "{output}"
+        );
         assert!(output.contains("x1"), "{output}");
     }
 }
@@ -62,7 +74,11 @@ fn a_plan_re_reads_the_oldest_definitions_with_half_of_what_the_rate_limit_leave
     let before = read_times(&shop);
     for (read, cached) in [(5, 3), (2, 6), (1, 7), (1, 7), (0, 8)] {
         let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
-        assert_eq!((code, count_of_class(&requests, "get")), (Some(0), read), "{output}");
+        assert_eq!(
+            (code, count_of_class(&requests, "get")),
+            (Some(0), read),
+            "{output}"
+        );
         let noun = if read == 1 { "segment" } else { "segments" };
         let expected = format!(
             "No changes in the {read} {noun} checked; {cached} not re-read (oldest under 1 min; --refresh=full reads all)."
@@ -71,7 +87,12 @@ fn a_plan_re_reads_the_oldest_definitions_with_half_of_what_the_rate_limit_leave
     }
     // Each of the first eight reads took a definition that was not re-read before.
     let after = read_times(&shop);
-    assert!(before.iter().zip(&after).all(|(before, after)| before.1 < after.1));
+    assert!(
+        before
+            .iter()
+            .zip(&after)
+            .all(|(before, after)| before.1 < after.1)
+    );
 }
 
 #[test]
@@ -108,8 +129,9 @@ fn a_saved_plan_keeps_what_it_did_not_re_read() {
 #[test]
 fn the_target_of_a_plan_is_re_read_first() {
     let shop = applied_segments(8, "4/min");
+    // S7 was created last, so it would be the last one without the flag.
     let (code, output, requests) = shop.run_and_count(&["plan", "--target", "S7"]);
-    assert_eq!((code, count_of_class(&requests, "get")), (Some(0), 1), "{output}");
+    assert_eq!((code, count_of_class(&requests, "get")), (Some(0), 2), "{output}");
     assert_eq!(last_line(&output), "No changes.");
 }
 
@@ -118,10 +140,15 @@ fn a_changed_definition_is_re_read_even_if_others_fill_the_half() {
     let shop = applied_segments(8, "10/min");
     edit_in_dashboard(&shop, 7);
     let files = shop.repository.read("segments/all.yaml");
-    shop.repository.write("segments/all.yaml", files.replace("event_7", "other"));
+    shop.repository
+        .write("segments/all.yaml", files.replace("event_7", "other"));
     let (code, output, requests) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
     // The changed one, and then half of the nine that are left.
-    assert_eq!((code, count_of_class(&requests, "get")), (Some(2), 1 + 4), "{output}");
+    assert_eq!(
+        (code, count_of_class(&requests, "get")),
+        (Some(2), 1 + 4),
+        "{output}"
+    );
     assert!(output.contains("(drift"), "{output}");
     assert!(
         output.contains("Refreshed: segment list, 5 definitions. Cached: 3 (oldest under 1 min)."),
@@ -145,7 +172,11 @@ fn the_age_of_a_definition_is_unknown_after_a_clock_was_set_back() {
     for (read, cached) in [(2, 1), (1, 2)] {
         let (_, output, requests) = shop.run_and_count(&["plan"]);
         assert_eq!(count_of_class(&requests, "get"), read, "{output}");
-        let oldest = if read == 2 { "of unknown age" } else { "under 1 min" };
+        let oldest = if read == 2 {
+            "of unknown age"
+        } else {
+            "under 1 min"
+        };
         assert!(
             last_line(&output).contains(&format!("{cached} not re-read (oldest {oldest};")),
             "{output}"
@@ -181,7 +212,11 @@ fn drift_reads_the_targets_alone() {
     ] {
         let command = [["drift", "--detailed-exitcode"].as_slice(), arguments].concat();
         let (exit, output, requests) = shop.run_and_count(&command);
-        assert_eq!((exit, count_of_class(&requests, "get")), (Some(code), gets), "{command:?} {output}");
+        assert_eq!(
+            (exit, count_of_class(&requests, "get")),
+            (Some(code), gets),
+            "{command:?} {output}"
+        );
     }
     assert!(shop.repository.read("segments/all.yaml").contains("x2"));
 }
@@ -217,16 +252,25 @@ fn an_interrupted_drift_keeps_what_it_read() {
     let repository = super::Repository::new();
     for number in 0..4 {
         let name = format!("S{number}");
-        repository.write(&format!("segments/{name}.yaml"), super::event_segment(&name, &name));
+        repository.write(
+            &format!("segments/{name}.yaml"),
+            super::event_segment(&name, &name),
+        );
     }
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let settings = repository.read("segctl.yaml").replace("get: [100000/s]", "get: [3/h]");
+    let settings = repository
+        .read("segctl.yaml")
+        .replace("get: [100000/s]", "get: [3/h]");
     repository.write("segctl.yaml", settings);
     let store = DirectoryStore::new(repository.path().join(".segctl/dev"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let read_times = || {
         let cache = runtime.block_on(store.load_cache()).unwrap();
-        cache.segments.into_values().map(|segment| segment.fetched_at).collect::<Vec<_>>()
+        cache
+            .segments
+            .into_values()
+            .map(|segment| segment.fetched_at)
+            .collect::<Vec<_>>()
     };
     let before = read_times();
     let mut run = RunningCommand::start(&repository, &["drift"]);
@@ -235,6 +279,9 @@ fn an_interrupted_drift_keeps_what_it_read() {
     let run = run.wait();
     assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
     assert!(run.stderr.contains("interrupted by SIGINT"), "{}", run.stderr);
-    let newer = before.iter().zip(read_times()).filter(|(before, after)| **before < *after);
+    let newer = before
+        .iter()
+        .zip(read_times())
+        .filter(|(before, after)| **before < *after);
     assert_eq!(newer.count(), 3);
 }

@@ -167,8 +167,7 @@ fn a_plan_reads_managed_segments_once_and_then_only_a_part() {
         let edit = if number < CHANGED { "changed" } else { "event" };
         format!("{edit}_{number}")
     });
-    let (_, output, requests) =
-        shop.run_and_count(&["plan", "--refresh", "partial", "--out", "plan.json"]);
+    let (_, output, requests) = shop.run_and_count(&["plan", "--refresh", "partial", "--out", "plan.json"]);
     // Also the targets of the changes, of which some may be among the oldest.
     let gets = count_of_class(&requests, "get");
     assert!((12 + 20..=12 + 20 + CHANGED).contains(&gets), "{gets} {output}");
@@ -198,7 +197,11 @@ fn a_plan_reads_managed_segments_once_and_then_only_a_part() {
     shop.declare_segments(MANAGED, |number| format!("event_{number}"));
     let (code, output, requests) = shop.run_and_count(&["apply", "--auto-approve"]);
     assert_eq!(
-        (code, count_of_class(&requests, "get"), count_of_class(&requests, "update")),
+        (
+            code,
+            count_of_class(&requests, "get"),
+            count_of_class(&requests, "update")
+        ),
         (Some(0), MANAGED, 10),
         "{output}"
     );

@@ -71,7 +71,8 @@ impl CountedRequests {
     /// Whether the requests that a run knew of already filled a window of this class. A run learns only from an answer that
     /// lists and creates share their windows, so each class counts alone.
     pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
-        let is_visible = |request: &&CountedRequest| request.class == class && self.is_visible_to(run, request);
+        let is_visible =
+            |request: &&CountedRequest| request.class == class && self.is_visible_to(run, request);
         let mut windows = self.windows.get(&class).into_iter().flatten();
         windows.any(|window| {
             let since = now - i64::from(window.seconds) * 1000;

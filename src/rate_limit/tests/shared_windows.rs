@@ -13,11 +13,12 @@ fn after(limits: RateLimits, answers: &[AnswerCase]) -> (RateLimiter, Vec<Reques
     let mut shown = Vec::new();
     for (class, second, reported) in answers {
         limiter.record_counted(*class, at(*second));
-        let headers = reported.map_or_else(RateLimitHeaders::default, |(remaining, reset)| RateLimitHeaders {
-            limit: Some(50),
-            remaining: Some(remaining),
-            reset: Some(at(reset).as_second()),
-        });
+        let headers =
+            reported.map_or_else(RateLimitHeaders::default, |(remaining, reset)| RateLimitHeaders {
+                limit: Some(50),
+                remaining: Some(remaining),
+                reset: Some(at(reset).as_second()),
+            });
         shown.extend(limiter.observe_answer(&AnsweredRequest {
             class: *class,
             sent: at(*second),
@@ -144,7 +145,11 @@ fn a_rejection_that_only_the_other_class_explains_shows_shared_windows() {
     }
     // Different limits are different windows.
     let answers = table[0].1;
-    assert!(!after(limits(Create, &["3/min"]), answers).0.list_and_create_share_windows());
+    assert!(
+        !after(limits(Create, &["3/min"]), answers)
+            .0
+            .list_and_create_share_windows()
+    );
 }
 
 #[test]

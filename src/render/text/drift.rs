@@ -40,7 +40,10 @@ pub fn drift(report: &DriftReport, is_written: bool, color: bool) -> String {
     }
     let is_in_last_line = report.drift.is_empty() && report.already_in_configuration.is_empty();
     let freshness = report.freshness.as_ref();
-    if let Some(line) = freshness.filter(|_| !is_in_last_line).and_then(freshness::freshness) {
+    if let Some(line) = freshness
+        .filter(|_| !is_in_last_line)
+        .and_then(freshness::freshness)
+    {
         let _ = writeln!(text, "{line}");
     }
     let last = match (report.drift.len(), report.already_in_configuration.len()) {
