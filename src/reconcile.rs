@@ -185,21 +185,26 @@ impl LoadedWorkspace {
         ids
     }
 
-    /// Removes the segments that the selection excludes.
-    fn retain_examined(&mut self, plan: &Plan) {
+    /// Removes the segments that the selection excludes, and returns them.
+    fn retain_examined(&mut self, plan: &Plan) -> BTreeSet<SegmentId> {
         let selection = &self.request.selection;
         let Some(selected) = selection.names_with_references(&self.request.declared) else {
-            return;
+            return BTreeSet::new();
         };
         let (state, observed) = (&self.state, &self.observed);
         let declared = &plan.references.identities.declared_by_id;
-        self.examined.retain(|id| {
+        let is_selected = |id: &SegmentId| {
             let names: Vec<&SegmentName> = names_of(id, (state, observed))
                 .into_iter()
                 .chain(declared.get(id))
                 .collect();
             selection.includes(&names) || names.iter().any(|name| selected.contains(name))
-        });
+        };
+        let (examined, excluded) = std::mem::take(&mut self.examined)
+            .into_iter()
+            .partition(is_selected);
+        self.examined = examined;
+        excluded
     }
 
     /// The segments in the state that the selection includes, by any of their names.
@@ -317,13 +322,13 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     pub async fn plan(&self, workspace: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
         workspace.load_member_lists((&self.store, &self.on_note)).await?;
         let plan = self.plan_on_fresh_definitions(workspace).await?;
-        workspace.retain_examined(&plan);
+        let excluded = workspace.retain_examined(&plan);
         if workspace.request.refresh != Refresh::Auto {
             return Ok(plan);
         }
-        let cached = workspace
-            .scope()
-            .cached_oldest_first(&workspace.examined, &workspace.observed);
+        // First what the plan is about, and then the segments that `--target` and `--exclude` exclude.
+        let oldest_first = |ids| workspace.scope().cached_oldest_first(ids, &workspace.observed);
+        let cached = [oldest_first(&workspace.examined), oldest_first(&excluded)].concat();
         if self.reread_without_waiting(workspace, cached).await? == 0 {
             return Ok(plan);
         }

@@ -158,10 +158,10 @@ async fn execute(
     let PreparedRun {
         mut plan, mut state, ..
     } = prepared;
-    let is_saved = prepared.saved_digest.is_some();
+    let rechecked = prepared.fetched_before.keys().cloned().collect();
     let changes = machine.workspace.lock().unwrap().ground_truth.changes.len();
     let has_disk_faults = machine.disk.lock().unwrap().has_faults();
-    let checker = RunChecker::new(&plan, (is_saved, changes), has_disk_faults);
+    let checker = RunChecker::new(&plan, (rechecked, changes), has_disk_faults);
     machine
         .workspace
         .lock()

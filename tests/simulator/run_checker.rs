@@ -13,6 +13,7 @@ use segctl::model::{Payload, SegmentId, SegmentKind};
 use segctl::plan::step::{Action, Plan, Step, exact_digest};
 use segctl::sandbox::HttpRequest;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// A run's plan and the progress of its steps.
@@ -21,8 +22,8 @@ pub(crate) struct RunChecker {
     progress: Vec<StepProgress>,
     /// Whether file operations of the run may fail.
     has_disk_faults: bool,
-    /// For a saved plan, the recheck counts as the read before each write.
-    is_saved: bool,
+    /// The segments that were read for the plan, or to recheck a saved one. That counts as the read before a write.
+    rechecked: BTreeSet<SegmentId>,
     /// The number of changes when the plan was made, or when the saved plan was rechecked.
     changes_at_plan: usize,
 }
@@ -30,7 +31,7 @@ pub(crate) struct RunChecker {
 #[derive(Clone, Default)]
 struct StepProgress {
     state: StepState,
-    /// The number of changes when the step started; for a saved plan, when its segment was last read.
+    /// The number of changes when the step started; for a rechecked segment, when it was last read.
     changes_at_start: usize,
     /// The number of reads when the step started.
     reads_at_start: usize,
@@ -53,14 +54,23 @@ enum StepState {
 }
 
 impl RunChecker {
-    pub(crate) fn new(plan: &Plan, (is_saved, changes): (bool, usize), has_disk_faults: bool) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        (rechecked, changes): (BTreeSet<SegmentId>, usize),
+        has_disk_faults: bool,
+    ) -> Self {
         Self {
             changes_at_plan: changes,
             plan: plan.clone(),
             progress: vec![StepProgress::default(); plan.steps.len()],
             has_disk_faults,
-            is_saved,
+            rechecked,
         }
+    }
+
+    fn is_rechecked(&self, step: &Step) -> bool {
+        let target = step.action.target();
+        target.is_some_and(|target| self.rechecked.contains(&target.id))
     }
 
     /// Whether every step was reported as done.
@@ -232,7 +242,7 @@ impl SimulatedWorkspace {
             }
             _ => request.path.starts_with("/v3/") && request.method == "PATCH",
         };
-        let needs_read = is_change && !checker.is_saved;
+        let needs_read = is_change && !checker.is_rechecked(&checker.plan.steps[step]);
         let was_read =
             target.is_some_and(|id| self.ground_truth.has_read_since(run, id, progress.reads_at_start));
         self.recorder.require(
@@ -321,7 +331,8 @@ impl SimulatedWorkspace {
                 progress.state = StepState::Running;
                 progress.had_fault = false;
                 progress.reads_at_rejection = None;
-                let target = step.action.target().filter(|_| checker.is_saved);
+                let target = step.action.target();
+                let target = target.filter(|target| checker.rechecked.contains(&target.id));
                 let changes_at_read =
                     target.and_then(|target| ground_truth.changes_at_last_read(run, target.id.as_str()));
                 progress.changes_at_start = changes_at_read.unwrap_or(changes);
@@ -563,7 +574,7 @@ impl SimulatedWorkspace {
         let target = step.action.target()?;
         let segment = self.ground_truth.segments.get(target.id.as_str())?;
         if segment.kind != SegmentKind::Filter {
-            let since = if checker.is_saved {
+            let since = if checker.is_rechecked(step) {
                 0
             } else {
                 checker.changes_at_plan
