@@ -5,16 +5,23 @@
 
 use super::declaration::{Declaration, PathElement};
 use super::lint::{
-    COHORT_SIZE_LIMIT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID,
-    large_cohort_warning,
+    COHORT_SIZE_LIMIT, LIST_FORMAT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE,
+    LIST_VALUE_INVALID, LIST_VALUE_SUSPICIOUS, large_cohort_warning,
 };
 use super::load::LoadedConfig;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::member_list::EmptyList;
 use crate::member_list::check::{ListFileError, ListFileErrors, check};
+use crate::member_list::foreign_format::ForeignFormat;
 use crate::member_list::normalize::{NormalizeSummary, normalize};
+use crate::member_list::sort::TemporaryFileError;
 use crate::member_list::source::open;
-use crate::model::{Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource};
+use crate::member_list::suspicion::{Suspicion, Suspicions, SuspiciousLines};
+use crate::member_list::value::LineError;
+use crate::model::{
+    Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource,
+    escape_unprintable,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -100,26 +107,59 @@ fn local_list(declaration: &Declaration) -> Option<(&str, Identifier)> {
     }
 }
 
+/// What a check of a list found.
+#[derive(Debug, Default)]
+pub struct ListFindings {
+    errors: ListFileErrors,
+    suspicions: Suspicions,
+}
+
+impl ListFindings {
+    /// Whether `segctl validate --fix` can change something.
+    #[must_use]
+    pub fn is_fixable(&self) -> bool {
+        self.errors.is_fixable() || (self.suspicions.is_fixable() && !self.errors.is_foreign())
+    }
+}
+
+/// Why a list cannot be checked.
+#[derive(Debug)]
+pub enum UnreadableList {
+    /// The list itself cannot be opened.
+    NotOpened(io::Error),
+    NotRead(io::Error),
+}
+
 impl MemberListFile<'_> {
     #[must_use]
     pub fn display_name(&self) -> &str {
         &self.display_name
     }
 
-    /// The errors in its values. `Err` means that the list cannot be read.
-    pub fn check(&self) -> io::Result<ListFileErrors> {
-        let file = BufReader::new(open(&self.path)?);
-        let checked = check(file, &self.identifier, &mut EmptyList, |_, _| Ok(()))?;
-        Ok(checked.err().unwrap_or_default())
+    /// The problems of its values.
+    pub fn check(&self) -> Result<ListFindings, UnreadableList> {
+        let file = BufReader::new(open(&self.path).map_err(UnreadableList::NotOpened)?);
+        let checked = check(file, &self.identifier, &mut EmptyList, |_, _| Ok(()));
+        let checked = checked.map_err(UnreadableList::NotRead)?;
+        Ok(ListFindings {
+            errors: checked.comparison.err().unwrap_or_default(),
+            suspicions: checked.suspicions,
+        })
     }
 
     #[must_use]
-    pub fn diagnostics(&self, result: &io::Result<ListFileErrors>) -> Vec<Diagnostic> {
-        match result {
-            Ok(errors) if errors.count() == 0 => self.size_warnings(),
-            Ok(errors) => self.value_diagnostics(errors),
-            Err(error) => vec![self.unreadable_diagnostic(error)],
-        }
+    pub fn diagnostics(&self, result: &Result<ListFindings, UnreadableList>) -> Vec<Diagnostic> {
+        let findings = match result {
+            Ok(findings) => findings,
+            Err(error) => return vec![self.unreadable_diagnostic(error)],
+        };
+        let mut diagnostics = match findings.errors.count() {
+            0 => self.size_warnings(),
+            _ => self.value_diagnostics(&findings.errors),
+        };
+        let suspicions = findings.suspicions.iter();
+        diagnostics.extend(suspicions.map(|(suspicion, lines)| self.suspicion_warning(suspicion, lines)));
+        diagnostics
     }
 
     /// Fixes the list in place. Never changes a list outside of `repository`: it may belong to another project.
@@ -164,14 +204,18 @@ impl MemberListFile<'_> {
         large.map(|cohort| large_cohort_warning(cohort)).collect()
     }
 
-    fn unreadable_diagnostic(&self, error: &io::Error) -> Diagnostic {
+    fn unreadable_diagnostic(&self, error: &UnreadableList) -> Diagnostic {
         let name = &self.display_name;
-        let (message, help) = match error.kind() {
-            io::ErrorKind::NotFound => (
+        let (message, help) = match error {
+            UnreadableList::NotOpened(error) if error.kind() == io::ErrorKind::NotFound => (
                 format!("the member list `{name}` does not exist"),
                 "check the path; it is relative to the file that contains it",
             ),
-            _ => (
+            UnreadableList::NotRead(error) if TemporaryFileError::is_cause_of(error) => (
+                format!("cannot check the member list `{name}`: {error}"),
+                TemporaryFileError::HELP,
+            ),
+            UnreadableList::NotOpened(error) | UnreadableList::NotRead(error) => (
                 format!("cannot read the member list `{name}`: {error}"),
                 "check that it is a readable, regular file",
             ),
@@ -204,8 +248,14 @@ impl MemberListFile<'_> {
     /// Member lists have no excerpts, so the message must be complete.
     fn value_diagnostic(&self, line: u32, error: ListFileError) -> Diagnostic {
         let (code, message) = match error {
-            ListFileError::Header => (LIST_HEADER, error.to_string()),
+            ListFileError::Header | ListFileError::SeparatorSetting => (LIST_HEADER, error.to_string()),
+            ListFileError::NotAList(_) => (LIST_FORMAT, error.to_string()),
+            ListFileError::Line(LineError::ConflictMarker) => (LIST_FORMAT, error.to_string()),
             ListFileError::Line(_) => (
+                LIST_VALUE_INVALID,
+                format!("this line cannot match a user: {error}"),
+            ),
+            ListFileError::Columns { .. } => (
                 LIST_VALUE_INVALID,
                 format!("this line cannot match a user: {error}"),
             ),
@@ -217,21 +267,93 @@ impl MemberListFile<'_> {
                 (LIST_SIZE, error.to_string())
             }
         };
-        let location = Location {
-            line,
-            column: line.min(1),
-            ..Location::whole_file(Arc::clone(&self.display_name))
-        };
         let help = match error {
+            ListFileError::NotAList(format) => format_help(format),
             ListFileError::Header => "remove the line: MoEngage would look for a user with that value",
+            ListFileError::SeparatorSetting => "remove the line",
+            ListFileError::Columns { .. } => "export only the column of the attribute",
             ListFileError::NoValues => "to empty a segment, archive it: `lifecycle: archived`",
             ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
                 "split the list into several segments, and refer to them from one filter segment"
             }
-            _ if error.is_fixable() => "`segctl validate --fix` fixes it",
-            _ => "correct the line or remove it",
+            ListFileError::Line(error) => line_help(error),
+            ListFileError::Duplicate { .. } => FIX_HELP,
         };
-        Diagnostic::error(code, message, location, "").with_help(help)
+        Diagnostic::error(code, message, self.line_location(line), "").with_help(help)
+    }
+
+    fn line_location(&self, line: u32) -> Location {
+        Location {
+            line,
+            column: line.min(1),
+            ..Location::whole_file(Arc::clone(&self.display_name))
+        }
+    }
+
+    fn suspicion_warning(&self, suspicion: Suspicion, lines: &SuspiciousLines) -> Diagnostic {
+        let example = escape_unprintable(&lines.example);
+        let message = match lines.count {
+            1 => format!("this line is probably not a value: `{example}` is {suspicion}"),
+            count => format!("{count} lines are probably not values: the first, `{example}`, is {suspicion}"),
+        };
+        let help = if suspicion.is_fixable() {
+            FIX_HELP
+        } else {
+            suspicion_help(suspicion)
+        };
+        let location = self.line_location(lines.first);
+        Diagnostic::warning(LIST_VALUE_SUSPICIOUS, message, location, "").with_help(help)
+    }
+}
+
+const FIX_HELP: &str = "`segctl validate --fix` fixes it";
+
+fn format_help(format: ForeignFormat) -> &'static str {
+    match format {
+        ForeignFormat::LfsPointer => {
+            "run `git lfs pull`; in CI, check out the repository with its LFS files (`lfs: true`)"
+        }
+        ForeignFormat::AnnexPointer => "run `git annex get` for the file",
+        ForeignFormat::DvcPointer => "run `dvc pull`, and refer to the file that it downloads",
+        ForeignFormat::Html | ForeignFormat::Xml | ForeignFormat::HttpResponse | ForeignFormat::HttpError => {
+            "download the list again; `curl --fail` does not save the page of an error or of a login"
+        }
+        ForeignFormat::Json => "check the source of the file; write one value a line",
+        ForeignFormat::Encrypted => "decrypt the file before segctl reads it",
+        ForeignFormat::Gzip | ForeignFormat::Archive(_) => "decompress the file: a list is plain text",
+        ForeignFormat::Zip => "save the sheet as CSV (UTF-8), or unpack the archive: a list is plain text",
+        ForeignFormat::Utf16 | ForeignFormat::Utf32 => "save the file as UTF-8",
+        ForeignFormat::Document(_) | ForeignFormat::Binary => {
+            "export the list as plain text in UTF-8 with one value a line"
+        }
+    }
+}
+
+fn line_help(error: LineError) -> &'static str {
+    match error {
+        LineError::ConflictMarker => "resolve the merge conflict in the file",
+        LineError::LostDigits => "export the column as text: the lost digits cannot be restored",
+        LineError::NotUtf8 => "save the file as UTF-8",
+        LineError::CarriageReturn => "save the file with the line ends of Unix (LF)",
+        LineError::Tab => "export only the column of the attribute",
+        _ if error.is_fixable() => FIX_HELP,
+        _ => "correct the line or remove it",
+    }
+}
+
+fn suspicion_help(suspicion: Suspicion) -> &'static str {
+    match suspicion {
+        Suspicion::MissingValue | Suspicion::SpreadsheetError => {
+            "export only the rows that have a value, or remove the lines"
+        }
+        Suspicion::Float => "export the ids as text, or as whole numbers without `.0`",
+        Suspicion::DamagedText => "export the list again as UTF-8",
+        Suspicion::BlankCharacter => "type the value again: such characters come from copied text",
+        Suspicion::ListMarker => "remove the markers: a list has one value a line",
+        Suspicion::Header | Suspicion::Footer | Suspicion::Comment | Suspicion::Rule => {
+            "remove the line: MoEngage would look for a user with that value"
+        }
+        Suspicion::TextGuard => FIX_HELP,
     }
 }
 
