@@ -11,6 +11,7 @@ mod drift;
 mod edits;
 mod events;
 pub mod failure;
+mod home;
 mod import;
 mod logging;
 mod new_files;

@@ -4,23 +4,18 @@
 //! need it.
 
 use super::declaration::{Declaration, PathElement};
-use super::lint::{
-    COHORT_SIZE_LIMIT, LIST_FORMAT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE,
-    LIST_VALUE_INVALID, LIST_VALUE_SUSPICIOUS, large_cohort_warning,
-};
+use super::lint::{COHORT_SIZE_LIMIT, LIST_UNREADABLE, LIST_VALUE_SUSPICIOUS, large_cohort_warning};
 use super::load::LoadedConfig;
+use super::member_list_problems::{code_and_message, error_help, suspicion_help, suspicion_message};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::member_list::EmptyList;
 use crate::member_list::check::{ListFileError, ListFileErrors, check};
-use crate::member_list::foreign_format::ForeignFormat;
 use crate::member_list::normalize::{NormalizeSummary, normalize};
 use crate::member_list::sort::TemporaryFileError;
 use crate::member_list::source::open;
 use crate::member_list::suspicion::{Suspicion, Suspicions, SuspiciousLines};
-use crate::member_list::value::LineError;
 use crate::model::{
-    Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource,
-    escape_unprintable,
+    Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource, below_home,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -130,6 +125,31 @@ pub enum UnreadableList {
     NotRead(io::Error),
 }
 
+impl LoadedConfig {
+    /// Writes out the home directory in the paths of member lists.
+    pub fn expand_home(&mut self, home: Option<&str>) {
+        for declaration in &mut self.declarations {
+            let Some(path) = declaration.segment.contents.member_file_path_mut() else {
+                continue;
+            };
+            match (below_home(path), home) {
+                (None, _) => {}
+                (Some(below), Some(home)) => {
+                    *path = Path::new(home).join(below).to_string_lossy().into_owned()
+                }
+                (Some(_), None) => self.diagnostics.push(home_unknown_error(declaration)),
+            }
+        }
+    }
+}
+
+fn home_unknown_error(declaration: &Declaration) -> Diagnostic {
+    let message = "the path begins with `~/`, and the environment variable HOME is not set";
+    let location = member_path_location(declaration);
+    Diagnostic::error(LIST_UNREADABLE, message, location, "used here")
+        .with_help("set HOME, or write the path out")
+}
+
 impl MemberListFile<'_> {
     #[must_use]
     pub fn display_name(&self) -> &str {
@@ -220,12 +240,7 @@ impl MemberListFile<'_> {
                 "check that it is a readable, regular file",
             ),
         };
-        let field = match self.declared_by.segment.contents {
-            Contents::Cohort(_) => "members",
-            Contents::File(_) | Contents::Filter(_) => "users",
-        };
-        let path = [PathElement::Field(field), PathElement::Field("path")];
-        let location = self.declared_by.location_of(&path);
+        let location = member_path_location(self.declared_by);
         Diagnostic::error(LIST_UNREADABLE, message, location, "used here").with_help(help)
     }
 
@@ -245,41 +260,10 @@ impl MemberListFile<'_> {
         diagnostics
     }
 
-    /// Member lists have no excerpts, so the message must be complete.
     fn value_diagnostic(&self, line: u32, error: ListFileError) -> Diagnostic {
-        let (code, message) = match error {
-            ListFileError::Header | ListFileError::SeparatorSetting => (LIST_HEADER, error.to_string()),
-            ListFileError::NotAList(_) => (LIST_FORMAT, error.to_string()),
-            ListFileError::Line(LineError::ConflictMarker) => (LIST_FORMAT, error.to_string()),
-            ListFileError::Line(_) => (
-                LIST_VALUE_INVALID,
-                format!("this line cannot match a user: {error}"),
-            ),
-            ListFileError::Columns { .. } => (
-                LIST_VALUE_INVALID,
-                format!("this line cannot match a user: {error}"),
-            ),
-            ListFileError::Duplicate { first } => (
-                LIST_VALUE_DUPLICATE,
-                format!("this line repeats the value of line {first}"),
-            ),
-            ListFileError::NoValues | ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
-                (LIST_SIZE, error.to_string())
-            }
-        };
-        let help = match error {
-            ListFileError::NotAList(format) => format_help(format),
-            ListFileError::Header => "remove the line: MoEngage would look for a user with that value",
-            ListFileError::SeparatorSetting => "remove the line",
-            ListFileError::Columns { .. } => "export only the column of the attribute",
-            ListFileError::NoValues => "to empty a segment, archive it: `lifecycle: archived`",
-            ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
-                "split the list into several segments, and refer to them from one filter segment"
-            }
-            ListFileError::Line(error) => line_help(error),
-            ListFileError::Duplicate { .. } => FIX_HELP,
-        };
-        Diagnostic::error(code, message, self.line_location(line), "").with_help(help)
+        let (code, message) = code_and_message(error);
+        let location = self.line_location(line);
+        Diagnostic::error(code, message, location, "").with_help(error_help(error))
     }
 
     fn line_location(&self, line: u32) -> Location {
@@ -291,70 +275,19 @@ impl MemberListFile<'_> {
     }
 
     fn suspicion_warning(&self, suspicion: Suspicion, lines: &SuspiciousLines) -> Diagnostic {
-        let example = escape_unprintable(&lines.example);
-        let message = match lines.count {
-            1 => format!("this line is probably not a value: `{example}` is {suspicion}"),
-            count => format!("{count} lines are probably not values: the first, `{example}`, is {suspicion}"),
-        };
-        let help = if suspicion.is_fixable() {
-            FIX_HELP
-        } else {
-            suspicion_help(suspicion)
-        };
+        let message = suspicion_message(suspicion, lines);
         let location = self.line_location(lines.first);
-        Diagnostic::warning(LIST_VALUE_SUSPICIOUS, message, location, "").with_help(help)
+        Diagnostic::warning(LIST_VALUE_SUSPICIOUS, message, location, "").with_help(suspicion_help(suspicion))
     }
 }
 
-const FIX_HELP: &str = "`segctl validate --fix` fixes it";
-
-fn format_help(format: ForeignFormat) -> &'static str {
-    match format {
-        ForeignFormat::LfsPointer => {
-            "run `git lfs pull`; in CI, check out the repository with its LFS files (`lfs: true`)"
-        }
-        ForeignFormat::AnnexPointer => "run `git annex get` for the file",
-        ForeignFormat::DvcPointer => "run `dvc pull`, and refer to the file that it downloads",
-        ForeignFormat::Html | ForeignFormat::Xml | ForeignFormat::HttpResponse | ForeignFormat::HttpError => {
-            "download the list again; `curl --fail` does not save the page of an error or of a login"
-        }
-        ForeignFormat::Json => "check the source of the file; write one value a line",
-        ForeignFormat::Encrypted => "decrypt the file before segctl reads it",
-        ForeignFormat::Gzip | ForeignFormat::Archive(_) => "decompress the file: a list is plain text",
-        ForeignFormat::Zip => "save the sheet as CSV (UTF-8), or unpack the archive: a list is plain text",
-        ForeignFormat::Utf16 | ForeignFormat::Utf32 => "save the file as UTF-8",
-        ForeignFormat::Document(_) | ForeignFormat::Binary => {
-            "export the list as plain text in UTF-8 with one value a line"
-        }
-    }
-}
-
-fn line_help(error: LineError) -> &'static str {
-    match error {
-        LineError::ConflictMarker => "resolve the merge conflict in the file",
-        LineError::LostDigits => "export the column as text: the lost digits cannot be restored",
-        LineError::NotUtf8 => "save the file as UTF-8",
-        LineError::CarriageReturn => "save the file with the line ends of Unix (LF)",
-        LineError::Tab => "export only the column of the attribute",
-        _ if error.is_fixable() => FIX_HELP,
-        _ => "correct the line or remove it",
-    }
-}
-
-fn suspicion_help(suspicion: Suspicion) -> &'static str {
-    match suspicion {
-        Suspicion::MissingValue | Suspicion::SpreadsheetError => {
-            "export only the rows that have a value, or remove the lines"
-        }
-        Suspicion::Float => "export the ids as text, or as whole numbers without `.0`",
-        Suspicion::DamagedText => "export the list again as UTF-8",
-        Suspicion::BlankCharacter => "type the value again: such characters come from copied text",
-        Suspicion::ListMarker => "remove the markers: a list has one value a line",
-        Suspicion::Header | Suspicion::Footer | Suspicion::Comment | Suspicion::Rule => {
-            "remove the line: MoEngage would look for a user with that value"
-        }
-        Suspicion::TextGuard => FIX_HELP,
-    }
+/// Where a declaration names its member list.
+fn member_path_location(declaration: &Declaration) -> Location {
+    let field = match declaration.segment.contents {
+        Contents::Cohort(_) => "members",
+        Contents::File(_) | Contents::Filter(_) => "users",
+    };
+    declaration.location_of(&[PathElement::Field(field), PathElement::Field("path")])
 }
 
 #[cfg(test)]

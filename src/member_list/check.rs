@@ -68,7 +68,7 @@ impl fmt::Display for ListFileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAList(format) => write!(formatter, "the file is {format}, not a member list"),
-            Self::Header => formatter.write_str("the first line is a header: it contains the attribute name"),
+            Self::Header => formatter.write_str("the first line is a column header, not a value"),
             Self::SeparatorSetting => {
                 formatter.write_str("the first line sets a separator, which only spreadsheets read")
             }

@@ -3,6 +3,7 @@
 use super::byte_classes::ByteClasses;
 use super::header::{HeaderMatch, HeaderWords};
 use super::value::without_text_guard;
+use crate::model::is_blank;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -29,13 +30,6 @@ const MISSING_VALUES: [&str; 17] = [
 
 /// Errors of spreadsheets, in the languages that translate them. Others have the form `#NAME?` and `#REF!`.
 const SPREADSHEET_ERRORS: [&str; 4] = ["#n/a", "#n/v", "#nv", "#getting_data"];
-
-/// Characters inside a value that look like a space or like nothing. U+3164 is a letter without a shape.
-const BLANKS: [char; 24] = [
-    '\u{a0}', '\u{34f}', '\u{115f}', '\u{1160}', '\u{1680}', '\u{17b4}', '\u{17b5}', '\u{2000}', '\u{2001}',
-    '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}', '\u{2008}', '\u{2009}',
-    '\u{200a}', '\u{202f}', '\u{205f}', '\u{2800}', '\u{3000}', '\u{3164}', '\u{ffa0}',
-];
 
 const FOOTER_WORDS: [&str; 5] = ["total", "grand total", "totals", "sum", "summe"];
 
@@ -159,12 +153,12 @@ impl<'h> SuspicionFinder<'h> {
         {
             self.add_unusual((number, text), classes);
         }
-        self.is_at_start = false;
+        self.is_at_start = self.is_at_start && is_comment(line);
     }
 
     fn add_unusual(&mut self, (number, text): (u32, &str), classes: ByteClasses) {
         let line = (number, text.as_bytes());
-        if self.is_at_start && is_comment(text) {
+        if self.is_at_start && is_comment(line.1) {
             self.found.add(Suspicion::Comment, line);
         } else if let Some(suspicion) = suspicion_of(text, classes) {
             self.found.add(suspicion, line);
@@ -227,7 +221,7 @@ fn suspicion_of(text: &str, classes: ByteClasses) -> Option<Suspicion> {
     } else if is_damaged(text) {
         Some(Suspicion::DamagedText)
     } else {
-        text.contains(BLANKS).then_some(Suspicion::BlankCharacter)
+        text.contains(is_blank).then_some(Suspicion::BlankCharacter)
     }
 }
 
@@ -263,10 +257,9 @@ fn is_rule(text: &str) -> bool {
 }
 
 /// Two kinds of comments; a number sign alone may begin a value.
-fn is_comment(text: &str) -> bool {
-    ["# ", "// ", "-- ", "/* "]
-        .iter()
-        .any(|start| text.starts_with(start))
+fn is_comment(line: &[u8]) -> bool {
+    let starts: [&[u8]; 4] = [b"# ", b"// ", b"-- ", b"/* "];
+    starts.iter().any(|start| line.starts_with(start))
 }
 
 /// `Total`, `Total: 12`, `(3 rows)` or `3 rows selected`.
@@ -368,7 +361,7 @@ mod tests {
             (&["a", "b", "(2 rows)"], &[(Footer, 3, 1)]),
             (&["a", "2 rows selected."], &[(Footer, 2, 1)]),
             (&["total", "a"], &[]),
-            (&["# exported 2025-01-01", "a"], &[(Comment, 1, 1)]),
+            (&["# exported 2025-01-01", "# by ada", "a"], &[(Comment, 1, 2)]),
             (&["#12", "a", "# 2", "user#3"], &[]),
             (&["u1", "-----", "+----+"], &[(Rule, 2, 2)]),
             (&["- a@example.com", "- b@example.com"], &[(ListMarker, 1, 2)]),

@@ -18,6 +18,25 @@ pub fn invisible_characters(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
+/// Whether a character looks like a space, or like nothing although it is a letter or a sign, as U+3164.
+#[must_use]
+pub fn is_blank(character: char) -> bool {
+    matches!(
+        character,
+        '\u{a0}'
+            | '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{1680}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{2000}'..='\u{200a}'
+            | '\u{202f}'
+            | '\u{205f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+    )
+}
+
 /// The text without the invisible characters and spaces at its ends.
 #[must_use]
 pub fn trim_invisible(text: &str) -> &str {

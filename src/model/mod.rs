@@ -13,6 +13,7 @@ mod event;
 mod filter;
 mod group_operator;
 mod hexadecimal;
+mod home_path;
 mod identity;
 mod invisible;
 mod keyword;
@@ -45,8 +46,9 @@ pub use event::{
 pub use filter::{Definition, Filter, FilterType, Group, Reference};
 pub use group_operator::GroupOperator;
 pub use hexadecimal::{hexadecimal, is_hexadecimal};
+pub use home_path::{below_home, is_home_of_other};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
-pub use invisible::{invisible_characters, trim_invisible};
+pub use invisible::{invisible_characters, is_blank, trim_invisible};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};

@@ -144,7 +144,7 @@ fn valid_comparison(
             format!("{count} lines")
         };
         on_note(format!(
-            "the member list of `{name}` has {lines} that are probably not values; line {first} is {suspicion}"
+            "the member list of `{name}` has {lines} that MoEngage would probably not match; line {first} is {suspicion}"
         ));
     }
     Ok(comparison)

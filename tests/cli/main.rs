@@ -13,6 +13,7 @@ mod invalid_files;
 mod member_lists;
 mod missing_segments;
 mod output_errors;
+mod paths;
 mod proxy;
 mod reports;
 mod request_counts;

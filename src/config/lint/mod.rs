@@ -13,6 +13,7 @@ mod names;
 mod notes;
 mod parts;
 mod references;
+mod texts;
 mod time_ranges;
 mod values;
 mod workspace_view;

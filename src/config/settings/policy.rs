@@ -44,7 +44,7 @@ fn publish_location(
         decoder.finish(&fields);
         return url.map(PublishLocation::ObjectStore);
     }
-    let directory = required(decoder, &mut fields, "directory", Decoder::non_empty_text);
+    let directory = required(decoder, &mut fields, "directory", Decoder::path);
     let url = if uses_data_center {
         required(decoder, &mut fields, "url", http_url).map(Some)
     } else {
