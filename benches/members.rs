@@ -90,7 +90,7 @@ fn check_and_compare(
     each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
 ) -> ListDiff {
     let input = BufReader::new(File::open(file).unwrap());
-    check(input, &email(), old, each).unwrap().unwrap()
+    check(input, &email(), old, each).unwrap().comparison.unwrap()
 }
 
 /// Like `check_and_compare`, but also writes the compressed list.

@@ -8,7 +8,7 @@ use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{Purpose, estimate_cost, make_plan, policy_with_overrides};
 use super::project::{Project, describe_endpoint};
-use super::publisher::publisher;
+use super::publisher::{note_closed_folders, publisher};
 use super::reporter::{NO_CHANGES, RunReporter};
 use super::signals::Signals;
 use super::state_lock::{LockRequest, LockedState};
@@ -239,6 +239,9 @@ impl ApplyRun<'_> {
         // A plan without uploads needs no callback secret.
         if has_uploads && !self.arguments.upload_wait.wait {
             work.callback_listener = self.start_callback_listener().await?;
+        }
+        if has_uploads {
+            note_closed_folders(self.project, self.workspace.1, self.report.output)?;
         }
         let listener = work.callback_listener;
         let policy = &self.workspace.1.policy;

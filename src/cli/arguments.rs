@@ -132,6 +132,10 @@ pub struct PlanningArguments {
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, env = "SEGCTL_MAX_UPDATES")]
     pub max_updates: Option<u32>,
 
+    /// Maximum percentage of members to remove from one cohort or file segment (overrides `guards.members` in segctl.yaml).
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, env = "SEGCTL_MAX_MEMBER_REMOVALS")]
+    pub max_member_removals: Option<u32>,
+
     /// Maximum estimated duration of an apply, such as 30m, 2h or 1d.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "SEGCTL_MAX_DURATION")]
     pub max_duration: Option<SignedDuration>,
@@ -258,7 +262,7 @@ fn parse_lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationEr
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// Plan saved by `segctl plan --out`; it is applied exactly as saved, without approval.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_missing_segments", "force_upload", "assume_members_in_sync"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "max_member_removals", "allow_empty", "allow_missing_segments", "force_upload", "assume_members_in_sync"])]
     pub plan: Option<PathBuf>,
 
     /// Write the events of --json to this file, in addition to standard output.

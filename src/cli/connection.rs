@@ -1,6 +1,7 @@
 //! The connection to a workspace: the MoEngage API, or the embedded sandbox, which runs as long as the command.
 
 use super::failure::{Failure, FailureKind};
+use super::home::expand_home;
 use super::output::Output;
 use super::project::Project;
 use super::secret_settings::SettingResolver;
@@ -37,7 +38,9 @@ impl Connection {
         (output, cancel_token): (Output, CancelToken),
     ) -> Result<Self, Failure> {
         let (endpoint, credentials, sandbox_server) = match &workspace.connection {
-            ConnectionSettings::Sandbox { file } => start_sandbox(&project.directory.join(file)).await?,
+            ConnectionSettings::Sandbox { file } => {
+                start_sandbox(&project.directory.join(expand_home(file, "sandbox")?)).await?
+            }
             ConnectionSettings::MoEngage {
                 endpoint,
                 workspace_id,
@@ -115,10 +118,14 @@ pub(super) fn open_state_store(
     project: &Project,
     name: &str,
     workspace: &WorkspaceSettings,
-) -> Result<ConfiguredStore, StoreError> {
+) -> Result<ConfiguredStore, Failure> {
     let default = || StateLocation::Directory(format!(".segctl/{name}"));
     let location = workspace.state.clone().unwrap_or_else(default);
-    ConfiguredStore::open(&location, &project.directory)
+    let location = match location {
+        StateLocation::Directory(directory) => StateLocation::Directory(expand_home(&directory, "state")?),
+        StateLocation::ObjectStore(_) => location,
+    };
+    Ok(ConfiguredStore::open(&location, &project.directory)?)
 }
 
 impl From<RequestError> for Failure {

@@ -12,6 +12,7 @@ mod edits;
 mod environment;
 mod events;
 pub mod failure;
+mod home;
 mod import;
 mod logging;
 mod new_files;

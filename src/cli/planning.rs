@@ -223,5 +223,6 @@ pub(super) fn policy_with_overrides(workspace: &WorkspaceSettings, arguments: &P
     let mut policy = workspace.policy.clone();
     policy.guards.archive = arguments.max_archives.unwrap_or(policy.guards.archive);
     policy.guards.update = arguments.max_updates.unwrap_or(policy.guards.update);
+    policy.guards.members = arguments.max_member_removals.unwrap_or(policy.guards.members);
     policy
 }

@@ -2,6 +2,7 @@
 
 use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, FailureKind};
+use super::home::home_directory;
 use super::output::Output;
 use crate::config::lint::{UNKNOWN_REFERENCE_CODE, is_shown_by_default};
 use crate::config::settings::{
@@ -48,7 +49,8 @@ impl Project {
             return Err(invalid_settings(errors, Some(&source), output));
         };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let loaded = load(&settings, &directory, &display);
+        let mut loaded = load(&settings, &directory, &display);
+        loaded.expand_home(home_directory().as_deref());
         Ok(Self {
             working_directory,
             directory,

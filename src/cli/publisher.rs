@@ -1,10 +1,12 @@
 //! The location where segctl publishes member lists for MoEngage.
 
 use super::failure::{Failure, FailureKind};
+use super::home::expand_home;
+use super::output::Output;
 use super::project::Project;
 use crate::config::settings::WorkspaceSettings;
 use crate::model::PublishLocation;
-use crate::publish::{FolderPublisher, Publisher};
+use crate::publish::{FolderPublisher, Publisher, closed_folders};
 use std::sync::Arc;
 
 #[cfg(feature = "object-store")]
@@ -18,7 +20,9 @@ pub(super) fn publisher(
     Ok(match &workspace.policy.publish {
         None => None,
         Some(PublishLocation::Folder { directory, url }) => {
-            let folder = project.directory.join(directory);
+            let folder = project
+                .directory
+                .join(expand_home(directory, "publish.directory")?);
             Some(Arc::new(FolderPublisher::at(folder, url.clone())))
         }
         #[cfg(feature = "object-store")]
@@ -36,4 +40,29 @@ pub(super) fn publisher(
                 .with_help("build segctl with `--features object-store`, or publish to a directory"));
         }
     })
+}
+
+/// Warns about folders that keep a web server from reading the published lists.
+pub(super) fn note_closed_folders(
+    project: &Project,
+    workspace: &WorkspaceSettings,
+    output: Output,
+) -> Result<(), Failure> {
+    let Some(PublishLocation::Folder { directory, url }) = &workspace.policy.publish else {
+        return Ok(());
+    };
+    let folder = project
+        .directory
+        .join(expand_home(directory, "publish.directory")?);
+    // Without a URL, the reader is on this machine and can open what the user can.
+    let is_inside = url.is_none() && folder.starts_with(&project.directory);
+    let top = is_inside.then_some(project.directory.as_path());
+    for closed in closed_folders(&folder, top) {
+        output.print_note(format!(
+            "other users cannot enter `{}`: a web server that runs as another user cannot read the published lists; \
+             to allow it: `chmod o+x`",
+            project.display_path(&closed)
+        ));
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The values of settings that an environment variable or a command holds.
 
 use super::failure::{Failure, FailureKind};
+use super::home::expand_home;
 use super::secret_command;
 use crate::config::settings::ValueSource;
 use std::env;
@@ -43,8 +44,8 @@ impl<'d> SettingResolver<'d> {
                     });
                     String::new()
                 }),
-            ValueSource::Command(words) => run_command(words, self.directory).unwrap_or_else(|error| {
-                self.failed_commands.push(format!("`{key}`: {error}"));
+            ValueSource::Command(words) => run_command(key, words, self.directory).unwrap_or_else(|error| {
+                self.failed_commands.push(error);
                 String::new()
             }),
         }
@@ -93,8 +94,11 @@ impl<'d> SettingResolver<'d> {
     }
 }
 
-fn run_command(words: &[String], directory: &Path) -> Result<String, String> {
-    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    secret_command::first_line(program, arguments, directory, secret_command::TIMEOUT)
-        .map_err(|error| format!("command `{program}` {error}"))
+fn run_command(key: &str, words: &[String], directory: &Path) -> Result<String, String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(format!("`{key}`: the command is empty"));
+    };
+    let path = expand_home(program, key).map_err(|failure| failure.message)?;
+    secret_command::first_line(&path, arguments, directory, secret_command::TIMEOUT)
+        .map_err(|error| format!("`{key}`: command `{program}` {error}"))
 }

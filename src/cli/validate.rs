@@ -5,9 +5,8 @@ use super::failure::FailureKind;
 use super::output::Output;
 use super::project::Project;
 use crate::config::lint::is_shown_by_default;
-use crate::config::member_lists::{MemberListFile, member_list_files};
+use crate::config::member_lists::{ListFindings, MemberListFile, member_list_files};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::member_list::check::ListFileErrors;
 use crate::member_list::normalize::NormalizeSummary;
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::json::FORMAT_VERSION;
@@ -20,15 +19,15 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     for list in member_list_files(&project.loaded, &project.directory, &|path| {
         project.display_path(path)
     }) {
-        let mut errors = list.check();
+        let mut findings = list.check();
         if arguments.fix
-            && errors.as_ref().is_ok_and(ListFileErrors::is_fixable)
+            && findings.as_ref().is_ok_and(ListFindings::is_fixable)
             && let Some(summary) = fix_list(&list, project, output)
         {
-            errors = list.check();
+            findings = list.check();
             fixed.push((list.display_name().to_owned(), summary));
         }
-        found.extend(list.diagnostics(&errors));
+        found.extend(list.diagnostics(&findings));
     }
     sort(&mut found);
     // Two segments can use the same list.

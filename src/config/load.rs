@@ -9,6 +9,7 @@ use super::settings::ProjectSettings;
 use super::source::{self, SourceFile};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::model::below_home;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -134,9 +135,18 @@ fn read_file((path, base): (&Path, &Path), display_name: &str) -> LoadedFile {
 
 /// Makes the path of a member list relative to the folder of `segctl.yaml` instead of the segment file.
 fn resolve_list_path(list: &str, (file, base): (&Path, &Path)) -> String {
+    if below_home(list).is_some() {
+        return list.to_owned();
+    }
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = folder.strip_prefix(base).unwrap_or(folder).join(list);
-    path.to_string_lossy().into_owned()
+    let path = path.to_string_lossy().into_owned();
+    // A folder of the project that is called `~`.
+    if below_home(&path).is_some() {
+        format!("./{path}")
+    } else {
+        path
+    }
 }
 
 fn unknown_workspace_error(declaration: &Declaration, name: &str, settings: &ProjectSettings) -> Diagnostic {

@@ -4,17 +4,19 @@
 //! need it.
 
 use super::declaration::{Declaration, PathElement};
-use super::lint::{
-    COHORT_SIZE_LIMIT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID,
-    large_cohort_warning,
-};
+use super::lint::{COHORT_SIZE_LIMIT, LIST_UNREADABLE, LIST_VALUE_SUSPICIOUS, large_cohort_warning};
 use super::load::LoadedConfig;
+use super::member_list_problems::{code_and_message, error_help, suspicion_help, suspicion_message};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::member_list::EmptyList;
 use crate::member_list::check::{ListFileError, ListFileErrors, check};
 use crate::member_list::normalize::{NormalizeSummary, normalize};
+use crate::member_list::sort::TemporaryFileError;
 use crate::member_list::source::open;
-use crate::model::{Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource};
+use crate::member_list::suspicion::{Suspicion, Suspicions, SuspiciousLines};
+use crate::model::{
+    Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource, below_home,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -100,26 +102,84 @@ fn local_list(declaration: &Declaration) -> Option<(&str, Identifier)> {
     }
 }
 
+/// What a check of a list found.
+#[derive(Debug, Default)]
+pub struct ListFindings {
+    errors: ListFileErrors,
+    suspicions: Suspicions,
+}
+
+impl ListFindings {
+    /// Whether `segctl validate --fix` can change something.
+    #[must_use]
+    pub fn is_fixable(&self) -> bool {
+        self.errors.is_fixable() || (self.suspicions.is_fixable() && !self.errors.is_foreign())
+    }
+}
+
+/// Why a list cannot be checked.
+#[derive(Debug)]
+pub enum UnreadableList {
+    /// The list itself cannot be opened.
+    NotOpened(io::Error),
+    NotRead(io::Error),
+}
+
+impl LoadedConfig {
+    /// Writes out the home directory in the paths of member lists.
+    pub fn expand_home(&mut self, home: Option<&str>) {
+        for declaration in &mut self.declarations {
+            let Some(path) = declaration.segment.contents.member_file_path_mut() else {
+                continue;
+            };
+            match (below_home(path), home) {
+                (None, _) => {}
+                (Some(below), Some(home)) => {
+                    *path = Path::new(home).join(below).to_string_lossy().into_owned()
+                }
+                (Some(_), None) => self.diagnostics.push(home_unknown_error(declaration)),
+            }
+        }
+    }
+}
+
+fn home_unknown_error(declaration: &Declaration) -> Diagnostic {
+    let message = "the path begins with `~/`, and the environment variable HOME is not set";
+    let location = member_path_location(declaration);
+    Diagnostic::error(LIST_UNREADABLE, message, location, "used here")
+        .with_help("set HOME, or write the path out")
+}
+
 impl MemberListFile<'_> {
     #[must_use]
     pub fn display_name(&self) -> &str {
         &self.display_name
     }
 
-    /// The errors in its values. `Err` means that the list cannot be read.
-    pub fn check(&self) -> io::Result<ListFileErrors> {
-        let file = BufReader::new(open(&self.path)?);
-        let checked = check(file, &self.identifier, &mut EmptyList, |_, _| Ok(()))?;
-        Ok(checked.err().unwrap_or_default())
+    /// The problems of its values.
+    pub fn check(&self) -> Result<ListFindings, UnreadableList> {
+        let file = BufReader::new(open(&self.path).map_err(UnreadableList::NotOpened)?);
+        let checked = check(file, &self.identifier, &mut EmptyList, |_, _| Ok(()));
+        let checked = checked.map_err(UnreadableList::NotRead)?;
+        Ok(ListFindings {
+            errors: checked.comparison.err().unwrap_or_default(),
+            suspicions: checked.suspicions,
+        })
     }
 
     #[must_use]
-    pub fn diagnostics(&self, result: &io::Result<ListFileErrors>) -> Vec<Diagnostic> {
-        match result {
-            Ok(errors) if errors.count() == 0 => self.size_warnings(),
-            Ok(errors) => self.value_diagnostics(errors),
-            Err(error) => vec![self.unreadable_diagnostic(error)],
-        }
+    pub fn diagnostics(&self, result: &Result<ListFindings, UnreadableList>) -> Vec<Diagnostic> {
+        let findings = match result {
+            Ok(findings) => findings,
+            Err(error) => return vec![self.unreadable_diagnostic(error)],
+        };
+        let mut diagnostics = match findings.errors.count() {
+            0 => self.size_warnings(),
+            _ => self.value_diagnostics(&findings.errors),
+        };
+        let suspicions = findings.suspicions.iter();
+        diagnostics.extend(suspicions.map(|(suspicion, lines)| self.suspicion_warning(suspicion, lines)));
+        diagnostics
     }
 
     /// Fixes the list in place. Never changes a list outside of `repository`: it may belong to another project.
@@ -164,24 +224,23 @@ impl MemberListFile<'_> {
         large.map(|cohort| large_cohort_warning(cohort)).collect()
     }
 
-    fn unreadable_diagnostic(&self, error: &io::Error) -> Diagnostic {
+    fn unreadable_diagnostic(&self, error: &UnreadableList) -> Diagnostic {
         let name = &self.display_name;
-        let (message, help) = match error.kind() {
-            io::ErrorKind::NotFound => (
+        let (message, help) = match error {
+            UnreadableList::NotOpened(error) if error.kind() == io::ErrorKind::NotFound => (
                 format!("the member list `{name}` does not exist"),
                 "check the path; it is relative to the file that contains it",
             ),
-            _ => (
+            UnreadableList::NotRead(error) if TemporaryFileError::is_cause_of(error) => (
+                format!("cannot check the member list `{name}`: {error}"),
+                TemporaryFileError::HELP,
+            ),
+            UnreadableList::NotOpened(error) | UnreadableList::NotRead(error) => (
                 format!("cannot read the member list `{name}`: {error}"),
                 "check that it is a readable, regular file",
             ),
         };
-        let field = match self.declared_by.segment.contents {
-            Contents::Cohort(_) => "members",
-            Contents::File(_) | Contents::Filter(_) => "users",
-        };
-        let path = [PathElement::Field(field), PathElement::Field("path")];
-        let location = self.declared_by.location_of(&path);
+        let location = member_path_location(self.declared_by);
         Diagnostic::error(LIST_UNREADABLE, message, location, "used here").with_help(help)
     }
 
@@ -201,38 +260,34 @@ impl MemberListFile<'_> {
         diagnostics
     }
 
-    /// Member lists have no excerpts, so the message must be complete.
     fn value_diagnostic(&self, line: u32, error: ListFileError) -> Diagnostic {
-        let (code, message) = match error {
-            ListFileError::Header => (LIST_HEADER, error.to_string()),
-            ListFileError::Line(_) => (
-                LIST_VALUE_INVALID,
-                format!("this line cannot match a user: {error}"),
-            ),
-            ListFileError::Duplicate { first } => (
-                LIST_VALUE_DUPLICATE,
-                format!("this line repeats the value of line {first}"),
-            ),
-            ListFileError::NoValues | ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
-                (LIST_SIZE, error.to_string())
-            }
-        };
-        let location = Location {
+        let (code, message) = code_and_message(error);
+        let location = self.line_location(line);
+        Diagnostic::error(code, message, location, "").with_help(error_help(error))
+    }
+
+    fn line_location(&self, line: u32) -> Location {
+        Location {
             line,
             column: line.min(1),
             ..Location::whole_file(Arc::clone(&self.display_name))
-        };
-        let help = match error {
-            ListFileError::Header => "remove the line: MoEngage would look for a user with that value",
-            ListFileError::NoValues => "to empty a segment, archive it: `lifecycle: archived`",
-            ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
-                "split the list into several segments, and refer to them from one filter segment"
-            }
-            _ if error.is_fixable() => "`segctl validate --fix` fixes it",
-            _ => "correct the line or remove it",
-        };
-        Diagnostic::error(code, message, location, "").with_help(help)
+        }
     }
+
+    fn suspicion_warning(&self, suspicion: Suspicion, lines: &SuspiciousLines) -> Diagnostic {
+        let message = suspicion_message(suspicion, lines);
+        let location = self.line_location(lines.first);
+        Diagnostic::warning(LIST_VALUE_SUSPICIOUS, message, location, "").with_help(suspicion_help(suspicion))
+    }
+}
+
+/// Where a declaration names its member list.
+fn member_path_location(declaration: &Declaration) -> Location {
+    let field = match declaration.segment.contents {
+        Contents::Cohort(_) => "members",
+        Contents::File(_) | Contents::Filter(_) => "users",
+    };
+    declaration.location_of(&[PathElement::Field(field), PathElement::Field("path")])
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod discover;
 pub mod edit;
 pub mod lint;
 mod load;
+mod member_list_problems;
 pub mod member_lists;
 mod parallel;
 pub mod schema;

@@ -190,7 +190,7 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
     let connection = match fields.take("sandbox") {
         Some(node) => {
             fields.describe("a sandbox workspace");
-            let file = decoder.non_empty_text(node);
+            let file = decoder.path(node);
             file.map(|file| ConnectionSettings::Sandbox { file })
         }
         None => moengage_connection(decoder, &mut fields),
@@ -243,7 +243,7 @@ fn optional<'d, T>(
 
 /// The message does not repeat the value: URLs of other programs may contain a key.
 fn state_location(decoder: &mut Decoder<'_>, node: &Node) -> Option<StateLocation> {
-    let text = decoder.non_empty_text(node)?;
+    let text = decoder.path(node)?;
     match StateLocation::parse(&text) {
         Ok(location) => Some(location),
         Err(error) => {
@@ -345,6 +345,11 @@ fn environment_variable(text: &str) -> Option<&str> {
 fn command_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
     let mut fields = decoder.fields(node, "a command")?;
     let command = required(decoder, &mut fields, "command", |decoder, node| {
+        if let Yaml::List(words) = &node.value
+            && let Some(program) = words.first()
+        {
+            decoder.path(program)?;
+        }
         decoder.non_empty_list(node, Decoder::non_empty_text)
     });
     decoder.finish(&fields);

@@ -1,11 +1,16 @@
 //! Checks, sorts and compares one list file: whether MoEngage accepts it, and what it changes.
 
+use super::byte_classes::ByteClasses;
+use super::columns::{ColumnCounter, ColumnSeparator};
 use super::diff::{ListDiff, ValueChange, compare_lists};
+use super::foreign_format::ForeignFormat;
+use super::header::{HeaderMatch, HeaderWords, is_separator_setting};
 use super::lines::Lines;
 use super::sort::{MergedRuns, Sorter};
+use super::suspicion::{SuspicionFinder, Suspicions};
 use super::value::{self, LineError};
 use super::{PreviousMembers, SortedValues};
-use crate::model::Identifier;
+use crate::model::{Identifier, IdentifierType};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufRead};
@@ -22,8 +27,17 @@ pub const MAX_REPORTED_ERRORS: usize = 100;
 /// An error that makes MoEngage reject a file or misread it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListFileError {
+    /// The file is something else. segctl does not read the rest.
+    NotAList(ForeignFormat),
     /// The first line is the attribute name. MoEngage would read it as a value.
     Header,
+    /// The first line is `sep=;`, which only spreadsheets read.
+    SeparatorSetting,
+    /// So many lines have another column.
+    Columns {
+        separator: ColumnSeparator,
+        lines: u64,
+    },
     Line(LineError),
     Duplicate {
         /// The number of the first line with this value, from 1.
@@ -43,7 +57,8 @@ impl ListFileError {
             Self::Duplicate { .. } => true,
             Self::Line(error) => error.is_fixable(),
             // The attribute name may also be a value.
-            Self::Header => false,
+            Self::Header | Self::SeparatorSetting => false,
+            Self::NotAList(_) | Self::Columns { .. } => false,
             Self::NoValues | Self::TooManyUsers | Self::TooManyBytes => false,
         }
     }
@@ -52,7 +67,22 @@ impl ListFileError {
 impl fmt::Display for ListFileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Header => formatter.write_str("the first line is a header: it contains the attribute name"),
+            Self::NotAList(format) => write!(formatter, "the file is {format}, not a member list"),
+            Self::Header => formatter.write_str("the first line is a column header, not a value"),
+            Self::SeparatorSetting => {
+                formatter.write_str("the first line sets a separator, which only spreadsheets read")
+            }
+            Self::Columns { separator, lines } => {
+                let separator = match separator {
+                    ColumnSeparator::Semicolon => "semicolon",
+                    ColumnSeparator::Bar => "bar",
+                };
+                let lines = match lines {
+                    1 => "1 line".to_owned(),
+                    lines => format!("{lines} lines"),
+                };
+                write!(formatter, "a {separator} makes a second column, in {lines}")
+            }
             Self::Line(error) => error.fmt(formatter),
             Self::Duplicate { first } => write!(formatter, "line {first} contains the same value"),
             Self::NoValues => formatter.write_str("the file contains no values"),
@@ -68,6 +98,8 @@ pub struct ListFileErrors {
     reported: BTreeSet<(u32, ListFileError)>,
     count: u64,
     fixable_count: u64,
+    /// The file is not a list, or has both sides of a conflict.
+    is_foreign: bool,
 }
 
 impl ListFileErrors {
@@ -84,17 +116,35 @@ impl ListFileErrors {
 
     #[must_use]
     pub fn is_fixable(&self) -> bool {
-        self.fixable_count > 0
+        self.fixable_count > 0 && !self.is_foreign
+    }
+
+    /// Whether the lines are not those of one list, so that no line may be changed.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     fn add(&mut self, line: u32, error: ListFileError) {
         self.count += 1;
         self.fixable_count += u64::from(error.is_fixable());
+        self.is_foreign |= matches!(
+            error,
+            ListFileError::NotAList(_) | ListFileError::Line(LineError::ConflictMarker)
+        );
         self.reported.insert((line, error));
         if self.reported.len() > MAX_REPORTED_ERRORS {
             self.reported.pop_last();
         }
     }
+}
+
+#[derive(Debug)]
+pub struct CheckedList {
+    /// The difference to the last uploaded list, or why MoEngage would reject or misread the file.
+    pub comparison: Result<ListDiff, ListFileErrors>,
+    /// Values that are valid, and probably not meant.
+    pub suspicions: Suspicions,
 }
 
 /// Reads a file to its end and compares it with the last uploaded list. Calls `each` for every value of both lists, in
@@ -105,9 +155,9 @@ pub fn check(
     identifier: &Identifier,
     old: &mut dyn PreviousMembers,
     each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
-) -> io::Result<Result<ListDiff, ListFileErrors>> {
+) -> io::Result<CheckedList> {
     let mut errors = ListFileErrors::default();
-    let sorted = sort_lines(input, identifier, &mut errors)?;
+    let (sorted, suspicions) = sort_lines(input, identifier, &mut errors)?;
     let is_valid = errors.count == 0;
     let mut unique = UniqueValues::of(sorted, |line, first| {
         errors.add(line, ListFileError::Duplicate { first })
@@ -122,25 +172,46 @@ pub fn check(
     if unique.count > MAX_USERS {
         errors.add(0, ListFileError::TooManyUsers);
     }
-    Ok(diff.filter(|_| errors.count == 0).ok_or(errors))
+    Ok(CheckedList {
+        comparison: diff.filter(|_| errors.count == 0).ok_or(errors),
+        suspicions,
+    })
 }
 
 fn sort_lines(
-    input: impl BufRead,
+    mut input: impl BufRead,
     identifier: &Identifier,
     errors: &mut ListFileErrors,
-) -> io::Result<MergedRuns> {
-    let mut lines = Lines::of(input, MAX_FILE_BYTES);
+) -> io::Result<(MergedRuns, Suspicions)> {
     let mut sorter = Sorter::new();
+    if let Some((format, line)) = ForeignFormat::of_start(input.fill_buf()?) {
+        errors.add(line, ListFileError::NotAList(format));
+        return Ok((sorter.finish()?, Suspicions::default()));
+    }
+    let headers = HeaderWords::of(&identifier.attribute);
+    let mut suspicions = SuspicionFinder::new(&headers);
+    let mut columns = ColumnCounter::default();
+    let mut lines = Lines::of(input, MAX_FILE_BYTES);
     let mut has_values = false;
     while let Some((number, line)) = lines.next()? {
-        if number == 1 && is_header(line, &identifier.attribute) {
-            errors.add(number, ListFileError::Header);
+        if number == 1
+            && let Some(error) = first_line_error(line, &headers)
+        {
+            errors.add(number, error);
             continue;
         }
-        match value::parse_value(line, identifier.kind) {
+        if let Some(format) = ForeignFormat::of_line(line) {
+            errors.add(number, ListFileError::NotAList(format));
+            break;
+        }
+        let classes = ByteClasses::of(line);
+        columns.add(number, line, classes);
+        match value::parse_classified((line, classes), identifier.kind) {
             Ok(value) => {
                 has_values = true;
+                if identifier.kind == IdentifierType::Text {
+                    suspicions.add(number, line, classes);
+                }
                 sorter.push(&value, number)?;
             }
             Err(error) => errors.add(number, ListFileError::Line(error)),
@@ -149,15 +220,24 @@ fn sort_lines(
     if lines.bytes() > MAX_FILE_BYTES {
         errors.add(0, ListFileError::TooManyBytes);
     }
+    if let Some((separator, separated)) = columns.separator() {
+        let lines = separated.count;
+        errors.add(separated.first, ListFileError::Columns { separator, lines });
+    }
     // Invalid lines already explain why there are no values.
     if !has_values && errors.count == 0 {
         errors.add(0, ListFileError::NoValues);
     }
-    sorter.finish()
+    Ok((sorter.finish()?, suspicions.finish()))
 }
 
-fn is_header(line: &[u8], attribute: &str) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| value::normalized(line) == attribute)
+fn first_line_error(line: &[u8], headers: &HeaderWords) -> Option<ListFileError> {
+    if is_separator_setting(line) {
+        return Some(ListFileError::SeparatorSetting);
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let is_header = headers.matches(&value::normalized(text)) == Some(HeaderMatch::Attribute);
+    is_header.then_some(ListFileError::Header)
 }
 
 /// Values in order without duplicates. Each duplicate is passed to `on_duplicate` with the first line of its value.
@@ -217,11 +297,11 @@ mod tests {
 
     fn checked(bytes: &[u8], kind: IdentifierType) -> Result<Vec<String>, Vec<(u32, ListFileError)>> {
         let mut values = Vec::new();
-        let result = check(bytes, &identifier(kind), &mut EmptyList, |_, value| {
+        let checked = check(bytes, &identifier(kind), &mut EmptyList, |_, value| {
             values.push(String::from_utf8(value.to_vec()).unwrap());
             Ok(())
         });
-        match result.unwrap() {
+        match checked.unwrap().comparison {
             Ok(diff) => {
                 assert_eq!(diff.new.count, values.len() as u64);
                 Ok(values)
@@ -325,7 +405,9 @@ mod tests {
                 end,
                 line: Vec::new(),
             });
-            let result = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(())).unwrap();
+            let result = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(()))
+                .unwrap()
+                .comparison;
             assert_eq!(result.is_ok(), is_valid);
             if let Err(errors) = result {
                 assert_eq!(
@@ -338,7 +420,7 @@ mod tests {
 
     fn errors(input: impl BufRead) -> ListFileErrors {
         let result = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(()));
-        result.unwrap().unwrap_err()
+        result.unwrap().comparison.unwrap_err()
     }
 
     #[test]
@@ -365,7 +447,7 @@ mod tests {
             count += 1;
             Ok(())
         });
-        assert!(result.unwrap().is_err());
+        assert!(result.unwrap().comparison.is_err());
         assert_eq!(count, 0);
     }
 }

@@ -1,13 +1,13 @@
 //! Writes a fixed copy of a list file (`segctl validate --fix`).
 //!
-//! Lines keep their order. Spaces, quotes and commas around a value are removed. Byte order marks, empty lines and
-//! duplicate lines are removed too. Ambiguous lines are left unchanged, and `check` reports them again.
+//! Lines keep their order. Spaces, invisible characters, quotes, commas and the text guards of spreadsheets around a value
+//! are removed. Byte order marks, empty lines and duplicate lines are removed too. Ambiguous lines are left unchanged, and `check` reports them again.
 
 use super::SortedValues;
 use super::check::{MAX_FILE_BYTES, UniqueValues};
 use super::lines::Lines;
 use super::sort::Sorter;
-use super::value::{self, LineError};
+use super::value::{self, MAX_VALUE_BYTES};
 use crate::model::Identifier;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Seek, Write};
@@ -73,28 +73,37 @@ fn duplicate_lines(input: impl BufRead, identifier: &Identifier) -> io::Result<(
 
 /// Only a line whose sole problem is what surrounds its value is changed.
 fn fixed_line<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
-    match value::parse_value(line, identifier.kind) {
-        // `Lines` truncates such lines.
-        Err(LineError::TooLong) => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("line {number} is longer than a value can be"),
-        )),
-        Err(error) if error.is_fixable() => {
-            let text = std::str::from_utf8(line).unwrap_or_default();
-            Ok(match value::normalized(text) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            })
-        }
-        Err(_) | Ok(_) => Ok(Cow::Borrowed(line)),
+    // `Lines` truncates such lines.
+    if line.len() > MAX_VALUE_BYTES {
+        let message = format!("line {number} is longer than a value can be");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
+    let normalized = match value::parse_value(line, identifier.kind) {
+        Ok(_) => Cow::Borrowed(text_of(line)),
+        Err(error) if error.is_fixable() => value::normalized(text_of(line)),
+        Err(_) => return Ok(Cow::Borrowed(line)),
+    };
+    Ok(match normalized {
+        Cow::Borrowed(text) => Cow::Borrowed(unguarded(text, identifier).as_bytes()),
+        Cow::Owned(text) => Cow::Owned(unguarded(&text, identifier).as_bytes().to_vec()),
+    })
+}
+
+/// Such lines are valid UTF-8.
+fn text_of(line: &[u8]) -> &str {
+    std::str::from_utf8(line).unwrap_or_default()
+}
+
+/// The text inside the guard of a spreadsheet, if it is a value.
+fn unguarded<'v>(text: &'v str, identifier: &Identifier) -> &'v str {
+    let is_value = |inside: &&str| value::parse_value(inside.as_bytes(), identifier.kind).is_ok();
+    value::without_text_guard(text).filter(is_value).unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::EmptyList;
     use super::super::check::check;
-    use super::super::value::MAX_VALUE_BYTES;
     use super::*;
     use crate::model::IdentifierType;
     use proptest::prelude::*;
@@ -116,6 +125,8 @@ mod tests {
 
     #[test]
     fn unambiguous_problems_are_fixed_and_the_rest_is_unchanged() {
+        let guards = "=\"0123\"\n\"=\"\"0124\"\"\"\n'0125\nx\u{200b}\n\u{202a}+91\u{202c}\n0123\n";
+        assert_eq!(normalized(guards.as_bytes()).0, b"0123\n0124\n0125\nx\n+91\n");
         let input = b"\xef\xbb\xbf\"a\"\r\n b \n\nb\na\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
         let (output, summary) = normalized(input);
         let expected = b"a\nb\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
@@ -142,7 +153,7 @@ mod tests {
             lines in proptest::collection::vec("[ab\",; \t\u{feff}\r]{0,8}", 0..12),
         ) {
             let (output, _) = normalized((lines.join("\n") + "\n").as_bytes());
-            let result = check(output.as_slice(), &email(), &mut EmptyList, |_, _| Ok(())).unwrap();
+            let result = check(output.as_slice(), &email(), &mut EmptyList, |_, _| Ok(())).unwrap().comparison;
             if let Err(errors) = result {
                 prop_assert!(errors.reported().all(|(_, error)| !error.is_fixable()), "{errors:?}");
             }

@@ -2,11 +2,44 @@
 //!
 //! The temporary files have no name. The system deletes them however the process ends, and no other process can open them.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::PathBuf;
+use std::{env, fmt};
 
 /// The memory of a run in bytes. The largest list that MoEngage accepts needs three or four runs.
 const RUN_BYTES: usize = 64 * 1024 * 1024;
+
+/// A temporary file cannot be written. Its kind is not that of an error of the list.
+#[derive(Debug)]
+pub struct TemporaryFileError {
+    directory: PathBuf,
+    reason: io::Error,
+}
+
+impl TemporaryFileError {
+    pub const HELP: &'static str = "set TMPDIR to a writable directory with enough free space";
+
+    #[must_use]
+    pub fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl fmt::Display for TemporaryFileError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the list is too large to be sorted in memory, and segctl cannot write a temporary file in `{}` \
+             (TMPDIR): {}",
+            self.directory.display(),
+            self.reason
+        )
+    }
+}
+
+impl Error for TemporaryFileError {}
 
 pub(super) struct Sorter {
     bytes: Vec<u8>,
@@ -86,11 +119,11 @@ impl Sorter {
     }
 
     fn spill(&mut self) -> io::Result<()> {
-        self.write_spilled_run().map_err(|error| {
-            let message = format!(
-                "the list is too large to be sorted in memory, and segctl cannot write a temporary file: {error}"
-            );
-            io::Error::new(error.kind(), message)
+        self.write_spilled_run().map_err(|reason| {
+            io::Error::other(TemporaryFileError {
+                directory: env::temp_dir(),
+                reason,
+            })
         })
     }
 

@@ -1,7 +1,8 @@
 //! The sources of a declared list: a file, or inline values.
 
-use super::check::{ListFileErrors, check};
-use super::diff::{ListDiff, ValueChange, compare_lists};
+use super::check::{CheckedList, check};
+use super::diff::{ValueChange, compare_lists};
+use super::suspicion::Suspicions;
 use super::{PreviousMembers, SortedValues};
 use crate::model::{Identifier, MemberSource};
 use std::collections::{BTreeSet, btree_set};
@@ -34,12 +35,19 @@ impl<'s> ListSource<'s> {
         identifier: &Identifier,
         previous: &mut dyn PreviousMembers,
         each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
-    ) -> io::Result<Result<ListDiff, ListFileErrors>> {
+    ) -> io::Result<CheckedList> {
         match self {
             Self::File(path) => check(BufReader::new(open(path)?), identifier, previous, each),
             Self::Values(values) => {
                 let values: BTreeSet<&[u8]> = values.iter().map(String::as_bytes).collect();
-                compare_lists(&mut InlineValues(values.into_iter()), previous, each).map(Ok)
+                Ok(CheckedList {
+                    comparison: Ok(compare_lists(
+                        &mut InlineValues(values.into_iter()),
+                        previous,
+                        each,
+                    )?),
+                    suspicions: Suspicions::default(),
+                })
             }
         }
     }

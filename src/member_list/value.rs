@@ -3,7 +3,8 @@
 //! The rules come from MoEngage's guide to file segments: one column, UTF-8, and no spaces or quotes around a value, no
 //! trailing comma, no empty line. MoEngage reports no error for an invalid line, which matches no user.
 
-use crate::model::IdentifierType;
+use super::byte_classes::ByteClasses;
+use crate::model::{IdentifierType, invisible_characters, trim_invisible};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -13,6 +14,10 @@ pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 /// Some programs write it at the start of UTF-8 files.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// The markers that git writes around and between the two sides of a conflict.
+const CONFLICT_MARKERS: [&[u8]; 3] = [b"<<<<<<< ", b"||||||| ", b">>>>>>> "];
+const CONFLICT_MIDDLE: &[u8] = b"=======";
+
 /// Why a line matches no user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LineError {
@@ -21,14 +26,25 @@ pub enum LineError {
     TooLong,
     /// At the start of a file, or where files were concatenated. MoEngage would read it as part of the value.
     ByteOrderMark,
+    /// Another invisible character before or after the value.
+    InvisibleAround(char),
     OuterSpaces,
     TrailingComma,
     Quotes,
+    /// A spreadsheet writes `="0123"` or `'0123` so that a number stays text.
+    TextGuard,
     /// There are quotes at both ends, and they do not clearly enclose one value.
     UnclearQuotes,
     SecondColumn,
-    /// A tab, a null character, or another kind of line end.
+    Tab,
+    /// The file has the line ends of another system, or a value contains one.
+    CarriageReturn,
+    InvisibleCharacter(char),
+    /// A null character, or another kind of line end.
     ControlCharacter,
+    ConflictMarker,
+    /// A spreadsheet or a program rounded a long number: `9.19877E+11`.
+    LostDigits,
     /// The attribute is a number, and the value is not a number in plain digits.
     NotANumber,
     /// MoEngage stores numbers as doubles.
@@ -40,14 +56,23 @@ impl LineError {
     #[must_use]
     pub fn is_fixable(self) -> bool {
         match self {
-            Self::Empty | Self::ByteOrderMark | Self::OuterSpaces | Self::TrailingComma | Self::Quotes => {
-                true
-            }
+            Self::Empty
+            | Self::ByteOrderMark
+            | Self::InvisibleAround(_)
+            | Self::OuterSpaces
+            | Self::TrailingComma
+            | Self::Quotes
+            | Self::TextGuard => true,
             Self::NotUtf8
             | Self::TooLong
             | Self::UnclearQuotes
             | Self::SecondColumn
+            | Self::Tab
+            | Self::CarriageReturn
+            | Self::InvisibleCharacter(_)
             | Self::ControlCharacter
+            | Self::ConflictMarker
+            | Self::LostDigits
             | Self::NotANumber
             | Self::TooManyDigits => false,
         }
@@ -61,12 +86,31 @@ impl fmt::Display for LineError {
             Self::NotUtf8 => "the line is not valid UTF-8",
             Self::TooLong => "the line is longer than a value can be",
             Self::ByteOrderMark => "the line begins with a byte order mark",
+            Self::InvisibleAround(character) => {
+                let code = u32::from(*character);
+                return write!(
+                    formatter,
+                    "there is an invisible character (U+{code:04X}) around the value"
+                );
+            }
             Self::OuterSpaces => "there are spaces around the value",
             Self::TrailingComma => "the value ends with a comma",
             Self::Quotes => "the value is enclosed in quotes",
+            Self::TextGuard => "the number is marked as text of a spreadsheet, as `=\"0123\"` or `'0123`",
             Self::UnclearQuotes => "the line begins and ends with a quote and contains other quotes",
             Self::SecondColumn => "a comma makes a second column",
-            Self::ControlCharacter => "the value contains an invisible character",
+            Self::Tab => "a tab makes a second column",
+            Self::CarriageReturn => "the line contains a carriage return (CR)",
+            Self::InvisibleCharacter(character) => {
+                let code = u32::from(*character);
+                return write!(
+                    formatter,
+                    "the value contains an invisible character (U+{code:04X})"
+                );
+            }
+            Self::ControlCharacter => "the value contains an invisible control character",
+            Self::ConflictMarker => "the line is a conflict marker of git",
+            Self::LostDigits => "the number has lost digits: `E` is the notation for rounded numbers",
             Self::NotANumber => "the value is not a number in plain digits",
             Self::TooManyDigits => "the number has more digits than MoEngage distinguishes",
         })
@@ -76,8 +120,32 @@ impl fmt::Display for LineError {
 /// The canonical value of a line (without its line end), so that two lines for one user are equal. Ambiguous errors take
 /// precedence over fixable ones.
 pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineError> {
+    parse_classified((line, ByteClasses::of(line)), kind)
+}
+
+/// Like [`parse_value`], for a line whose bytes are known.
+pub(super) fn parse_classified(
+    (line, classes): (&[u8], ByteClasses),
+    kind: IdentifierType,
+) -> Result<Cow<'_, [u8]>, LineError> {
     if line.len() > MAX_VALUE_BYTES {
-        return Err(LineError::TooLong);
+        let has_old_line_ends = line.contains(&b'\r');
+        return Err(if has_old_line_ends {
+            LineError::CarriageReturn
+        } else {
+            LineError::TooLong
+        });
+    }
+    if is_conflict_marker(line) {
+        return Err(LineError::ConflictMarker);
+    }
+    let is_bare = classes.is_plain() && !has_outer_space(line) && !classes.may_have_exponent();
+    if is_bare && kind == IdentifierType::Text {
+        return if line.is_empty() {
+            Err(LineError::Empty)
+        } else {
+            Ok(Cow::Borrowed(line))
+        };
     }
     let text = std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)?;
     let bare = normalized(text);
@@ -87,7 +155,7 @@ pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, L
     check_value(&bare)?;
     let number = match kind {
         IdentifierType::Text => None,
-        IdentifierType::Number => Some(canonical_number(&bare)?),
+        IdentifierType::Number => Some(guarded_number(&bare)?),
     };
     match error_around(text, &bare) {
         Some(error) => Err(error),
@@ -95,14 +163,23 @@ pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, L
     }
 }
 
-/// Removes a byte order mark, spaces, commas and one pair of quotes around the value.
+pub(super) fn is_conflict_marker(line: &[u8]) -> bool {
+    let is_first = matches!(line.first(), Some(b'<' | b'>' | b'|' | b'='));
+    is_first && (line == CONFLICT_MIDDLE || CONFLICT_MARKERS.iter().any(|marker| line.starts_with(marker)))
+}
+
+fn has_outer_space(line: &[u8]) -> bool {
+    line.first() == Some(&b' ') || line.last() == Some(&b' ')
+}
+
+/// Removes invisible characters, spaces, commas and one pair of quotes around the value.
 #[must_use]
 pub fn normalized(line: &str) -> Cow<'_, str> {
-    let bare = trimmed(line).trim_end_matches(|letter: char| letter == ',' || letter.is_whitespace());
+    let bare = trim_with_commas(line);
     let Some(inside) = unquoted(bare) else {
         return Cow::Borrowed(bare);
     };
-    let bare = trimmed(inside);
+    let bare = trim_invisible(inside);
     if bare.contains('"') {
         // Inside quotes, two quotes mean one.
         Cow::Owned(bare.replace("\"\"", "\""))
@@ -111,9 +188,12 @@ pub fn normalized(line: &str) -> Cow<'_, str> {
     }
 }
 
-fn trimmed(text: &str) -> &str {
-    let is_ignored = |letter: char| letter == BYTE_ORDER_MARK || letter.is_whitespace();
-    text.trim_start_matches(is_ignored).trim_end()
+fn trim_with_commas(line: &str) -> &str {
+    let mut bare = trim_invisible(line);
+    while let Some(before) = bare.strip_suffix(',') {
+        bare = trim_invisible(before);
+    }
+    bare
 }
 
 /// The text inside a pair of quotes that encloses all of `text`. Every quote inside must be doubled.
@@ -122,17 +202,65 @@ fn unquoted(text: &str) -> Option<&str> {
     (!inside.replace("\"\"", "").contains('"')).then_some(inside)
 }
 
+/// The text that a spreadsheet marks as text: `="0123"` and `'0123` mean `0123`. Single quotes at both ends come from
+/// database exports.
+#[must_use]
+pub fn without_text_guard(value: &str) -> Option<&str> {
+    let inside = match value.strip_prefix("=\"") {
+        Some(rest) => rest.strip_suffix('"')?,
+        None => {
+            let rest = value.strip_prefix('\'')?;
+            let is_number = rest.starts_with(|first: char| first.is_ascii_digit() || "+-=@".contains(first));
+            match rest.strip_suffix('\'') {
+                Some(inside) => inside,
+                None if is_number && !rest.contains(' ') => rest,
+                None => return None,
+            }
+        }
+    };
+    let is_value = !inside.is_empty() && !inside.contains(['"', '\'']) && normalized(inside) == inside;
+    is_value.then_some(inside)
+}
+
 fn check_value(value: &str) -> Result<(), LineError> {
-    let is_invisible = |letter: char| letter.is_control() || letter == BYTE_ORDER_MARK;
-    if value.contains(',') {
+    if has_lost_digits(value) {
+        Err(LineError::LostDigits)
+    } else if value.contains(',') {
         Err(LineError::SecondColumn)
     } else if value.len() > 1 && value.starts_with('"') && value.ends_with('"') {
         Err(LineError::UnclearQuotes)
-    } else if value.contains(is_invisible) {
-        Err(LineError::ControlCharacter)
+    } else if let Some(control) = value.chars().find(|letter| letter.is_control()) {
+        Err(match control {
+            '\t' => LineError::Tab,
+            '\r' => LineError::CarriageReturn,
+            _ => LineError::ControlCharacter,
+        })
+    } else if let Some((_, invisible)) = invisible_characters(value).next() {
+        Err(LineError::InvisibleCharacter(invisible))
     } else {
         Ok(())
     }
+}
+
+/// Whether a value is a rounded number such as `9.19877E+11`. Without a fraction, only `E+` shows it: `12E5` may be an id.
+#[must_use]
+pub fn has_lost_digits(value: &str) -> bool {
+    let Some((number, exponent)) = value.split_once(['e', 'E']) else {
+        return false;
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.strip_prefix(['-', '+']).unwrap_or(number);
+    let (whole, fraction) = match number.split_once(['.', ',']) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    let exponent_digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    whole.len() == 1
+        && is_digits(whole)
+        && fraction.is_none_or(is_digits)
+        && (1..=3).contains(&exponent_digits.len())
+        && is_digits(exponent_digits)
+        && (fraction.is_some() || exponent.starts_with('+'))
 }
 
 /// What a line contains besides its value.
@@ -141,6 +269,9 @@ fn error_around(line: &str, value: &str) -> Option<LineError> {
         None
     } else if line.starts_with(BYTE_ORDER_MARK) {
         Some(LineError::ByteOrderMark)
+    } else if let Some((_, invisible)) = invisible_characters(line).next() {
+        // The value itself contains none.
+        Some(LineError::InvisibleAround(invisible))
     } else if line.trim().len() < line.len() {
         Some(LineError::OuterSpaces)
     } else if line.ends_with(',') {
@@ -148,6 +279,14 @@ fn error_around(line: &str, value: &str) -> Option<LineError> {
     } else {
         Some(LineError::Quotes)
     }
+}
+
+fn guarded_number(text: &str) -> Result<String, LineError> {
+    canonical_number(text).map_err(|error| {
+        let guarded = without_text_guard(text);
+        let is_number = guarded.is_some_and(|inside| canonical_number(inside).is_ok());
+        if is_number { LineError::TextGuard } else { error }
+    })
 }
 
 fn canonical_number(text: &str) -> Result<String, LineError> {
@@ -189,6 +328,7 @@ mod tests {
         use LineError::*;
         let long = "x".repeat(MAX_VALUE_BYTES + 1);
         let longest = "x".repeat(MAX_VALUE_BYTES);
+        let old_mac = "a\r".repeat(MAX_VALUE_BYTES);
         let table: &[(&[u8], IdentifierType, Result<&str, LineError>)] = &[
             (b"ada@example.com", Text, Ok("ada@example.com")),
             ("Käufer".as_bytes(), Text, Ok("Käufer")),
@@ -206,10 +346,46 @@ mod tests {
             (b"a ", Text, Err(OuterSpaces)),
             ("a\u{a0}".as_bytes(), Text, Err(OuterSpaces)),
             (b"a\r", Text, Err(OuterSpaces)),
-            (b"a\rb", Text, Err(ControlCharacter)),
-            (b"a\tb", Text, Err(ControlCharacter)),
+            (b"a\rb", Text, Err(CarriageReturn)),
+            (old_mac.as_bytes(), Text, Err(CarriageReturn)),
+            (b"a\tb", Text, Err(Tab)),
             (b"a\0", Text, Err(ControlCharacter)),
-            ("a\u{feff}b".as_bytes(), Text, Err(ControlCharacter)),
+            ("a\u{feff}b".as_bytes(), Text, Err(InvisibleCharacter('\u{feff}'))),
+            ("a\u{200b}".as_bytes(), Text, Err(InvisibleAround('\u{200b}'))),
+            (
+                "\u{202a}+911\u{202c}".as_bytes(),
+                Text,
+                Err(InvisibleAround('\u{202a}')),
+            ),
+            ("\"\u{ad}a\"".as_bytes(), Text, Err(InvisibleAround('\u{ad}'))),
+            ("a\u{ad}b".as_bytes(), Text, Err(InvisibleCharacter('\u{ad}'))),
+            ("\u{200b}".as_bytes(), Text, Err(Empty)),
+            ("\u{2060}1".as_bytes(), Number, Err(InvisibleAround('\u{2060}'))),
+            ("👩\u{200d}💻".as_bytes(), Text, Ok("👩\u{200d}💻")),
+            (b"+491701234567", Text, Ok("+491701234567")),
+            (b"user#12", Text, Ok("user#12")),
+            (
+                b"123456789012345678901234567890",
+                Text,
+                Ok("123456789012345678901234567890"),
+            ),
+            (b"9.19877E+11", Text, Err(LostDigits)),
+            (b"9,19877e+11", Text, Err(LostDigits)),
+            (b"9.19877E11", Text, Err(LostDigits)),
+            (b"1E+12", Text, Err(LostDigits)),
+            (b"9.19877E+11", Number, Err(LostDigits)),
+            (b"12E5", Text, Ok("12E5")),
+            (b"919877E+11", Text, Ok("919877E+11")),
+            (b"1e+12@example.com", Text, Ok("1e+12@example.com")),
+            (b"<<<<<<< HEAD", Text, Err(ConflictMarker)),
+            (b"=======", Number, Err(ConflictMarker)),
+            (b">>>>>>> a, b", Text, Err(ConflictMarker)),
+            (b"||||||| base", Text, Err(ConflictMarker)),
+            (b"========", Text, Ok("========")),
+            (b"=\"0123\"", Text, Ok("=\"0123\"")),
+            (b"'0123", Text, Ok("'0123")),
+            (b"=\"0123\"", Number, Err(TextGuard)),
+            (b"'0123", Number, Err(TextGuard)),
             (b"\"a\"", Text, Err(Quotes)),
             (b"\"\"", Text, Err(Empty)),
             (b"\"a\"\"b\"", Text, Err(Quotes)),
@@ -260,11 +436,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn text_guards_of_spreadsheets_and_databases_are_removed() {
+        for (value, inside) in [
+            ("=\"0123\"", Some("0123")),
+            ("'0123", Some("0123")),
+            ("'+491701234567", Some("+491701234567")),
+            ("'a@example.com'", Some("a@example.com")),
+            ("=\"\"", None),
+            ("'", None),
+            ("''", None),
+            ("'t Hooft", None),
+            ("'Ndrangheta", None),
+            ("=\" 1\"", None),
+            ("o'neill", None),
+            ("0123", None),
+        ] {
+            assert_eq!(without_text_guard(value), inside, "{value}");
+        }
+    }
+
     proptest! {
         #![proptest_config(crate::fixed_seeds::config(256))]
 
         #[test]
-        fn a_fixable_line_becomes_a_value_or_empty(line in "[ab\",; \t\u{feff}\r\u{a0}]{0,8}") {
+        fn a_fixable_line_becomes_a_value_or_empty(line in "[ab\",; \t\u{feff}\u{200b}\u{200d}\u{fe0f}💻\r\u{a0}]{0,8}") {
             let fixed = normalized(&line);
             match parse_value(line.as_bytes(), Text) {
                 Ok(value) => prop_assert_eq!(value.as_ref(), fixed.as_bytes()),

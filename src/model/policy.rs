@@ -48,13 +48,17 @@ pub struct Policy {
     pub publish: Option<PublishLocation>,
 }
 
-/// In percent of the managed active segments.
+/// Percentages: of the managed active segments, and of the members of one list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guards {
     pub archive: u32,
     pub update: u32,
     /// The guards apply only if the workspace has at least this many managed segments.
     pub min_segments: usize,
+    /// Of the members of a cohort or the users of a file segment.
+    pub members: u32,
+    /// The guard `members` applies only to lists with at least this many members.
+    pub min_members: u64,
 }
 
 /// `api_behavior:`. The defaults are the more likely behaviors.
@@ -133,12 +137,15 @@ impl Default for Policy {
 }
 
 impl Default for Guards {
-    /// Changing a third of a workspace is probably a mistake. In a small workspace, a third is one segment.
+    /// Changing a third of a workspace is probably a mistake. In a small workspace, a third is one segment, and
+    /// in a short list a few members.
     fn default() -> Self {
         Self {
             archive: 30,
             update: 30,
             min_segments: 10,
+            members: 30,
+            min_members: 100,
         }
     }
 }

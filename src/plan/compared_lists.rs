@@ -26,6 +26,8 @@ pub struct CohortListDiff {
     /// `None` when a run was interrupted while it created the cohort.
     pub id: Option<SegmentId>,
     pub recorded: CohortState,
+    /// How many members the cohort may have.
+    pub previous: u64,
     pub added: u64,
     pub removed: u64,
     /// How many requests send the difference.
@@ -42,6 +44,8 @@ pub struct ComparedUserList {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserListDiff {
     pub id: SegmentId,
+    /// How many users the segment may have.
+    pub previous: u64,
     pub added: u64,
     pub removed: u64,
 }

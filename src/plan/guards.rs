@@ -2,9 +2,9 @@
 
 use super::PlanInput;
 use super::matching::Matching;
-use super::step::{Action, GuardViolation, Step};
+use super::step::{Action, DeclaredRef, GuardViolation, Step};
 use super::target::possibly_in;
-use crate::model::{Lifecycle, SegmentId, SegmentName};
+use crate::model::{Lifecycle, SegmentId, SegmentKind, SegmentName};
 use std::collections::BTreeSet;
 
 /// What the command line permits.
@@ -24,6 +24,7 @@ pub(super) fn find(input: &PlanInput<'_>, matching: &Matching<'_>, steps: &[Step
     violations.extend(protected);
     violations.extend(empty_configuration(input, matching));
     violations.extend(missing_segments(input, steps));
+    violations.extend(steps.iter().filter_map(|step| member_removals(input, step)));
     violations
 }
 
@@ -75,6 +76,37 @@ fn percentage_violations(
 
 fn exceeds_percent(count: usize, total: usize, percent: u32) -> bool {
     count * 100 > total * percent as usize
+}
+
+/// A list that lost most of its members is more likely an export that broke off. The API does not return members, so the
+/// removal cannot be undone.
+fn member_removals(input: &PlanInput<'_>, step: &Step) -> Option<GuardViolation> {
+    let lists = input.compared_lists;
+    let (kind, total, removed) = match &step.action {
+        Action::UploadUserList(_) => {
+            let diff = lists.file_segments.get(&step.segment)?.diff.as_ref()?;
+            (SegmentKind::File, diff.previous, diff.removed)
+        }
+        Action::SyncCohort(_) => {
+            let diff = lists.cohorts.get(&step.segment)?.diff.as_ref()?;
+            (SegmentKind::Cohort, diff.previous, diff.removed)
+        }
+        _ => return None,
+    };
+    let guards = input.policy.guards;
+    let is_excessive = removed.saturating_mul(100) > total.saturating_mul(u64::from(guards.members));
+    let is_guarded = total >= guards.min_members && is_excessive;
+    let origin = step.origin.clone().filter(|_| is_guarded)?;
+    Some(GuardViolation::MemberRemovals {
+        segment: DeclaredRef {
+            name: step.segment.clone(),
+            origin,
+        },
+        kind,
+        removed,
+        total,
+        max_percent: guards.members,
+    })
 }
 
 /// The state decides only when the file was removed.

@@ -1,5 +1,6 @@
 //! Publishes lists in a folder that a web server serves, or that the reader can open.
 
+use super::permissions::{create_public_folder, make_world_readable};
 use super::{Publisher, file_name};
 use crate::member_list::SortedValues;
 use crate::model::ListDigest;
@@ -25,7 +26,7 @@ impl FolderPublisher {
     }
 
     fn write_file(&self, name: &ListDigest, list: &mut dyn SortedValues) -> io::Result<String> {
-        fs::create_dir_all(&self.folder)?;
+        create_public_folder(&self.folder)?;
         let name = file_name(name);
         let path = self.folder.join(&name);
         let file = tempfile::Builder::new()
@@ -72,15 +73,4 @@ impl Publisher for FolderPublisher {
 fn escape_url_path(path: &Path) -> String {
     let path = path.to_string_lossy().replace('%', "%25");
     path.replace('#', "%23").replace('?', "%3F").replace(' ', "%20")
-}
-
-#[cfg(unix)]
-fn make_world_readable(file: &fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_world_readable(_: &fs::File) -> io::Result<()> {
-    Ok(())
 }

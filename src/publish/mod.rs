@@ -6,10 +6,12 @@
 #[cfg(feature = "object-store")]
 mod bucket;
 mod folder;
+mod permissions;
 
 #[cfg(feature = "object-store")]
 pub use bucket::BucketPublisher;
 pub use folder::FolderPublisher;
+pub use permissions::closed_folders;
 
 use crate::member_list::SortedValues;
 use crate::model::{ListDigest, SegmentName};

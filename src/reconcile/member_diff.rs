@@ -3,8 +3,8 @@
 use super::{LoadedWorkspace, NoteSink, ReconcileError};
 use crate::api::MemberBatcher;
 use crate::member_list::EmptyList;
-use crate::member_list::check::ListFileErrors;
-use crate::member_list::diff::ValueChange;
+use crate::member_list::check::{CheckedList, ListFileErrors};
+use crate::member_list::diff::{ListDiff, ValueChange};
 use crate::member_list::source::ListSource;
 use crate::model::{
     Cohort, CohortKey, Contents, Identifier, Lifecycle, ObservedWorkspace, SegmentId, SegmentName,
@@ -61,7 +61,7 @@ impl LoadedWorkspace {
                     let members = RecordedMembers::load(store, state).await;
                     let members = warn_if_unavailable(members, (name, on_note))?;
                     let recorded = recorded.zip(members.as_ref());
-                    let compared = compare_cohort((name, cohort), &self.request.directory, recorded);
+                    let compared = compare_cohort((name, cohort), &self.request.directory, recorded, on_note);
                     self.member_lists
                         .cohorts
                         .insert(name.clone(), compared.map_err(list_error)?);
@@ -80,7 +80,7 @@ impl LoadedWorkspace {
                     let members = warn_if_unavailable(members, (name, on_note))?;
                     let recorded = latest.filter(|_| list.is_some()).zip(members.as_ref());
                     let path = self.request.directory.join(path);
-                    let compared = compare_user_list(&path, &upload.identifier, recorded);
+                    let compared = compare_user_list((name, &path), &upload.identifier, recorded, on_note);
                     self.member_lists
                         .file_segments
                         .insert(name.clone(), compared.map_err(list_error)?);
@@ -107,30 +107,54 @@ fn warn_if_unavailable(
 }
 
 fn compare_user_list(
-    path: &Path,
+    (name, path): (&SegmentName, &Path),
     identifier: &Identifier,
     recorded: Option<(&StateEntry, &RecordedMembers)>,
+    on_note: &NoteSink,
 ) -> Result<ComparedUserList, MemberListError> {
     let source = ListSource::File(path.to_owned());
     let comparison = match recorded {
         Some((_, members)) => source.compare(identifier, &mut members.bounds()?, |_, _| Ok(())),
         None => source.compare(identifier, &mut EmptyList, |_, _| Ok(())),
     };
-    let comparison = comparison?.map_err(|errors| MemberListError::Invalid(Box::new(errors)))?;
+    let comparison = valid_comparison(comparison?, (name, on_note))?;
     Ok(ComparedUserList {
         list: comparison.new,
         diff: recorded.map(|(entry, _)| UserListDiff {
             id: entry.id.clone(),
+            previous: comparison.old.count,
             added: comparison.added,
             removed: comparison.removed,
         }),
     })
 }
 
+/// The difference to the recorded list. Notes tell which valid values are probably not meant.
+fn valid_comparison(
+    checked: CheckedList,
+    (name, on_note): (&SegmentName, &NoteSink),
+) -> Result<ListDiff, MemberListError> {
+    let invalid = |errors| MemberListError::Invalid(Box::new(errors));
+    let comparison = checked.comparison.map_err(invalid)?;
+    for (suspicion, lines) in checked.suspicions.iter() {
+        let (first, count) = (lines.first, lines.count);
+        let lines = if count == 1 {
+            "1 line".to_owned()
+        } else {
+            format!("{count} lines")
+        };
+        on_note(format!(
+            "the member list of `{name}` has {lines} that MoEngage would probably not match; line {first} is {suspicion}"
+        ));
+    }
+    Ok(comparison)
+}
+
 fn compare_cohort(
     (name, cohort): (&SegmentName, &Cohort),
     base: &Path,
     recorded: Option<((Option<SegmentId>, CohortState), &RecordedMembers)>,
+    on_note: &NoteSink,
 ) -> Result<ComparedCohortList, MemberListError> {
     let counter = || RequestCounter::new(name, cohort);
     let (mut all, mut adds, mut removes) = (counter(), counter(), counter());
@@ -150,7 +174,7 @@ fn compare_cohort(
         Some((_, members)) => source.compare(&Cohort::identifier(), &mut members.bounds()?, each),
         None => source.compare(&Cohort::identifier(), &mut EmptyList, each),
     };
-    let comparison = comparison?.map_err(|errors| MemberListError::Invalid(Box::new(errors)))?;
+    let comparison = valid_comparison(comparison?, (name, on_note))?;
     let requests = adds.finish() + removes.finish();
     Ok(ComparedCohortList {
         list: comparison.new,
@@ -158,6 +182,7 @@ fn compare_cohort(
         diff: recorded.map(|((id, recorded), _)| CohortListDiff {
             id,
             recorded,
+            previous: comparison.old.count,
             added: comparison.added,
             removed: comparison.removed,
             requests,

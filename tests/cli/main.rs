@@ -14,6 +14,7 @@ mod invalid_files;
 mod member_lists;
 mod missing_segments;
 mod output_errors;
+mod paths;
 mod proxy;
 mod refresh;
 mod reports;

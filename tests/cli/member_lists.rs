@@ -72,7 +72,7 @@ fn a_well_formed_list_is_valid() {
 
 #[test]
 fn every_error_of_a_list_is_reported_with_its_line() {
-    let table: [(&str, &[u8], &str); 16] = [
+    let table: [(&str, &[u8], &str); 34] = [
         ("string", b"", "SEG046 0 "),
         ("string", b"email\na\n", "SEG045 1 "),
         ("uid", b"uid\na\n", "SEG045 1 "),
@@ -93,6 +93,76 @@ fn every_error_of_a_list_is_reported_with_its_line() {
         ("double", b"1\ntwo\n", "SEG043 2 "),
         ("double", b"12345678901234567890\n", "SEG043 1 "),
         ("uid", b" u1\n", "SEG043 1 "),
+        ("string", "a\nb\u{200b}\n".as_bytes(), "SEG043 2 "),
+        ("uid", "u\u{ad}1\n".as_bytes(), "SEG043 1 "),
+        (
+            "string",
+            b"8.2E+11\n",
+            "SEG043 1 this line cannot match a user: the number has lost digits",
+        ),
+        (
+            "string",
+            b"a;Anna\nb;Bert\n",
+            "SEG043 1 this line cannot match a user: a semicolon makes a second column",
+        ),
+        (
+            "uid",
+            b"u1|x\nu2|y\n",
+            "SEG043 1 this line cannot match a user: a bar makes a second column",
+        ),
+        ("string", b"E-Mail Address\na\n", "SEG045 1 "),
+        ("uid", b"\"User ID\"\na\n", "SEG045 1 "),
+        ("string", b"sep=;\na\n", "SEG045 1 "),
+        (
+            "string",
+            b"a\rb\r",
+            "SEG043 1 this line cannot match a user: the line contains a carriage return",
+        ),
+        (
+            "string",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 2\n",
+            "SEG049 1 the file is a Git LFS pointer",
+        ),
+        (
+            "uid",
+            b"<!doctype html>\n<p>Sign in, please</p>\n",
+            "SEG049 1 the file is an HTML page",
+        ),
+        (
+            "string",
+            b"<?xml version=\"1.0\"?>\n<Error/>\n",
+            "SEG049 1 the file is an XML document",
+        ),
+        (
+            "double",
+            b"{\"error\": \"x\"}\n",
+            "SEG049 1 the file is a JSON document",
+        ),
+        (
+            "string",
+            b"[\n  \"a\"\n]\n",
+            "SEG049 1 the file is a JSON document",
+        ),
+        (
+            "string",
+            b"\x1f\x8b\x08\0\0\0",
+            "SEG049 1 the file is a gzip archive",
+        ),
+        (
+            "string",
+            b"PK\x03\x04\x14\0",
+            "SEG049 1 the file is a zip archive",
+        ),
+        (
+            "string",
+            b"\xff\xfea\0\n\0",
+            "SEG049 1 the file is text in UTF-16",
+        ),
+        (
+            "string",
+            b"a\n=======\nb\n",
+            "SEG049 2 the line is a conflict marker",
+        ),
     ];
     for (kind, list, start) in table {
         let errors = error_diagnostics(&repository_with_list(kind, list), &[]);
@@ -282,5 +352,107 @@ fn pipes_and_symlink_loops_are_rejected_as_lists() {
         let run = repository.run(&["validate", "--fix"]);
         assert_eq!(run.code, Some(3), "{}", run.stderr);
         assert!(run.stderr.contains(expected), "{}", run.stderr);
+    }
+}
+
+/// The warnings of `validate` for a list: each as code, line and message.
+fn warnings(repository: &Repository) -> Vec<String> {
+    let document = repository.run(&["validate", "--json"]).stdout_json();
+    let found = document["diagnostics"].as_array().unwrap().iter();
+    let warnings = found.filter(|found| found["severity"] == "warning");
+    let shown = |found: &Value| {
+        let (code, message) = (
+            found["code"].as_str().unwrap(),
+            found["message"].as_str().unwrap(),
+        );
+        format!("{code} {} {message}", found["labels"][0]["line"])
+    };
+    warnings.map(shown).collect()
+}
+
+#[test]
+fn debris_of_exports_gets_one_warning_for_each_kind() {
+    let table: [(&[u8], &str); 6] = [
+        (
+            b"a\nNULL\nNaN\n",
+            "SEG050 2 2 lines are probably not values: the first, `NULL`, is a missing value",
+        ),
+        (
+            b"#REF!\na\n",
+            "SEG050 1 this line is probably not a value: `#REF!` is an error of a spreadsheet",
+        ),
+        (
+            b"=\"0123\"\n'0124\n",
+            "SEG050 1 2 lines are probably not values: the first, `=\"0123\"`,",
+        ),
+        (
+            b"1001.0\n1002.0\n",
+            "SEG050 1 2 lines are probably not values: the first, `1001.0`,",
+        ),
+        (
+            b"a\nb\nTotal: 2\n",
+            "SEG050 3 this line is probably not a value: `Total: 2`",
+        ),
+        (
+            b"Phone\na\n",
+            "SEG050 1 this line is probably not a value: `Phone` is a column header",
+        ),
+    ];
+    for (list, start) in table {
+        let repository = repository_with_list("string", list);
+        let found = warnings(&repository);
+        assert!(
+            matches!(found.as_slice(), [only] if only.starts_with(start)),
+            "{list:?}: {found:?}"
+        );
+    }
+    let sound = "+491701234567\nauth0|5f7c\nuser#1\n#2\n123456789012345678901234\nJos\u{e9}\n";
+    assert_eq!(
+        warnings(&repository_with_list("string", sound.as_bytes())),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_plan_notes_values_that_are_probably_not_meant() {
+    let repository = repository_with_list("uid", b"u1\nNULL\n");
+    let run = repository.run(&["plan"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let note = "note: the member list of `A` has 1 line that MoEngage would probably not match; line 2 is a missing value";
+    assert!(run.stderr.contains(note), "{}", run.stderr);
+}
+
+#[test]
+fn fix_removes_text_guards_and_invisible_characters_and_leaves_other_files_alone() {
+    let repository = repository_with_list("string", "=\"0123\"\n'0124\nb\u{200b}\nc\n".as_bytes());
+    let list = repository.path().join("data/list");
+    assert_eq!(error_diagnostics(&repository, &["--fix"]), [""; 0]);
+    assert_eq!(fs::read_to_string(&list).unwrap(), "0123\n0124\nb\nc\n");
+    for foreign in [
+        "<!doctype html>\n <b>a</b> \n",
+        "<<<<<<< HEAD\na\n=======\na \n>>>>>>> x\n",
+    ] {
+        fs::write(&list, foreign).unwrap();
+        assert_eq!(repository.run(&["validate", "--fix"]).code, Some(3));
+        assert_eq!(fs::read_to_string(&list).unwrap(), foreign);
+    }
+}
+
+#[test]
+fn a_missing_directory_for_temporary_files_is_named() {
+    // Few long values need more than the memory of one run.
+    let line = |number: usize| format!("{number:063000}\n");
+    let list: String = (0..1_100).map(line).collect();
+    let repository = repository_with_list("uid", list.as_bytes());
+    for command in [&["validate"][..], &["apply", "--auto-approve"]] {
+        let run = repository.run_with_env(command, &[("TMPDIR", "/nonexistent/temp")]);
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(
+            run.stderr
+                .contains("cannot write a temporary file in `/nonexistent/temp` (TMPDIR)")
+                && !run.stderr.contains("does not exist"),
+            "{}",
+            run.stderr
+        );
     }
 }

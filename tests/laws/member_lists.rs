@@ -11,7 +11,7 @@ use segctl::model::{
 };
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
-use segctl::plan::step::{Action, Conflict, Plan, Warning};
+use segctl::plan::step::{Action, Conflict, GuardViolation, Plan, Warning};
 use segctl::plan::targeting::Selection;
 use segctl::publish::FolderPublisher;
 use segctl::rate_limit::RateLimits as ClientLimits;
@@ -568,4 +568,36 @@ async fn fixed_upload_fields_produce_an_expiry_warning_and_a_conflict() {
         matches!(plan.conflicts.as_slice(), [Conflict::FixedAtUpload { .. }]),
         "{plan:?}"
     );
+}
+
+#[tokio::test]
+async fn a_plan_that_removes_too_many_members_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let list = |range: std::ops::Range<u8>| vec![upload(folder, &range.collect())];
+    let violation = |plan: &Plan| match plan.guard_violations.as_slice() {
+        [] => None,
+        [GuardViolation::MemberRemovals { removed, total, .. }] => Some((*removed, *total)),
+        other => panic!("{other:?}"),
+    };
+    run_with_lists(folder, &workspace, list(0..100), false).await;
+    let (plan, report) = run_with_lists(folder, &workspace, list(0..69), false).await;
+    assert_eq!((violation(&plan), report.is_none()), (Some((31, 100)), true));
+    let (plan, report) = run_with_lists(folder, &workspace, list(0..70), false).await;
+    assert_eq!(violation(&plan), None);
+    assert!(report.unwrap().is_complete());
+    // A list of fewer than 100 members is not guarded.
+    let (plan, _) = run_with_lists(folder, &workspace, list(0..1), false).await;
+    assert_eq!(violation(&plan), None);
+    // Members of a request without an answer count.
+    let list = |range: std::ops::Range<u8>| vec![cohort(&range.collect())];
+    let workspace = self::workspace();
+    run(&workspace, list(0..100), false).await;
+    let fault = json!({"on": {"path_prefix": "/v1/"}, "times": 50, "fault": {"reset": {"when": "before"}}});
+    workspace.set_faults(&json!([fault]));
+    run(&workspace, list(0..104), false).await;
+    workspace.set_faults(&json!([]));
+    let (plan, _) = run(&workspace, list(0..60), false).await;
+    assert_eq!(violation(&plan), Some((44, 104)));
 }

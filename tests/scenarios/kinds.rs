@@ -10,7 +10,11 @@ use std::path::Path;
 const NOT_PRODUCED: [&str; 1] = ["shared_target"];
 
 /// Variants with another kind in JSON.
-const RENAMED: [(&str, &str); 2] = [("archives", "guard_archive"), ("updates", "guard_update")];
+const RENAMED: [(&str, &str); 3] = [
+    ("archives", "guard_archive"),
+    ("updates", "guard_update"),
+    ("member_removals", "guard_members"),
+];
 
 /// The kind of a plan that exceeds `--max-duration`, which is not a `GuardViolation`.
 const MAX_DURATION: &str = "max_duration";

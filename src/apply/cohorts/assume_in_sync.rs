@@ -50,7 +50,7 @@ fn read_planned_list(
     let mut list = ListWriter::to(Vec::new());
     let each = |_: ValueChange, value: &[u8]| list.push(value);
     let compared = source.clone().compare(identifier, &mut EmptyList, each)?;
-    if compared.is_ok_and(|compared| compared.new == *planned) {
+    if compared.comparison.is_ok_and(|compared| compared.new == *planned) {
         list.finish().map(Some)
     } else {
         Ok(None)

@@ -43,6 +43,7 @@ impl MemberChanges {
         let source = ListSource::of(&cohort_sync.cohort.members, base);
         let compared = source.compare(&Cohort::identifier(), &mut recorded.bounds()?, each)?;
         if compared
+            .comparison
             .ok()
             .is_none_or(|compared| compared.new != cohort_sync.list)
         {

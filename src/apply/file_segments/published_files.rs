@@ -141,7 +141,7 @@ fn read_upload_source(
         None => source.compare(identifier, &mut EmptyList, each)?,
     };
     let (full_list, delta) = (full_list.finish()?, delta.finish()?);
-    let list = compared.ok().map(|compared| compared.new);
+    let list = compared.comparison.ok().map(|compared| compared.new);
     let planned = list.filter(|list| list_upload.list.summary() == Some(list));
     Ok(planned.map(|list| UploadSource::Local {
         digest: list.digest,

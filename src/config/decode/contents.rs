@@ -109,7 +109,7 @@ fn members(decoder: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
 }
 
 fn local_path(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<String> {
-    let path = decoder.required(&mut fields, "path", Decoder::non_empty_text);
+    let path = decoder.required(&mut fields, "path", Decoder::path);
     decoder.finish(&fields);
     path
 }

@@ -4,7 +4,7 @@ use super::super::source::SourceFile;
 use super::super::yaml::{Key, Node, Scalar, ScalarValue, Yaml};
 use super::codes;
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Keyword, Number, Origin, Reference, did_you_mean};
+use crate::model::{Keyword, Number, Origin, Reference, did_you_mean, is_home_of_other};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -240,6 +240,25 @@ impl<'a> Decoder<'a> {
         if text.is_empty() {
             let label = "expected at least one character";
             return self.error(codes::OUT_OF_RANGE, &node.span, "the string is empty", label);
+        }
+        Some(text)
+    }
+
+    /// The path of a file or a directory, which may begin with `~/`.
+    pub(in crate::config) fn path(&mut self, node: &Node) -> Option<String> {
+        let text = self.non_empty_text(node)?;
+        if is_home_of_other(&text) {
+            let message = format!("`{text}` begins with the home directory of another user");
+            self.error::<()>(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                message,
+                "segctl expands only `~/`",
+            );
+            self.add_help(format!(
+                "write the path out; for a file with that name: `./{text}`"
+            ));
+            return None;
         }
         Some(text)
     }

@@ -6,7 +6,9 @@ use super::duplicates::for_each_duplicate;
 use super::workspace_view::{SegmentView, WorkspaceView};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Contents, Keyword, MemberSource, SegmentKind};
+use crate::member_list::suspicion::suspicion;
+use crate::member_list::value::has_lost_digits;
+use crate::model::{Contents, Keyword, MemberSource, SegmentKind, invisible_characters, trim_invisible};
 use std::collections::BTreeMap;
 
 /// Above this size, uploading one file takes far fewer requests than cohort sync.
@@ -32,8 +34,8 @@ pub(super) const INVALID_MEMBER: Rule = Rule {
     code: "SEG043",
     name: "member-invalid",
     explanation: "A value of a member list cannot match a user. It is empty, is not UTF-8, is not a number \
-                  although the identifier has the type double, or contains spaces, quotes, a comma or a second \
-                  column. MoEngage silently ignores it. `segctl validate --fix` removes what surrounds the values \
+                  although the identifier has the type double, has lost digits (`9.2E+11`), or contains spaces, \
+                  quotes, invisible characters or a second column. MoEngage silently ignores it. `segctl validate --fix` removes what surrounds the values \
                   of a file.",
     check: RuleCheck::Segment(invalid_member),
 };
@@ -52,6 +54,15 @@ pub(super) const LARGE_COHORT: Rule = Rule {
     explanation: "Cohort sync is for small sets, of at most 10,000 members. Use `kind: file` for larger ones: \
                   MoEngage then downloads the whole list at once.",
     check: RuleCheck::Segment(large_cohort),
+};
+
+pub(super) const SUSPICIOUS_MEMBER: Rule = Rule {
+    code: "SEG050",
+    name: "member-suspicious",
+    explanation: "A value of a member list is probably not meant: a missing value (`NULL`), an error of a spreadsheet \
+                  (`#N/A`), a number marked as text (`'0123`), an id with `.0`, a header, a total, or damaged text. \
+                  MoEngage accepts it, and it matches no user. `segctl validate --fix` removes the text marks.",
+    check: RuleCheck::Segment(suspicious_member),
 };
 
 fn rename_unsupported(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
@@ -103,13 +114,14 @@ fn inline_members(declaration: &Declaration) -> &[String] {
 
 /// Why a member cannot match a user. Inline members are not lines of a file, so commas and quotes are allowed.
 fn member_error(member: &str) -> Option<&'static str> {
-    let is_invisible = |letter: char| letter.is_control() || letter == '\u{feff}';
-    if member.trim().is_empty() {
+    if trim_invisible(member).is_empty() {
         Some("the value is empty")
     } else if member.trim() != member {
         Some("the value starts or ends with a space")
-    } else if member.contains(is_invisible) {
+    } else if member.contains(char::is_control) || invisible_characters(member).next().is_some() {
         Some("the value contains an invisible character")
+    } else if has_lost_digits(member) {
+        Some("the number has lost digits: `E` is the notation for rounded numbers")
     } else {
         None
     }
@@ -127,6 +139,20 @@ fn invalid_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
             found.push(
                 Diagnostic::error(INVALID_MEMBER.code, message, location, error)
                     .with_note("MoEngage silently ignores it")
+                    .with_help("correct the value or remove it"),
+            );
+        }
+    }
+}
+
+fn suspicious_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    for (index, member) in inline_members(declaration).iter().enumerate() {
+        if let Some(suspicion) = suspicion(member).filter(|_| member_error(member).is_none()) {
+            let location = member_location(declaration, index);
+            let message = format!("the member `{}` is probably not a value", member.escape_debug());
+            let label = format!("looks like {suspicion}");
+            found.push(
+                Diagnostic::warning(SUSPICIOUS_MEMBER.code, message, location, label)
                     .with_help("correct the value or remove it"),
             );
         }

@@ -10,6 +10,7 @@ pub struct ErrorCode {
 pub(in crate::config) const LIST_HEADER: &str = "SEG045";
 pub(in crate::config) const LIST_SIZE: &str = "SEG046";
 pub(in crate::config) const LIST_UNREADABLE: &str = "SEG047";
+pub(in crate::config) const LIST_FORMAT: &str = "SEG049";
 
 /// Sorted by code.
 pub const ERROR_CODES: &[ErrorCode] = &[
@@ -110,8 +111,9 @@ pub const ERROR_CODES: &[ErrorCode] = &[
     ErrorCode {
         code: LIST_HEADER,
         name: "list-header",
-        explanation: "The first line of a member list is the name of its attribute. MoEngage does not support a \
-                      header and would look for a user with that value. Remove the line.",
+        explanation: "The first line of a member list is the name of its attribute in some spelling, or sets the \
+                      separator of a spreadsheet (`sep=;`). MoEngage does not support a header and would look for a \
+                      user with that value. Remove the line.",
     },
     ErrorCode {
         code: LIST_SIZE,
@@ -124,6 +126,13 @@ pub const ERROR_CODES: &[ErrorCode] = &[
         name: "list-unreadable",
         explanation: "A member list does not exist, cannot be read, or is not a regular file. Check its path and \
                       permissions. The path is relative to the file that contains it.",
+    },
+    ErrorCode {
+        code: LIST_FORMAT,
+        name: "list-format",
+        explanation: "The file is not a member list: it is a Git LFS pointer, a web page, a JSON or XML document, an \
+                      archive, another binary file, text in UTF-16, or has the conflict markers of git. Write one \
+                      value a line as plain text in UTF-8.",
     },
     ErrorCode {
         code: "SEG060",

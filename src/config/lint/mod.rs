@@ -13,6 +13,7 @@ mod names;
 mod notes;
 mod parts;
 mod references;
+mod texts;
 mod time_ranges;
 mod values;
 mod workspace_view;
@@ -20,9 +21,10 @@ mod workspace_view;
 pub(super) use contents::{COHORT_SIZE_LIMIT, large_cohort_warning};
 pub use error_codes::{ERROR_CODES, ErrorCode};
 pub const UNKNOWN_REFERENCE_CODE: &str = references::UNKNOWN_REFERENCE.code;
-pub(super) use error_codes::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
+pub(super) use error_codes::{LIST_FORMAT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
 
 pub(super) const LIST_VALUE_INVALID: &str = contents::INVALID_MEMBER.code;
+pub(super) const LIST_VALUE_SUSPICIOUS: &str = contents::SUSPICIOUS_MEMBER.code;
 pub(super) const LIST_VALUE_DUPLICATE: &str = contents::DUPLICATE_MEMBER.code;
 
 use self::parts::{DefinitionParts, Located};
@@ -75,6 +77,7 @@ pub const RULES: &[Rule] = &[
     contents::INVALID_MEMBER,
     contents::DUPLICATE_MEMBER,
     contents::LARGE_COHORT,
+    contents::SUSPICIOUS_MEMBER,
     duplicates::DUPLICATE_NAME,
     duplicates::NEAR_DUPLICATE_NAME,
     duplicates::DUPLICATE_PREVIOUS_NAME,

@@ -5,6 +5,7 @@
 
 use super::super::declaration::Declaration;
 use super::super::declaration::PathElement::{Field, Item};
+use super::texts::{describe_hidden, hidden_characters, report_invisible, report_outer_spaces};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::is_unprintable;
@@ -62,7 +63,7 @@ pub(super) const AMPERSAND: Rule = Rule {
 pub(super) const OUTER_SPACES: Rule = Rule {
     code: "SEG026",
     name: "name-outer-spaces",
-    explanation: "Spaces around a name are invisible, and MoEngage does not document whether it ignores them. \
+    explanation: "Spaces around a name or a value are invisible, and MoEngage does not document whether it ignores them. \
                   Remove them.",
     check: RuleCheck::Segment(outer_spaces),
 };
@@ -78,8 +79,8 @@ pub(super) const REDUNDANT_PREVIOUS_NAME: Rule = Rule {
 pub(super) const INVISIBLE_CHARACTER: Rule = Rule {
     code: "SEG039",
     name: "name-invisible-character",
-    explanation: "A name contains an invisible character, or one that looks like a space. Two different names then \
-                  look the same. Such characters often come from copied text. Write the name without it. Joiners \
+    explanation: "A name or a value contains an invisible character, or one that looks like a space. Two different \
+                  names then look the same, and a value of a filter matches no user. Such characters often come from copied text. Write the name without it. Joiners \
                   and variation selectors that scripts and emoji need after their letters are allowed.",
     check: RuleCheck::Segment(invisible_character),
 };
@@ -150,29 +151,29 @@ fn describe_character(character: char) -> String {
 }
 
 fn invisible_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    report_invisible(INVISIBLE_CHARACTER.code, declaration, found);
     let name = name(declaration);
-    let mut invisible = Vec::new();
-    let mut clean = String::new();
-    for (index, next) in name.chars().enumerate() {
-        // SEG022 reports control characters.
-        if !next.is_control() && is_unprintable(next, clean.chars().next_back()) {
-            invisible.push(format!("U+{:04X} at character {}", u32::from(next), index + 1));
-        } else {
-            clean.push(next);
-        }
-    }
-    if invisible.is_empty() || clean.trim().is_empty() {
+    let hidden = hidden_characters(name);
+    let is_visible = |(position, _): &(usize, char)| !hidden.iter().any(|(found, _)| found == position);
+    let visible = (1..).zip(name.chars()).filter(is_visible);
+    let clean: String = visible.map(|(_, next)| next).collect();
+    if hidden.is_empty() || clean.trim().is_empty() {
         return;
     }
     let message = format!("the name `{clean}` contains an invisible character");
     found.push(
-        warning(&INVISIBLE_CHARACTER, declaration, message, invisible.join(", "))
-            .with_help("type the name again: such characters come from copied text")
-            .with_help(format!(
-                "if the remote segment has this name, keep it, or write the clean name and \
+        warning(
+            &INVISIBLE_CHARACTER,
+            declaration,
+            message,
+            describe_hidden(&hidden),
+        )
+        .with_help("type the name again: such characters come from copied text")
+        .with_help(format!(
+            "if the remote segment has this name, keep it, or write the clean name and \
                  `previous_names: [\"{}\"]`",
-                escaped(name)
-            )),
+            escaped(name)
+        )),
     );
 }
 
@@ -221,6 +222,7 @@ fn ampersand(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
 }
 
 fn outer_spaces(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    report_outer_spaces(OUTER_SPACES.code, declaration, found);
     let name = name(declaration);
     let trimmed = name.trim();
     if trimmed.len() != name.len() && !trimmed.is_empty() {

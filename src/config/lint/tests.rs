@@ -343,3 +343,77 @@ fn invisible_characters_are_reported_with_code_point_and_position() {
         "U+200B at character 4, U+200B at character 8"
     );
 }
+
+#[test]
+fn invisible_characters_and_outer_spaces_in_filters_and_cohorts_are_reported() {
+    let city = |fields: &str| {
+        with_filter(&format!(
+            "filter_type: user_attributes\ndata_type: string\ncategory: c\n{fields}"
+        ))
+    };
+    let invisible = |message| vec![("warning SEG039", message)];
+    let spaces = |message| vec![("warning SEG026", message)];
+    let cohort = |fields: &str| format!("kind: cohort\nname: A\n{fields}");
+    let table: [(String, Vec<(&str, &str)>); 12] = [
+        (
+            city("name: \"ci\\u200Bty\"\noperator: exists"),
+            invisible("the attribute name `city` contains an invisible character"),
+        ),
+        (
+            city("name: city\noperator: in\nvalue: [Delhi, \"Pune\\u200B\"]"),
+            invisible("the value `Pune`"),
+        ),
+        (
+            city("name: city\noperator: in\nvalue: [\"Delhi\\u00A0\"]"),
+            invisible("the value `Delhi`"),
+        ),
+        (
+            city("name: \"tier \"\noperator: exists"),
+            spaces("the attribute name `tier ` starts or ends"),
+        ),
+        (
+            city("name: city\noperator: is\nvalue: \" Pune\""),
+            spaces("the value ` Pune`"),
+        ),
+        // Such a space may be meant.
+        (city("name: city\noperator: contains\nvalue: \" \""), vec![]),
+        (city("name: city\noperator: contains\nvalue: \"Mr \""), vec![]),
+        (
+            city("name: city\noperator: is\nvalue: \"می\\u200Cخواهم 👩\\u200D💻 1\\uFE0F\\u20E3\""),
+            vec![],
+        ),
+        (
+            with_filter(
+                "filter_type: actions\naction_name: \"purchase\\u2060\"\nexecuted: true\nexecution: {type: atleast, count: 1}\nprimary_time_range: {type: inTheLast, value: 30, period_unit: days}",
+            ),
+            invisible("the event name `purchase`"),
+        ),
+        (
+            cohort("partner: acme\ncohort_id: \"l-1\\u200B\"\nmembers: [u1]\n"),
+            invisible("the cohort id `l-1`"),
+        ),
+        (
+            cohort("partner: \"acme \"\ncohort_id: l-1\nmembers: [u1]\n"),
+            spaces("the partner `acme `"),
+        ),
+        (
+            cohort(
+                "partner: acme\ncohort_id: l-1\nmembers: [\"u1\\u200B\", \"NULL\", \"9.2E+11\", \"+491701234567\"]\n",
+            ),
+            vec![
+                ("error SEG043", "cannot match a user"),
+                ("error SEG043", "the member `9.2E+11`"),
+                ("warning SEG050", "the member `NULL` is probably not a value"),
+            ],
+        ),
+    ];
+    for (text, expected) in table {
+        let found = lint_text(&text);
+        let found: Vec<_> = found.iter().filter(|found| is_shown_by_default(found)).collect();
+        assert_eq!(found.len(), expected.len(), "{text}\n{found:?}");
+        for (found, (start, message)) in found.iter().zip(expected) {
+            let shown = format!("{} {}", found.severity.as_str(), found.code);
+            assert!(shown == start && found.message.contains(message), "{found:?}");
+        }
+    }
+}

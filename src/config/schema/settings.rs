@@ -108,10 +108,15 @@ fn callbacks() -> Value {
 
 fn guards() -> Value {
     let percent = json!({"type": "string", "pattern": "^([0-9]{1,2}|0[0-9]{2}|100)%$"});
+    let mut members = percent.clone();
+    members["description"] =
+        json!("How many members of one cohort or users of one file segment a plan may remove.");
     ObjectSchema::default()
         .with_optional("archive", percent.clone())
         .with_optional("update", percent)
         .with_optional("min_segments", count(0))
+        .with_optional("members", members)
+        .with_optional("min_members", count(0))
         .closed()
 }
 

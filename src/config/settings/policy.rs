@@ -44,7 +44,7 @@ fn publish_location(
         decoder.finish(&fields);
         return url.map(PublishLocation::ObjectStore);
     }
-    let directory = required(decoder, &mut fields, "directory", Decoder::non_empty_text);
+    let directory = required(decoder, &mut fields, "directory", Decoder::path);
     let url = if uses_data_center {
         required(decoder, &mut fields, "url", http_url).map(Some)
     } else {
@@ -91,11 +91,17 @@ fn guards(decoder: &mut Decoder<'_>, node: &Node) -> Option<Guards> {
     let min_segments = optional(decoder, &mut fields, "min_segments", |decoder, node| {
         decoder.count(node, 0..=COUNT_LIMIT)
     });
+    let members = optional(decoder, &mut fields, "members", percent);
+    let min_members = optional(decoder, &mut fields, "min_members", |decoder, node| {
+        decoder.count(node, 0..=COUNT_LIMIT)
+    });
     decoder.finish(&fields);
     Some(Guards {
         archive: archive?.unwrap_or(defaults.archive),
         update: update?.unwrap_or(defaults.update),
         min_segments: min_segments?.map_or(defaults.min_segments, |count| count as usize),
+        members: members?.unwrap_or(defaults.members),
+        min_members: min_members?.map_or(defaults.min_members, u64::from),
     })
 }
 

@@ -231,6 +231,15 @@ pub enum GuardViolation {
         /// `None` when the listing is empty.
         max_percent: Option<u32>,
     },
+    /// Of one cohort or file segment.
+    MemberRemovals {
+        segment: DeclaredRef,
+        kind: SegmentKind,
+        removed: u64,
+        /// How many members it may have now.
+        total: u64,
+        max_percent: u32,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
 use crate::model::escape_unprintable;
 use crate::plan::step::TemporaryChange;
 use crate::render::json::{MembersDocument, PlanDocument, StepDocument, SummaryDocument};
-use crate::render::phrases::{count_noun, join_limited};
+use crate::render::phrases::{count_noun, join_limited, with_thousands_separators};
 use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -204,16 +204,4 @@ fn members(members: &MembersDocument) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn with_thousands_separators(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

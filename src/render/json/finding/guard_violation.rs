@@ -2,8 +2,10 @@
 
 use super::super::origin::OriginDocument;
 use super::FindingDocument;
+use crate::model::SegmentKind;
 use crate::plan::estimate::MaxDurationExceeded;
-use crate::plan::step::GuardViolation;
+use crate::plan::step::{DeclaredRef, GuardViolation};
+use crate::render::phrases::with_thousands_separators;
 
 pub(in super::super) fn guard_violation(violation: &GuardViolation) -> FindingDocument {
     match violation {
@@ -43,6 +45,13 @@ pub(in super::super) fn guard_violation(violation: &GuardViolation) -> FindingDo
             total,
             max_percent,
         } => missing_segments(*missing, *total, *max_percent),
+        GuardViolation::MemberRemovals {
+            segment,
+            kind,
+            removed,
+            total,
+            max_percent,
+        } => member_removals((segment, *kind), (*removed, *total), *max_percent),
     }
 }
 
@@ -58,6 +67,33 @@ fn too_many(action: &str, count: usize, total: usize, max_percent: u32) -> Findi
         .with_help(format!(
             "to change the limit: `guards: {{{action}: …%}}` in segctl.yaml"
         ))
+}
+
+fn member_removals(
+    (segment, kind): (&DeclaredRef, SegmentKind),
+    (removed, total): (u64, u64),
+    max_percent: u32,
+) -> FindingDocument {
+    let noun = match kind {
+        SegmentKind::File => "users",
+        SegmentKind::Cohort | SegmentKind::Filter => "members",
+    };
+    let percent = removed.saturating_mul(100).div_ceil(total.max(1));
+    let (count, of) = (
+        with_thousands_separators(removed),
+        with_thousands_separators(total),
+    );
+    let message = format!(
+        "would remove {count} of {of} {noun} of `{}` ({percent}%); the limit is {max_percent}%",
+        segment.name
+    );
+    let mut finding = FindingDocument::new("guard_members", message);
+    finding.segments.push(segment.name.to_string());
+    finding.origins.push(OriginDocument::of(&segment.origin));
+    finding
+        .with_help("check that its member list is complete: MoEngage cannot return removed members")
+        .with_help(format!("to proceed: `--max-member-removals {percent}%`"))
+        .with_help("to change the limit: `guards: {members: …%}` in segctl.yaml")
 }
 
 fn missing_segments(missing: usize, total: usize, max_percent: Option<u32>) -> FindingDocument {
