@@ -28,6 +28,13 @@ pub(super) fn contents(
 }
 
 fn definition(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
+    if !fields.has("included_filters") && (fields.has("filters") || fields.has("filter_operator")) {
+        let key = if fields.has("filter_operator") { "filter_operator" } else { "filters" };
+        decoder.unknown_key_error(fields, key, format!("unknown field `{key}` in a segment"));
+        decoder.add_help("put `filter_operator` and `filters` below `included_filters:`, indented by two spaces");
+        fields.ignore_unknown_fields();
+        return None;
+    }
     let included = decoder.required(fields, "included_filters", group);
     let excluded = decoder.optional(fields, "excluded_filters", group);
     Some(Definition {
@@ -59,7 +66,7 @@ fn file_segment(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Fi
 fn identifier(decoder: &mut Decoder<'_>, node: &Node) -> Option<Identifier> {
     let mut fields = decoder.fields(node, "an identifier")?;
     let attribute = decoder.required(&mut fields, "attribute", Decoder::non_empty_text);
-    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<IdentifierType>);
+    let kind = decoder.required_keyword::<IdentifierType>(&mut fields, "type");
     decoder.finish(&fields);
     Some(Identifier {
         attribute: attribute?,

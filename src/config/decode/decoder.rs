@@ -1,8 +1,11 @@
 //! Typed access to YAML nodes. A value that cannot be decoded becomes a diagnostic, and decoding continues.
 
 use super::super::source::SourceFile;
+use super::super::vocabulary;
 use super::super::yaml::{Key, Node, Scalar, ScalarValue, Yaml};
-use super::codes;
+use super::field_names::FIELD_NAMES;
+use super::indentation::{self, Found, PreviousField, Subject, UnknownField};
+use super::{codes, examples, numbers};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Keyword, Number, Origin, Reference, did_you_mean};
 use std::collections::BTreeMap;
@@ -14,7 +17,7 @@ pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 /// Collects the errors of one file. A method that returns `None` has already reported why.
 pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
-    diagnostics: Vec<Diagnostic>,
+    found: Vec<Found>,
     reference_origins: BTreeMap<Reference, Origin>,
 }
 
@@ -25,6 +28,10 @@ pub(in crate::config) struct Fields<'n> {
     span: Range<usize>,
     entries: &'n [(Key, Node)],
     known_keys: Vec<&'static str>,
+    /// Keys that are reported as misspellings of known keys.
+    misspelled: Vec<&'n str>,
+    /// Help for fields that belong elsewhere.
+    hints: Vec<(&'static str, String)>,
     /// Set when the field that decides which other fields are valid is itself invalid.
     ignores_unknown_fields: bool,
 }
@@ -43,12 +50,51 @@ impl<'n> Fields<'n> {
         found.map(|(_, node)| node)
     }
 
+    /// The value of `key`, without marking `key` as known.
+    pub(super) fn peek(&self, key: &str) -> Option<&'n Node> {
+        self.get(key)
+    }
+
+    pub(super) fn only_key(&self) -> Option<&'n str> {
+        match self.entries {
+            [(key, node)] if matches!(node.value, Yaml::Map(_) | Yaml::List(_)) => Some(&key.text),
+            _ => None,
+        }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
     pub(in crate::config) fn describe(&mut self, description: impl Into<String>) {
         self.description = description.into();
+    }
+
+    /// What to write instead of the field `key`, if it is present and unknown.
+    pub(super) fn hint(&mut self, key: &'static str, help: impl FnOnce(&Node) -> String) {
+        if let Some(node) = self.get(key) {
+            self.hints.push((key, help(node)));
+        }
+    }
+
+    /// The field that was probably meant to be `key`.
+    fn misspelling_of(&self, key: &'static str) -> Option<Misspelling<'n>> {
+        let unclaimed = |found: &&'n (Key, Node)| {
+            let text = found.0.text.as_str();
+            !self.known_keys.contains(&text) && !self.misspelled.contains(&text)
+        };
+        let is_typo = |found: &&'n (Key, Node)| {
+            let text = found.0.text.as_str();
+            !FIELD_NAMES.contains(&text) && did_you_mean(text, [key]).is_some()
+        };
+        let is_synonym = |found: &&'n (Key, Node)| vocabulary::field_for(&found.0.text, [key]).is_some();
+        let mut entries = self.entries.iter().filter(unclaimed);
+        let typo = entries.clone().find(is_typo);
+        let found = typo.or_else(|| entries.find(is_synonym));
+        found.map(|(written, node)| Misspelling {
+            written,
+            node: typo.is_some().then_some(node),
+        })
     }
 
     pub(super) fn ignore_unknown_fields(&mut self) {
@@ -61,11 +107,17 @@ impl<'n> Fields<'n> {
     }
 }
 
+struct Misspelling<'n> {
+    written: &'n Key,
+    /// The value, unless the field may have another shape.
+    node: Option<&'n Node>,
+}
+
 impl<'a> Decoder<'a> {
     pub(in crate::config) fn new(source: &'a SourceFile) -> Self {
         Self {
             source,
-            diagnostics: Vec::new(),
+            found: Vec::new(),
             reference_origins: BTreeMap::new(),
         }
     }
@@ -90,7 +142,7 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
+        indentation::combine(self.found)
     }
 
     pub(in crate::config) fn location(&self, span: &Range<usize>) -> Location {
@@ -98,7 +150,21 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.found.push(Found {
+            diagnostic,
+            subject: Subject::Other,
+        });
+    }
+
+    /// The text of `span` in the file.
+    pub(in crate::config) fn slice(&self, span: &Range<usize>) -> &'a str {
+        self.source.slice(span)
+    }
+
+    fn set_subject(&mut self, subject: Subject) {
+        if let Some(last) = self.found.last_mut() {
+            last.subject = subject;
+        }
     }
 
     /// Reports an error and returns `None`.
@@ -115,8 +181,8 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn add_help(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.diagnostics.pop() {
-            self.diagnostics.push(last.with_help(help));
+        if let Some(last) = self.found.last_mut() {
+            last.diagnostic.help.push(help.into());
         }
     }
 
@@ -128,9 +194,52 @@ impl<'a> Decoder<'a> {
                 span: node.span.clone(),
                 entries,
                 known_keys: Vec::new(),
+                misspelled: Vec::new(),
+                hints: Vec::new(),
                 ignores_unknown_fields: false,
             }),
-            _ => self.wrong_type(node, &format!("a mapping ({description})")),
+            Yaml::Invalid => None,
+            _ => {
+                self.wrong_type::<()>(node, &format!("a mapping ({description})"));
+                if let Some(help) = self.mapping_help(node, description) {
+                    self.add_help(help);
+                }
+                self.mark_empty(node, false);
+                None
+            }
+        }
+    }
+
+    fn mapping_help(&self, node: &Node, description: &str) -> Option<String> {
+        let written = self.source.slice(&node.span);
+        match &node.value {
+            Yaml::List(_) if description.ends_with("group") => Some(
+                "write `filter_operator: and` here, and put the list below `filters:` beside it".to_owned(),
+            ),
+            Yaml::List(_) if description == "a filter" => Some("remove one of the two `-`".to_owned()),
+            Yaml::List(_) if description == "a segment" => {
+                Some("remove the `-`, and put a line `---` between two segments".to_owned())
+            }
+            Yaml::Scalar(scalar) if scalar.plain => {
+                if let Some((key, value)) = written.split_once(':').filter(|(key, _)| FIELD_NAMES.contains(key)) {
+                    return Some(format!("put a space after `:`, as in `{key}: {}`", value.trim()));
+                }
+                if description == "a filter" && !written.is_empty() {
+                    return Some(format!(
+                        "to refer to a segment, write `{{filter_type: custom_segments, name: {written}}}`"
+                    ));
+                }
+                examples::of_mapping(description).map(str::to_owned)
+            }
+            _ => examples::of_mapping(description).map(str::to_owned),
+        }
+    }
+
+    /// Remembers an empty value: the fields that follow it may belong to it.
+    fn mark_empty(&mut self, node: &Node, is_list: bool) {
+        if matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty()) {
+            let value = node.span.clone();
+            self.set_subject(Subject::EmptyCollection { value, is_list });
         }
     }
 
@@ -138,19 +247,62 @@ impl<'a> Decoder<'a> {
         if fields.ignores_unknown_fields {
             return;
         }
-        let known = fields.known_keys.as_slice();
-        for (key, _) in fields.entries {
-            if known.contains(&key.text.as_str()) {
-                continue;
+        let mut previous: Option<&(Key, Node)> = None;
+        let mut above: Option<&(Key, Node)> = None;
+        for entry in fields.entries {
+            let text = entry.0.text.as_str();
+            if fields.known_keys.contains(&text) {
+                previous = Some(entry);
+            } else if !fields.misspelled.contains(&text) {
+                self.unknown_field(fields, entry, above);
+                let previous = previous.map(|(key, node)| PreviousField {
+                    key: key.text.clone(),
+                    value: node.span.clone(),
+                });
+                self.set_subject(Subject::UnknownField(UnknownField {
+                    key: text.to_owned(),
+                    location: self.location(&entry.0.span),
+                    mapping: fields.span.clone(),
+                    previous,
+                }));
             }
-            let message = format!("unknown field `{}` in {}", key.text, fields.description);
-            self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
-            let absent = known.iter().copied().filter(|known| !fields.has(known));
-            match did_you_mean(&key.text, absent) {
-                Some(suggestion) => self.add_help(format!("did you mean `{suggestion}`?")),
-                None => self.add_help(format!("valid fields are {}", quoted(known))),
-            }
+            above = Some(entry);
         }
+    }
+
+    /// `above` is the entry before the unknown one.
+    fn unknown_field(&mut self, fields: &Fields<'_>, (key, node): &(Key, Node), above: Option<&(Key, Node)>) {
+        let known = fields.known_keys.as_slice();
+        let message = format!("unknown field `{}` in {}", key.text, fields.description);
+        self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
+        let absent = || known.iter().copied().filter(|known| !fields.has(known));
+        let hint = fields.hints.iter().find(|(hinted, _)| *hinted == key.text);
+        if let Some((_, help)) = hint {
+            self.add_help(help.clone());
+        } else if let Some(help) = self.cut_value_help((key, node), above) {
+            self.add_help(help);
+        } else if let Some(suggestion) =
+            did_you_mean(&key.text, absent()).or_else(|| vocabulary::field_for(&key.text, absent()))
+        {
+            self.add_help(format!("did you mean `{suggestion}`?"));
+        } else {
+            self.add_help(format!("valid fields are {}", quoted(known)));
+        }
+    }
+
+    /// Inside braces, a comma ends a value: `{value: 1,000}` has the field `000`.
+    fn cut_value_help(&self, (key, node): (&Key, &Node), above: Option<&(Key, Node)>) -> Option<String> {
+        let is_empty = matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
+        let (_, value) = above.filter(|_| is_empty)?;
+        let between = self.source.slice(&(value.span.end..key.span.start));
+        if !matches!(&value.value, Yaml::Scalar(_)) || between.trim() != "," {
+            return None;
+        }
+        let whole = self.source.slice(&(value.span.start..key.span.end));
+        Some(match numbers::without_separators(whole) {
+            Some(number) => format!("write `{number}`, without the comma"),
+            None => format!("to write a text with a comma, put it in quotes: \"{whole}\""),
+        })
     }
 
     /// The value of a field that must be present.
@@ -160,12 +312,59 @@ impl<'a> Decoder<'a> {
         key: &'static str,
     ) -> Option<&'n Node> {
         let node = fields.take(key);
-        if node.is_none() {
-            let message = format!("missing field `{key}` in {}", fields.description);
-            let label = format!("add `{key}` to these fields");
-            self.error::<()>(codes::MISSING_FIELD, &fields.first_key_span(), message, label);
+        if node.is_some() {
+            return node;
         }
-        node
+        if let Some(Misspelling { written, node }) = fields.misspelling_of(key) {
+            fields.misspelled.push(&written.text);
+            let message = format!("unknown field `{}` in {}", written.text, fields.description);
+            self.error::<()>(codes::UNKNOWN_FIELD, &written.span, message, "unknown field");
+            self.add_help(format!("did you mean `{key}`?"));
+            return node;
+        }
+        let message = format!("missing field `{key}` in {}", fields.description);
+        let label = format!("add `{key}` to these fields");
+        self.error::<()>(codes::MISSING_FIELD, &fields.first_key_span(), message, label);
+        let mapping = fields.span.clone();
+        self.set_subject(Subject::MissingField { key, mapping });
+        if let Some(example) = examples::of_field(key) {
+            self.add_help(example);
+        }
+        None
+    }
+
+    /// A required keyword. If it is missing, the help lists the valid ones.
+    pub(in crate::config) fn required_keyword<K: Keyword>(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+    ) -> Option<K> {
+        self.required_keyword_among(fields, key, K::ALL)
+    }
+
+    pub(super) fn required_keyword_among<K: Keyword>(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        allowed: &[K],
+    ) -> Option<K> {
+        let before = self.found.len();
+        let node = self.require(fields, key);
+        if node.is_none() && self.is_missing(before) {
+            let words: Vec<&str> = allowed.iter().map(|word| word.as_str()).collect();
+            self.add_help(format!("`{key}` is one of {}", quoted(&words)));
+        }
+        self.keyword_among(node?, allowed)
+    }
+
+    /// Whether the only error since `before` is a missing field.
+    pub(super) fn is_missing(&self, before: usize) -> bool {
+        let new = self.found.get(before..).unwrap_or_default();
+        matches!(new, [only] if matches!(only.subject, Subject::MissingField { .. }))
+    }
+
+    pub(super) fn error_count(&self) -> usize {
+        self.found.len()
     }
 
     pub(in crate::config) fn required<T>(
@@ -201,6 +400,19 @@ impl<'a> Decoder<'a> {
         match fields.take(key) {
             Some(node) => decode(self, node),
             None => Some(default),
+        }
+    }
+
+    /// Reports the field `key` as unknown, with a message of the caller.
+    pub(super) fn unknown_key_error(&mut self, fields: &Fields<'_>, key: &str, message: String) {
+        let entry = fields.entries.iter().find(|(found, _)| found.text == key);
+        let span = entry.map_or_else(|| fields.first_key_span(), |(key, _)| key.span.clone());
+        self.error::<()>(codes::UNKNOWN_FIELD, &span, message, "unknown field");
+    }
+
+    pub(super) fn replace_help(&mut self, help: String) {
+        if let Some(last) = self.found.last_mut() {
+            last.diagnostic.help = vec![help];
         }
     }
 
@@ -251,8 +463,8 @@ impl<'a> Decoder<'a> {
         }
         self.wrong_type::<()>(node, "true or false");
         match scalar.text.to_ascii_lowercase().as_str() {
-            "yes" | "y" | "on" | "true" => self.add_help("write `true`"),
-            "no" | "n" | "off" | "false" => self.add_help("write `false`"),
+            "yes" | "y" | "on" | "true" | "t" | "1" => self.add_help("write `true`"),
+            "no" | "n" | "off" | "false" | "f" | "0" => self.add_help("write `false`"),
             _ => {}
         }
         None
@@ -313,20 +525,61 @@ impl<'a> Decoder<'a> {
     }
 
     pub(super) fn unknown_keyword<T>(&mut self, node: &Node, what: &str, words: &[&str]) -> Option<T> {
-        let message = format!("invalid {what} `{}`", node.scalar_text());
-        self.keyword_error(node, message, words)
+        let written = node.scalar_text();
+        let message = format!("invalid {what} `{written}`");
+        let help = match (what, written) {
+            ("period unit", "year" | "years" | "y") => Some("write the time in `months`".to_owned()),
+            ("period unit", "minute" | "minutes" | "min" | "second" | "seconds") => {
+                Some("the smallest unit is `hours`".to_owned())
+            }
+            _ => vocabulary::keyword_for(what, written, words).map(|word| format!("did you mean `{word}`?")),
+        };
+        self.keyword_error((node, &node.span), message, words, help)
     }
 
-    pub(super) fn invalid_operator<T>(&mut self, node: &Node, target: &str, words: &[&str]) -> Option<T> {
-        let message = format!("operator `{}` is not valid for {target}", node.scalar_text());
-        self.keyword_error(node, message, words)
+    /// `value` is the value of the operator, if it is present.
+    pub(super) fn invalid_operator<T>(
+        &mut self,
+        node: &Node,
+        target: &str,
+        words: &[&str],
+        value: Option<&Node>,
+    ) -> Option<T> {
+        let span = self.operator_span(node);
+        let written = match node.scalar_text().trim() {
+            "" => self.source.slice(&span),
+            text => text,
+        };
+        let message = format!("operator `{written}` is not valid for {target}");
+        let value = value.filter(|value| matches!(value.value, Yaml::Scalar(_)));
+        let value = value.map(|value| self.source.slice(&value.span));
+        let is_respelled = words.iter().any(|word| word.eq_ignore_ascii_case(written));
+        let help = vocabulary::operator_help(written, words, value).filter(|_| !is_respelled);
+        self.keyword_error((node, &span), message, words, help)
     }
 
-    fn keyword_error<T>(&mut self, node: &Node, message: String, words: &[&str]) -> Option<T> {
+    /// YAML reads `operator: >` as an empty text that starts on the next line.
+    fn operator_span(&self, node: &Node) -> Range<usize> {
+        let before = self.source.slice(&(0..node.span.start)).trim_end();
+        if node.scalar_text().trim().is_empty() && node.span.is_empty() && before.ends_with('>') {
+            before.len() - 1..before.len()
+        } else {
+            node.span.clone()
+        }
+    }
+
+    fn keyword_error<T>(
+        &mut self,
+        (node, span): (&Node, &Range<usize>),
+        message: String,
+        words: &[&str],
+        help: Option<String>,
+    ) -> Option<T> {
         let label = format!("expected {}", quoted(words));
-        self.error::<()>(codes::UNKNOWN_KEYWORD, &node.span, message, label);
-        if let Some(suggestion) = did_you_mean(node.scalar_text(), words.iter().copied()) {
-            self.add_help(format!("did you mean `{suggestion}`?"));
+        self.error::<()>(codes::UNKNOWN_KEYWORD, span, message, label);
+        let typo = || did_you_mean(node.scalar_text(), words.iter().copied());
+        if let Some(help) = help.or_else(|| Some(format!("did you mean `{}`?", typo()?))) {
+            self.add_help(help);
         }
         None
     }
@@ -339,8 +592,19 @@ impl<'a> Decoder<'a> {
     ) -> Option<Vec<T>> {
         let Yaml::List(items) = &node.value else {
             self.wrong_type::<()>(node, "a list");
-            if matches!(node.value, Yaml::Scalar(_)) {
-                self.add_help(format!("write it as a list: [{}]", self.source.slice(&node.span)));
+            let written = self.source.slice(&node.span);
+            match &node.value {
+                Yaml::Scalar(_) if written.is_empty() => self.mark_empty(node, true),
+                Yaml::Scalar(_) => self.add_help(format!("write it as a list: [{written}]")),
+                Yaml::Map(_) if written.starts_with('{') => {
+                    self.add_help("put it in brackets: `[{…}]`");
+                }
+                Yaml::Map(entries) => {
+                    if let Some((key, _)) = entries.first() {
+                        self.add_help(format!("start each item with `- `: `- {}: …`", key.text));
+                    }
+                }
+                Yaml::List(_) | Yaml::Invalid => {}
             }
             return None;
         };
@@ -370,8 +634,11 @@ impl<'a> Decoder<'a> {
 
     fn expected_number<T>(&mut self, node: &Node, scalar: &Scalar) -> Option<T> {
         self.wrong_type::<()>(node, "a number");
-        if scalar.text.trim().parse::<f64>().is_ok() {
-            self.add_help(format!("write it without quotes: {}", scalar.text.trim()));
+        let text = scalar.text.trim();
+        if !scalar.plain && text.parse::<f64>().is_ok() {
+            self.add_help(format!("write it without quotes: {text}"));
+        } else if let Some(number) = numbers::number_in(text) {
+            self.add_help(format!("write `{number}`"));
         }
         None
     }
@@ -403,7 +670,7 @@ impl Node {
     }
 }
 
-fn quoted(words: &[&str]) -> String {
+pub(super) fn quoted(words: &[&str]) -> String {
     let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")
 }
