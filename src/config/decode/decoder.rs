@@ -279,6 +279,8 @@ impl<'a> Decoder<'a> {
         let hint = fields.hints.iter().find(|(hinted, _)| *hinted == key.text);
         if let Some((_, help)) = hint {
             self.add_help(help.clone());
+        } else if key.text.starts_with("//") || key.text.starts_with("/*") {
+            self.add_help("remove the comment: JSON has none, and in YAML a comment starts with `#`");
         } else if let Some(help) = self.cut_value_help((key, node), above) {
             self.add_help(help);
         } else if let Some(suggestion) =
@@ -436,7 +438,11 @@ impl<'a> Decoder<'a> {
                 text => format!("`{text}` is read as {read_as}; expected a string"),
             };
             self.error::<()>(codes::AMBIGUOUS_SCALAR, &node.span, message, "put it in quotes");
-            self.add_help(format!("write \"{}\"", scalar.text.escape_default()));
+            let text = match self.comment_after(node) {
+                Some(comment) if scalar.text.is_empty() => comment.escape_debug().to_string(),
+                _ => scalar.text.escape_default().to_string(),
+            };
+            self.add_help(format!("write \"{text}\""));
             return None;
         }
         if scalar.resolved != ScalarValue::Text {
@@ -445,6 +451,13 @@ impl<'a> Decoder<'a> {
             return None;
         }
         Some(scalar.text.clone())
+    }
+
+    /// The comment on the line of an empty value: `name: #1 fans`.
+    fn comment_after(&self, node: &Node) -> Option<&'a str> {
+        let rest = self.source.text.get(node.span.end..)?;
+        let comment = rest.lines().next()?.trim_start_matches(':').trim();
+        comment.starts_with('#').then_some(comment)
     }
 
     pub(in crate::config) fn non_empty_text(&mut self, node: &Node) -> Option<String> {
@@ -525,7 +538,8 @@ impl<'a> Decoder<'a> {
     }
 
     pub(super) fn unknown_keyword<T>(&mut self, node: &Node, what: &str, words: &[&str]) -> Option<T> {
-        let written = node.scalar_text();
+        let span = self.keyword_span(node);
+        let written = self.keyword_text(node, &span);
         let message = format!("invalid {what} `{written}`");
         let help = match (what, written) {
             ("period unit", "year" | "years" | "y") => Some("write the time in `months`".to_owned()),
@@ -534,7 +548,7 @@ impl<'a> Decoder<'a> {
             }
             _ => vocabulary::keyword_for(what, written, words).map(|word| format!("did you mean `{word}`?")),
         };
-        self.keyword_error((node, &node.span), message, words, help)
+        self.keyword_error((node, &span), message, words, help)
     }
 
     /// `value` is the value of the operator, if it is present.
@@ -545,11 +559,8 @@ impl<'a> Decoder<'a> {
         words: &[&str],
         value: Option<&Node>,
     ) -> Option<T> {
-        let span = self.operator_span(node);
-        let written = match node.scalar_text().trim() {
-            "" => self.source.slice(&span),
-            text => text,
-        };
+        let span = self.keyword_span(node);
+        let written = self.keyword_text(node, &span);
         let message = format!("operator `{written}` is not valid for {target}");
         let value = value.filter(|value| matches!(value.value, Yaml::Scalar(_)));
         let value = value.map(|value| self.source.slice(&value.span));
@@ -558,13 +569,28 @@ impl<'a> Decoder<'a> {
         self.keyword_error((node, &span), message, words, help)
     }
 
-    /// YAML reads `operator: >` as an empty text that starts on the next line.
-    fn operator_span(&self, node: &Node) -> Range<usize> {
+    /// The span of a keyword. YAML reads `>` as the start of a text on the next lines, and `&&` as an anchor, so the
+    /// word may stand before an empty text.
+    fn keyword_span(&self, node: &Node) -> Range<usize> {
         let before = self.source.slice(&(0..node.span.start)).trim_end();
-        if node.scalar_text().trim().is_empty() && node.span.is_empty() && before.ends_with('>') {
-            before.len() - 1..before.len()
+        let start = before.rfind([' ', '\n', ',', '{']).map_or(0, |at| at + 1);
+        let word = before.get(start..).unwrap_or("");
+        let is_sign = !word.is_empty() && word.bytes().all(|byte| b">|&".contains(&byte));
+        if is_sign && node.scalar_text().trim().is_empty() && node.span.is_empty() {
+            start..before.len()
         } else {
             node.span.clone()
+        }
+    }
+
+    /// The keyword as it is written.
+    fn keyword_text<'n>(&self, node: &'n Node, span: &Range<usize>) -> &'n str
+    where
+        'a: 'n,
+    {
+        match node.scalar_text().trim() {
+            "" => self.source.slice(span),
+            text => text,
         }
     }
 

@@ -59,6 +59,10 @@ fn types_and_keywords_of_other_tools_are_translated() {
         let text = with_filter(&format!("filter_type: {written}\nname: x"));
         assert_one_error(&text, ["SEG013 5:20", written, &help]);
     }
+    let signs = attribute("data_type: bool\noperator: exists").replace("operator: and", "operator: &&");
+    assert_one_error(&signs, ["SEG013 3:20", "`&&`", "did you mean `and`?"]);
+    let comment = attribute("data_type: bool\noperator: exists").replace("name: A", "name: #1 fans");
+    assert_one_error(&comment, ["SEG015 1:6", "empty value", "write \"#1 fans\""]);
     for (written, meant) in [("AND", "and"), ("&&", "and"), ("any", "or"), ("all", "and"), ("Or", "or")] {
         let text = attribute("data_type: bool\noperator: exists").replace("operator: and", &format!("operator: \"{written}\""));
         assert_one_error(&text, ["SEG013 3:20", written, &format!("did you mean `{meant}`?")]);
