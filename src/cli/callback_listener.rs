@@ -8,7 +8,7 @@ use super::project::Project;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
 use crate::config::settings::{CallbackSettings, ConnectionSettings, EndpointSetting, WorkspaceSettings};
-use crate::model::{hexadecimal, is_loopback_http};
+use crate::model::hexadecimal;
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -135,7 +135,7 @@ fn is_local(workspace: &WorkspaceSettings) -> bool {
     match &workspace.connection {
         ConnectionSettings::Sandbox { .. } => true,
         ConnectionSettings::MoEngage { endpoint, .. } => {
-            matches!(endpoint, EndpointSetting::Url(url, _) if is_loopback_http(url))
+            matches!(endpoint, EndpointSetting::Url(url) if url.is_loopback())
         }
     }
 }

@@ -180,7 +180,7 @@ pub(super) fn describe_endpoint(workspace: &WorkspaceSettings) -> String {
         ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
         ConnectionSettings::MoEngage { endpoint, .. } => match endpoint {
             EndpointSetting::DataCenter(data_center) => format!("MoEngage DC {}", data_center.as_str()),
-            EndpointSetting::Url(url, _) => url.clone(),
+            EndpointSetting::Url(url) => url.to_string(),
         },
     }
 }

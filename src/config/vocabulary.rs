@@ -300,7 +300,7 @@ const SYNONYMS: &[(&str, &[Synonyms])] = &[
     (
         "data center",
         &[
-            ("01", &["1", "dc1", "dc01", "us", "dashboard01"]),
+            ("01", &["1", "dc1", "dc01", "dashboard01"]),
             ("02", &["2", "dc2", "dc02", "eu", "dashboard02"]),
             ("03", &["3", "dc3", "dc03", "in", "india", "dashboard03"]),
             ("04", &["4", "dc4", "dc04", "dashboard04"]),

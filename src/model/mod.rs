@@ -8,6 +8,7 @@ mod attribute;
 mod contents;
 mod datetime;
 mod endpoint_class;
+mod endpoint_url;
 mod escape;
 mod event;
 mod filter;
@@ -35,6 +36,7 @@ pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
 pub use endpoint_class::{EndpointClass, RequestRecord};
+pub use endpoint_url::{EndpointError, EndpointUrl, is_loopback_http};
 pub use escape::{escape_unprintable, is_unprintable, redact_query_strings};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
@@ -56,8 +58,6 @@ pub use segment::{
     DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind,
 };
 pub use segment_kind::SegmentKind;
-pub use storage_url::{
-    ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation, is_loopback_http,
-};
+pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};
 pub use suggest::did_you_mean;
 pub use upload_result::{UploadCounts, UploadId, UploadResult};

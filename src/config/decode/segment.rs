@@ -24,6 +24,8 @@ pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>
 
 fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = decoder.fields(node, "a segment")?;
+    // The schema that an editor uses.
+    decoder.optional(&mut fields, "$schema", Decoder::text);
     let kind = contents::kind(decoder, &mut fields);
     let name_node = decoder.require(&mut fields, "name");
     let name = name_node.and_then(|node| decoder.text(node));

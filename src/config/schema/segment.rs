@@ -47,6 +47,7 @@ fn common_fields() -> ObjectSchema {
     let id = "Id of the existing segment; without it, segctl matches by state and by name.";
     let workspaces = "Workspaces that have the segment; default: all.";
     ObjectSchema::default()
+        .with_optional("$schema", text())
         .with_required("name", described(text(), name))
         .with_optional("id", described(non_empty_text(), id))
         .with_optional("protect", boolean())

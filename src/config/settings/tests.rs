@@ -32,7 +32,7 @@ fn a_moengage_workspace_and_a_sandbox_are_read() {
         Some(StateLocation::Directory(".state".to_owned()))
     );
     assert!(production.policy.api_behavior.list_shows_archived);
-    assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
+    assert_eq!(production.rate_limits[0].windows[0].to_string(), "10/s");
     let ConnectionSettings::MoEngage {
         endpoint, api_key, ..
     } = &production.connection
