@@ -13,7 +13,7 @@ use std::process::ExitCode;
 /// Prints help, the version, or a usage error.
 pub(super) fn handle_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.use_stderr() && wants_json(arguments) {
-        let output = Output::new(true, true);
+        let output = Output::new(true, true, 0);
         let failure = to_failure(error);
         if is_apply(arguments) {
             return RunReporter::without_files(output).finish(Err(failure));

@@ -290,7 +290,9 @@ fn data_center(decoder: &mut Decoder<'_>, node: &Node) -> Option<DataCenter> {
         return decoder.wrong_type(node, "a string (data center)");
     };
     let center = DataCenter::from_text(&scalar.text);
-    if let Some(center) = center.filter(|_| !scalar.plain || scalar.ambiguity().is_none() && scalar.resolved == ScalarValue::Text) {
+    if let Some(center) = center
+        .filter(|_| !scalar.plain || scalar.ambiguity().is_none() && scalar.resolved == ScalarValue::Text)
+    {
         return Some(center);
     }
     let found = center.or_else(|| numbered_data_center(&scalar.text));
@@ -315,7 +317,8 @@ fn numbered_data_center(text: &str) -> Option<DataCenter> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let number: u32 = digits.parse().ok()?;
     let all = DataCenter::ALL.iter().copied();
-    all.into_iter().find(|center| center.as_str().parse() == Ok(number))
+    all.into_iter()
+        .find(|center| center.as_str().parse() == Ok(number))
 }
 
 fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSetting> {
@@ -325,7 +328,12 @@ fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSettin
         Err(error) => {
             let message = error.to_string();
             let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
-            decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "not accepted as `endpoint`");
+            decoder.error::<()>(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                message,
+                "not accepted as `endpoint`",
+            );
             if !help.is_empty() {
                 decoder.add_help(help);
             }
@@ -388,16 +396,20 @@ const VARIABLE_HELP: &str =
 fn looks_like_variable(text: &str) -> bool {
     let text = text.trim();
     let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
     };
     let between = |start: &str, end: &str| text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
     between("${", "}").is_some()
         || between("$(", ")").is_some_and(is_name)
         || between("%", "%").is_some_and(is_name)
         || between("{{", "}}").is_some()
-        || ["$env:", "$", "env.", "env:", "ENV."]
-            .iter()
-            .any(|start| text.strip_prefix(start).is_some_and(|name| is_name(name) && is_variable_name(name)))
+        || ["$env:", "$", "env.", "env:", "ENV."].iter().any(|start| {
+            text.strip_prefix(start)
+                .is_some_and(|name| is_name(name) && is_variable_name(name))
+        })
 }
 
 /// Variables are written in capitals, and secrets are not.

@@ -69,8 +69,7 @@ impl fmt::Display for EndpointUrl {
 #[must_use]
 pub fn is_loopback_http(address: &str) -> bool {
     // Text before an `@` is a user name, not a host.
-    Url::parse(address)
-        .is_ok_and(|url| url.scheme() == "http" && is_loopback(&url) && !address.contains('@'))
+    Url::parse(address).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url) && !address.contains('@'))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -222,7 +221,11 @@ mod tests {
     #[test]
     fn a_variable_is_explained() {
         for text in ["${ENDPOINT}", "https://${HOST}/v3"] {
-            assert_eq!(EndpointUrl::parse(text), Err(EndpointError::ContainsVariable), "{text}");
+            assert_eq!(
+                EndpointUrl::parse(text),
+                Err(EndpointError::ContainsVariable),
+                "{text}"
+            );
         }
     }
 }

@@ -97,8 +97,16 @@ fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> 
     let word = decoder.scalar(operator, "a string (operator)")?.text.as_str();
     let Some(operator) = AffinityTextOperator::from_text(word) else {
         fields.ignore_unknown_fields();
-        let words: Vec<&str> = AffinityTextOperator::ALL.iter().map(|word| word.as_str()).collect();
-        return decoder.invalid_operator(operator, "a `string` affinity attribute", &words, fields.peek("value"));
+        let words: Vec<&str> = AffinityTextOperator::ALL
+            .iter()
+            .map(|word| word.as_str())
+            .collect();
+        return decoder.invalid_operator(
+            operator,
+            "a `string` affinity attribute",
+            &words,
+            fields.peek("value"),
+        );
     };
     fields.describe(format!(
         "a text attribute with the operator `{}`",

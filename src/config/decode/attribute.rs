@@ -4,8 +4,8 @@ use super::super::yaml::Node;
 use super::datetime::datetime_test;
 use super::decoder::{Decoder, Fields, quoted};
 use super::operands::{
-    BOOL_OPERATORS, DOUBLE_OPERATORS, Operands, array_string_operators, array_string_test, bool_test, double_test,
-    string_operators, string_test,
+    BOOL_OPERATORS, DOUBLE_OPERATORS, Operands, array_string_operators, array_string_test, bool_test,
+    double_test, string_operators, string_test,
 };
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DatetimeOperator,

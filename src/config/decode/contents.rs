@@ -29,9 +29,15 @@ pub(super) fn contents(
 
 fn definition(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
     if !fields.has("included_filters") && (fields.has("filters") || fields.has("filter_operator")) {
-        let key = if fields.has("filter_operator") { "filter_operator" } else { "filters" };
+        let key = if fields.has("filter_operator") {
+            "filter_operator"
+        } else {
+            "filters"
+        };
         decoder.unknown_key_error(fields, key, format!("unknown field `{key}` in a segment"));
-        decoder.add_help("put `filter_operator` and `filters` below `included_filters:`, indented by two spaces");
+        decoder.add_help(
+            "put `filter_operator` and `filters` below `included_filters:`, indented by two spaces",
+        );
         fields.ignore_unknown_fields();
         return None;
     }
@@ -129,7 +135,12 @@ pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Opt
     if rest.is_some_and(|rest| rest.starts_with(|first| first != '/')) {
         return Some(text);
     }
-    let message = format!("`{text}` is not a valid URL");
+    // What is between `//` and `@` may be a password.
+    let message = if text.contains('@') {
+        "not a valid URL".to_owned()
+    } else {
+        format!("`{text}` is not a valid URL")
+    };
     let label = "expected https:// or http:// and a host";
     decoder.error(codes::OUT_OF_RANGE, &node.span, message, label)
 }

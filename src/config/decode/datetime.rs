@@ -150,9 +150,9 @@ fn part_help(extract: ExtractType, text: &str) -> Option<String> {
             let month = month_number(text)?;
             Some(format!("months are numbers from 1 to 12: write `{month}`"))
         }
-        ExtractType::DayOfTheWeek if is_weekday(text) => {
-            Some("days of the week are numbers from 0 to 6; MoEngage does not document which day is 0".to_owned())
-        }
+        ExtractType::DayOfTheWeek if is_weekday(text) => Some(
+            "days of the week are numbers from 0 to 6; MoEngage does not document which day is 0".to_owned(),
+        ),
         ExtractType::TimeOfTheDay => {
             let (hour, _) = text.split_once(':')?;
             let hour: u8 = hour.parse().ok()?;

@@ -52,7 +52,10 @@ fn count_hints(decoder: &Decoder<'_>, fields: &mut Fields<'_>) {
     ] {
         fields.hint(key, |node| {
             let count = number_in(decoder.slice(&node.span)).unwrap_or_else(|| "1".to_owned());
-            format!("did you mean `execution: {{type: {}, count: {count}}}`?", kind.as_str())
+            format!(
+                "did you mean `execution: {{type: {}, count: {count}}}`?",
+                kind.as_str()
+            )
         });
     }
 }
@@ -109,7 +112,9 @@ fn execution_in_words(node: &Node) -> Option<String> {
         return None;
     };
     let text = scalar.text.trim();
-    let split = text.find(|next: char| next.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|next: char| next.is_ascii_digit())
+        .unwrap_or(text.len());
     let (word, count) = text.split_at_checked(split)?;
     let words: Vec<&str> = ExecutionType::ALL.iter().map(|kind| kind.as_str()).collect();
     let kind = match word.trim() {

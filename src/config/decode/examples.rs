@@ -11,13 +11,15 @@ pub(super) fn of_field(key: &str) -> Option<&'static str> {
         }
         "base_time_range" => "add `base_time_range: {type: previousPeriod}`",
         "filters" => "add `filters:` with a list, as in `filters: [{filter_type: …}]`",
-        "included_filters" => {
-            "add `included_filters: {filter_operator: and, filters: [{filter_type: …}]}`"
-        }
+        "included_filters" => "add `included_filters: {filter_operator: and, filters: [{filter_type: …}]}`",
         "days" => "add `days: 30`, the number of days",
         "segments" => "add `segments: segments/`, the directory of the segment files",
-        "workspaces" => "add `workspaces: {sandbox: {sandbox: .segctl/sandbox.json}}` to start with the sandbox",
-        "api_key" => "add `api_key: ${MOENGAGE_API_KEY}`, or a command, `api_key: {command: [pass, moengage]}`",
+        "workspaces" => {
+            "add `workspaces: {sandbox: {sandbox: .segctl/sandbox.json}}` to start with the sandbox"
+        }
+        "api_key" => {
+            "add `api_key: ${MOENGAGE_API_KEY}`, or a command, `api_key: {command: [pass, moengage]}`"
+        }
         "workspace_id" => "add `workspace_id: ${MOENGAGE_WORKSPACE_ID}`, or the workspace id itself",
         "token" => "add `token: ${SEGCTL_CALLBACK_TOKEN}`",
         "identifier" => "add an identifier such as `identifier: {attribute: email, type: string}`",

@@ -19,8 +19,14 @@ fn group_fields(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Gr
     if let Some(key) = operator_key(fields) {
         let message = format!("unknown field `{key}` in a filter group");
         decoder.unknown_key_error(fields, key, message);
-        let operator = if matches!(key, "or" | "any" | "$or" | "should") { "or" } else { "and" };
-        decoder.add_help(format!("write `filter_operator: {operator}`, and put the list below `filters:`"));
+        let operator = if matches!(key, "or" | "any" | "$or" | "should") {
+            "or"
+        } else {
+            "and"
+        };
+        decoder.add_help(format!(
+            "write `filter_operator: {operator}`, and put the list below `filters:`"
+        ));
         fields.ignore_unknown_fields();
         return None;
     }

@@ -18,7 +18,10 @@ pub(super) enum Subject {
     },
     UnknownField(UnknownField),
     /// An empty value where a list or a mapping is expected.
-    EmptyCollection { value: Range<usize>, is_list: bool },
+    EmptyCollection {
+        value: Range<usize>,
+        is_list: bool,
+    },
 }
 
 pub(super) struct UnknownField {
@@ -71,7 +74,10 @@ pub(super) fn combine(found: Vec<Found>) -> Vec<Diagnostic> {
 
 enum Message {
     /// The fields belong to the empty field above.
-    BelowEmpty { field: String, is_list: bool },
+    BelowEmpty {
+        field: String,
+        is_list: bool,
+    },
     TooLittle,
     TooMuch,
 }
@@ -134,7 +140,13 @@ fn cause_of(unknown: &UnknownField, found: &[Found]) -> Option<(usize, Message)>
                 let previous = unknown.previous.as_ref()?;
                 if previous.value == *value {
                     let field = previous.key.clone();
-                    return Some((index, Message::BelowEmpty { field, is_list: *is_list }));
+                    return Some((
+                        index,
+                        Message::BelowEmpty {
+                            field,
+                            is_list: *is_list,
+                        },
+                    ));
                 }
             }
             Subject::MissingField { key, mapping } if *key == unknown.key => {

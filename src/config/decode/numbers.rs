@@ -2,7 +2,9 @@
 
 /// The plain number in a text such as `1,000`, `1.000,50`, `$5`, `30d` or `10%`; `None` if it is not clear.
 pub(super) fn number_in(text: &str) -> Option<String> {
-    let text = text.trim().trim_start_matches(['$', '€', '£', '₹', '<', '>', '=', '~']);
+    let text = text
+        .trim()
+        .trim_start_matches(['$', '€', '£', '₹', '<', '>', '=', '~']);
     let text = text.trim_end_matches(|last: char| last.is_alphabetic() || " %$€£₹+".contains(last));
     let text = text.trim();
     if let Some(number) = without_separators(text) {
@@ -37,7 +39,8 @@ pub(super) fn without_separators(text: &str) -> Option<String> {
     let is_group = |part: &&str| is_digits(part) && part.len() == 3;
     let sign = if first.starts_with('-') { "-" } else { "" };
     let first = first.trim_start_matches('-');
-    let is_number = is_digits(first) && first.len() <= 3 && first != "0" && groups.iter().all(|part| is_group(&part));
+    let is_number =
+        is_digits(first) && first.len() <= 3 && first != "0" && groups.iter().all(|part| is_group(&part));
     // `1.000` alone is a number with a fraction.
     if !is_number || groups.is_empty() || (separator == '.' && groups.len() == 1 && !text.contains(',')) {
         return None;

@@ -106,7 +106,12 @@ pub(super) fn reject_list(decoder: &mut Decoder<'_>, node: &Node, list_operator:
         return Some(());
     };
     let label = "this operator takes one value";
-    decoder.error::<()>(codes::WRONG_TYPE, &node.span, "expected one value, found a list", label);
+    decoder.error::<()>(
+        codes::WRONG_TYPE,
+        &node.span,
+        "expected one value, found a list",
+        label,
+    );
     let one = match items.as_slice() {
         [only] => format!("write one value: `value: {}`", decoder.slice(&only.span)),
         _ => "write one value".to_owned(),

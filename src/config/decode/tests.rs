@@ -47,12 +47,16 @@ fn with_filter(fields: &str) -> String {
 
 /// A user attribute; the fields begin at line 8.
 fn attribute(fields: &str) -> String {
-    with_filter(&format!("filter_type: user_attributes\nname: attr\ncategory: c\n{fields}"))
+    with_filter(&format!(
+        "filter_type: user_attributes\nname: attr\ncategory: c\n{fields}"
+    ))
 }
 
 /// An event filter; the fields begin at line 8.
 fn event(fields: &str) -> String {
-    with_filter(&format!("filter_type: actions\naction_name: buy\nexecuted: true\n{fields}"))
+    with_filter(&format!(
+        "filter_type: actions\naction_name: buy\nexecuted: true\n{fields}"
+    ))
 }
 
 const RANGE: &str = "primary_time_range: {type: inTheLast, value: 7, period_unit: days}";

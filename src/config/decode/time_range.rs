@@ -52,7 +52,10 @@ fn reject_words(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Option<()>
     decoder.add_help(if key == "days" {
         format!("write `{{type: inTheLast, days: {count}}}`")
     } else {
-        format!("write `{{type: inTheLast, value: {count}, period_unit: {}}}`", unit.as_str())
+        format!(
+            "write `{{type: inTheLast, value: {count}, period_unit: {}}}`",
+            unit.as_str()
+        )
     });
     None
 }
@@ -62,10 +65,20 @@ fn period_in_words(text: &str) -> Option<(String, PeriodUnit)> {
     let text = text.to_lowercase();
     let digits = text.find(|next: char| next.is_ascii_digit())?;
     let (before, rest) = text.split_at_checked(digits)?;
-    let end = rest.find(|next: char| !next.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|next: char| !next.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (count, unit) = rest.split_at_checked(end)?;
-    let is_filler = |word: &str| ["last", "past", "in", "the", "within", "previous", "p", "-", "now-"].contains(&word);
-    if !before.split([' ', '_']).all(|word| word.is_empty() || is_filler(word)) {
+    let is_filler = |word: &str| {
+        [
+            "last", "past", "in", "the", "within", "previous", "p", "-", "now-",
+        ]
+        .contains(&word)
+    };
+    if !before
+        .split([' ', '_'])
+        .all(|word| word.is_empty() || is_filler(word))
+    {
         return None;
     }
     let unit = match unit.trim_start_matches([' ', '_', '-']).trim_end_matches(" ago") {

@@ -5,7 +5,17 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -14,7 +24,10 @@ pub(super) fn month_number(word: &str) -> Option<i8> {
     let word = word.trim_end_matches('.').to_ascii_lowercase();
     let found = MONTHS.iter().zip(1_i8..).find(|(name, _)| {
         let name = name.to_ascii_lowercase();
-        word.len() >= 3 && (name == word || (name.starts_with(&word) && word.len() == 3) || word == "sept" && name == "september")
+        word.len() >= 3
+            && (name == word
+                || (name.starts_with(&word) && word.len() == 3)
+                || word == "sept" && name == "september")
     });
     found.map(|(_, number)| number)
 }
@@ -30,7 +43,10 @@ pub(super) fn impossible_day(text: &str) -> Option<String> {
     if year < 1000 {
         return None;
     }
-    let Some(name) = usize::try_from(month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?)) else {
+    let Some(name) = usize::try_from(month)
+        .ok()
+        .and_then(|month| MONTHS.get(month.checked_sub(1)?))
+    else {
         return Some(format!("there is no month {month}"));
     };
     let is_valid = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).is_ok();
@@ -74,7 +90,12 @@ pub(super) fn month_day_help(text: &str) -> Option<String> {
 /// The date of a whole number: `20251231`, or seconds or milliseconds since 1970.
 pub(super) fn date_of_number(number: i64) -> Option<Date> {
     let date = |year: i64, month: i64, day: i64| {
-        Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()
+        Date::new(
+            year.try_into().ok()?,
+            month.try_into().ok()?,
+            day.try_into().ok()?,
+        )
+        .ok()
     };
     let timestamp = match number {
         19_000_101..=21_001_231 => return date(number / 10_000, number / 100 % 100, number % 100),
@@ -114,9 +135,9 @@ fn dates_in(text: &str) -> Vec<Date> {
     let (numbers, month) = numbers_and_month(text);
     let date = match (numbers.as_slice(), month) {
         (&[first, second, ..], Some(month)) => valid_date(first.max(second), month, first.min(second)),
-        (&[year, month, day, ..], None) if year >= 1000 => {
-            i8::try_from(month).ok().and_then(|month| valid_date(year, month, day))
-        }
+        (&[year, month, day, ..], None) if year >= 1000 => i8::try_from(month)
+            .ok()
+            .and_then(|month| valid_date(year, month, day)),
         (&[first, second, year, ..], None) if year >= 1000 => return either_order(text, year, first, second),
         _ => None,
     };
@@ -124,9 +145,7 @@ fn dates_in(text: &str) -> Vec<Date> {
 }
 
 fn either_order(text: &str, year: i64, first: i64, second: i64) -> Vec<Date> {
-    let date = |month: i64, day: i64| {
-        valid_date(year, i8::try_from(month).ok()?, day)
-    };
+    let date = |month: i64, day: i64| valid_date(year, i8::try_from(month).ok()?, day);
     // With points, the day is first everywhere.
     let month_first = date(first, second).filter(|_| !text.contains('.'));
     let mut dates: Vec<Date> = [month_first, date(second, first)].into_iter().flatten().collect();
@@ -157,7 +176,11 @@ fn numbers_and_month(text: &str) -> (Vec<i64>, Option<i8>) {
             month = Some(found);
         } else if let Ok(number) = number.parse() {
             numbers.push(number);
-        } else if !WEEKDAYS.iter().any(|day| part.to_ascii_lowercase().starts_with(day)) && part != "of" {
+        } else if !WEEKDAYS
+            .iter()
+            .any(|day| part.to_ascii_lowercase().starts_with(day))
+            && part != "of"
+        {
             return (Vec::new(), None);
         }
     }
@@ -172,7 +195,9 @@ pub(super) fn is_weekday(word: &str) -> bool {
 }
 
 fn in_words(date: Date) -> String {
-    let month = usize::try_from(date.month() - 1).ok().and_then(|index| MONTHS.get(index));
+    let month = usize::try_from(date.month() - 1)
+        .ok()
+        .and_then(|index| MONTHS.get(index));
     format!("{} {}", date.day(), month.copied().unwrap_or_default())
 }
 

@@ -133,6 +133,8 @@ fn name_rules_are_enforced() {
         found[0].labels[0].message,
         "`|` at character 2, `>` at character 5"
     );
+    let block = format!("name: >\n  Gold buyers\nlifecycle: active\n{ANY_FILTERS}\n");
+    assert!(lint_text(&block)[0].help[0].contains("write `>-` instead of `>`"));
     let found = lint_text(&named("\"a\\u0007\""));
     assert_eq!(
         found[0].labels[0].message,

@@ -2,8 +2,7 @@
 
 use super::super::settings::DataCenter;
 use super::builders::{
-    ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text,
-    text,
+    ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text, text,
 };
 use super::contents::http_url;
 use crate::model::{Adoption, EndpointClass, Keyword};

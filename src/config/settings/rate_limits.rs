@@ -67,12 +67,16 @@ fn window(decoder: &mut Decoder<'_>, node: &Node) -> Option<Window> {
 /// The rate limit that a text means: `5 per second`, `300 an hour`, `100 requests / 15 minutes`.
 fn window_in_words(text: &str) -> Option<String> {
     let text = text.to_lowercase().replace('/', " / ");
-    let end = text.find(|next: char| !next.is_ascii_digit() && !"_,".contains(next)).unwrap_or(text.len());
+    let end = text
+        .find(|next: char| !next.is_ascii_digit() && !"_,".contains(next))
+        .unwrap_or(text.len());
     let (count, rest) = text.split_at_checked(end)?;
     let count = count.replace(['_', ','], "");
     let (mut span, mut unit) = (1, None);
     for word in rest.split([' ', '-']).filter(|word| !word.is_empty()) {
-        let start = word.find(|next: char| !next.is_ascii_digit()).unwrap_or(word.len());
+        let start = word
+            .find(|next: char| !next.is_ascii_digit())
+            .unwrap_or(word.len());
         let (digits, word) = word.split_at_checked(start)?;
         if !digits.is_empty() {
             span = digits.parse::<u32>().ok()?;

@@ -72,7 +72,9 @@ fn symbol(source: &SourceFile, line: &Range<usize>) -> Option<Diagnostic> {
     let (key, value) = text.split_once(": ")?;
     let written = value.trim();
     // `>-` and `|2` are signs of YAML.
-    let is_sign = written.get(1..).is_some_and(|rest| rest.starts_with(['>', '<', '=', '|', '!', '~']));
+    let is_sign = written
+        .get(1..)
+        .is_some_and(|rest| rest.starts_with(['>', '<', '=', '|', '!', '~']));
     if !written.starts_with(['>', '|']) || !is_sign {
         return None;
     }
@@ -91,7 +93,15 @@ pub(super) fn operator_help(key: &str, written: &str) -> Option<String> {
         let word = vocabulary::keyword_for("group operator", symbol, &["and", "or"])?;
         return Some(format!("write `filter_operator: {word}`"));
     }
-    let operators = ["is", "in", "lessThan", "greaterThan", "between", "exists", "contains"];
+    let operators = [
+        "is",
+        "in",
+        "lessThan",
+        "greaterThan",
+        "between",
+        "exists",
+        "contains",
+    ];
     let help = vocabulary::operator_help(symbol, &operators, None);
     help.filter(|_| key == "operator")
 }
@@ -102,7 +112,8 @@ fn missing_space(source: &SourceFile, line: Range<usize>) -> Option<Diagnostic> 
     let content = text.trim_start_matches([' ', '-']);
     let (key, value) = content.split_once(':')?;
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let is_key = !key.is_empty() && key.bytes().all(is_word) && key.starts_with(|first: char| first.is_alphabetic());
+    let is_key =
+        !key.is_empty() && key.bytes().all(is_word) && key.starts_with(|first: char| first.is_alphabetic());
     if !is_key || value.starts_with([' ', '/', ':', '\r', '\t']) || value.trim().is_empty() {
         return None;
     }
@@ -116,7 +127,10 @@ fn missing_space(source: &SourceFile, line: Range<usize>) -> Option<Diagnostic> 
 
 fn line_range(source: &SourceFile, at: usize) -> Range<usize> {
     let at = source.text.floor_char_boundary(at);
-    let start = source.slice(&(0..at)).rfind('\n').map_or(0, |newline| newline + 1);
+    let start = source
+        .slice(&(0..at))
+        .rfind('\n')
+        .map_or(0, |newline| newline + 1);
     let end = source.text.get(at..).and_then(|rest| rest.find('\n'));
     start..end.map_or(source.text.len(), |end| at + end)
 }

@@ -94,10 +94,7 @@ fn message_and_help(kind: &ErrorKind) -> (String, Option<&'static str>) {
             "a text after `>` or `|` starts on the next line",
             "write the text on the next line, indented, or put it in quotes on this line",
         ),
-        Kind::MissingAnchorOrAliasName => (
-            "a text cannot start with `*` or `&`",
-            "put the text in quotes",
-        ),
+        Kind::MissingAnchorOrAliasName => ("a text cannot start with `*` or `&`", "put the text in quotes"),
         Kind::UnclosedFlowCollection { .. }
         | Kind::UnexpectedEofFlowSequence
         | Kind::UnexpectedEofFlowMapping

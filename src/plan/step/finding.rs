@@ -226,7 +226,7 @@ pub enum Warning {
         segment: DeclaredRef,
         holder: RemoteRef,
     },
-    NameDiffersInCase {
+    NameLooksAlike {
         segment: DeclaredRef,
         holder: RemoteRef,
     },
@@ -332,7 +332,7 @@ impl Warning {
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::LikelyDuplicate { segment, .. }
-            | Self::NameDiffersInCase { segment, .. }
+            | Self::NameLooksAlike { segment, .. }
             | Self::OverwritesManualChanges { segment, .. }
             | Self::LikelyRename { segment, .. } => vec![&segment.name],
             Self::ArchivedButListed { segments }
