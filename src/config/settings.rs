@@ -12,7 +12,7 @@ pub use rate_limits::RateLimitSettings;
 use super::decode::codes;
 use super::decode::decoder::{Decoder, Fields};
 use super::source::SourceFile;
-use super::yaml::{self, Node, ScalarValue, Yaml};
+use super::yaml::{self, Key, Node, ScalarValue, Yaml};
 use crate::diagnostic::Diagnostic;
 use crate::model::{EndpointError, EndpointUrl, Keyword, Policy, StateLocation, did_you_mean, keywords};
 use std::collections::BTreeMap;
@@ -167,6 +167,19 @@ fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<
             "add at least one workspace",
         );
     }
+    if let Some((workspace, field)) = unindented_fields(entries) {
+        let message = format!(
+            "`{}` is indented too little: `{}` is empty",
+            field.text, workspace.text
+        );
+        let label = format!("belongs to `{}`", workspace.text);
+        decoder.error::<()>(codes::UNKNOWN_FIELD, &field.span, message, label);
+        decoder.add_help(format!(
+            "indent the fields of the workspace below `{}`",
+            workspace.text
+        ));
+        return None;
+    }
     let decoded: Vec<_> = entries
         .iter()
         .map(|(key, node)| {
@@ -179,6 +192,26 @@ fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<
         })
         .collect();
     decoded.into_iter().collect()
+}
+
+/// An empty workspace, and the first of its fields, which stand beside it.
+fn unindented_fields(entries: &[(Key, Node)]) -> Option<(&Key, &Key)> {
+    let is_empty =
+        |node: &Node| matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
+    let empty = entries.iter().position(|(_, node)| is_empty(node))?;
+    let (workspace, _) = entries.get(empty)?;
+    let (field, _) = entries.get(empty + 1)?;
+    let connection = [
+        "sandbox",
+        "data_center",
+        "endpoint",
+        "workspace_id",
+        "api_key",
+        "db_name",
+    ];
+    connection
+        .contains(&field.text.as_str())
+        .then_some((workspace, field))
 }
 
 /// The name becomes a directory of the state, so it must be valid on every file system.

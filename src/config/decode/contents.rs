@@ -113,12 +113,24 @@ fn cohort(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> 
 
 fn members(decoder: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
     if matches!(node.value, Yaml::List(_)) {
-        return decoder
-            .non_empty_list(node, Decoder::non_empty_text)
-            .map(MemberSource::Inline);
+        return decoder.non_empty_list(node, member).map(MemberSource::Inline);
     }
     let fields = decoder.fields(node, "a member list")?;
     local_path(decoder, fields).map(MemberSource::Local)
+}
+
+/// One member. Without quotes, a comma separates several members that were meant as items.
+fn member(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = decoder.non_empty_text(node)?;
+    if matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain) && text.contains(',') {
+        let message = format!("the member `{text}` contains a comma");
+        decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "one item of the list");
+        decoder.add_help(
+            "write each member as an item of its own, or put it in quotes if the comma belongs to it",
+        );
+        return None;
+    }
+    Some(text)
 }
 
 fn local_path(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<String> {

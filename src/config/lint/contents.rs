@@ -101,7 +101,7 @@ fn inline_members(declaration: &Declaration) -> &[String] {
     }
 }
 
-/// Why a member cannot match a user.
+/// Why a member cannot match a user. Inline members are not lines of a file, so commas and quotes are allowed.
 fn member_error(member: &str) -> Option<&'static str> {
     let is_invisible = |letter: char| letter.is_control() || letter == '\u{feff}';
     if member.trim().is_empty() {
@@ -110,8 +110,6 @@ fn member_error(member: &str) -> Option<&'static str> {
         Some("the value starts or ends with a space")
     } else if member.contains(is_invisible) {
         Some("the value contains an invisible character")
-    } else if member.contains(',') {
-        Some("the value contains a comma")
     } else {
         None
     }
@@ -129,11 +127,7 @@ fn invalid_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
             found.push(
                 Diagnostic::error(INVALID_MEMBER.code, message, location, error)
                     .with_note("MoEngage silently ignores it")
-                    .with_help(if member.contains(',') {
-                        "write each value as an item of its own"
-                    } else {
-                        "correct the value or remove it"
-                    }),
+                    .with_help("correct the value or remove it"),
             );
         }
     }

@@ -230,7 +230,8 @@ fn ampersand(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
 fn outer_spaces(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let name = name(declaration);
     let trimmed = name.trim();
-    if trimmed.len() != name.len() && !trimmed.is_empty() {
+    // SEG022 reports line ends.
+    if trimmed.len() != name.len() && !trimmed.is_empty() && !name.contains(char::is_control) {
         let message = format!("the name `{name}` starts or ends with a space");
         found.push(
             warning(&OUTER_SPACES, declaration, message, "outer spaces")

@@ -80,7 +80,7 @@ fn message_and_help(kind: &ErrorKind) -> (String, Option<&'static str>) {
         ),
         Kind::BomInsideDocument => (
             "a byte order mark is inside a document",
-            "remove the byte order mark: it is allowed only at the start of a file",
+            "remove the byte order mark: segctl reads one only at the start of a file",
         ),
         Kind::InvalidTrailingSingleQuotedScalar => (
             "text after the closing quote",

@@ -71,10 +71,10 @@ fn diagnostics_beyond_the_limit_are_counted() {
     let text = |limit| limited_diagnostics_text(&diagnostics, &|_| None, (false, limit));
     insta::assert_snapshot!(text(2), @r#"
     error[SEG010]: a message
-     --> 00.yaml
+    --> 00.yaml
 
     error[SEG010]: a message
-     --> 01.yaml
+    --> 01.yaml
 
     14 more not shown; --max-errors 0 shows all
       SEG010: 12 errors

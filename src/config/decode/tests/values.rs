@@ -153,7 +153,7 @@ fn types_and_keywords_of_other_tools_are_translated() {
     let signs = attribute("data_type: bool\noperator: exists").replace("operator: and", "operator: &&");
     assert_one_error(&signs, ["SEG013 3:20", "`&&`", "did you mean `and`?"]);
     let comment = attribute("data_type: bool\noperator: exists").replace("name: A", "name: #1 fans");
-    assert_one_error(&comment, ["SEG015 1:6", "empty value", "write \"#1 fans\""]);
+    assert_one_error(&comment, ["SEG015 1:5", "empty value", "write \"#1 fans\""]);
     for (written, meant) in [
         ("AND", "and"),
         ("&&", "and"),
@@ -349,6 +349,15 @@ fn numbers_and_lists_get_the_value_to_write() {
     assert_one_error(
         &count,
         ["SEG012 9:41", "expected a number", "write it without quotes: 3"],
+    );
+    let members = "name: A\nkind: cohort\npartner: p\ncohort_id: c\nmembers:\n  - a@x.com, b@x.com\n";
+    assert_one_error(
+        members,
+        [
+            "SEG014 6:5",
+            "contains a comma",
+            "write each member as an item of its own",
+        ],
     );
     let executed = event(super::RANGE).replace("executed: true", "executed: yes");
     assert_one_error(
