@@ -15,7 +15,10 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("member_list", &["model"]),
     ("rate_limit", &["model"]),
     ("storage", &["model"]),
-    ("config", &["model", "definition", "diagnostic", "member_list"]),
+    (
+        "config",
+        &["model", "definition", "diagnostic", "member_list", "rate_limit"],
+    ),
     ("api", &["model", "rate_limit"]),
     (
         "state",

@@ -6,7 +6,7 @@
 mod endpoint;
 mod http;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::Endpoint;
 pub use http::{Credentials, HttpTransport, SetupError};
 
 use crate::model::RequestContentType;

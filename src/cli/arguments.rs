@@ -37,6 +37,10 @@ pub struct Arguments {
     #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_COLOR")]
     pub no_color: bool,
 
+    /// Maximum number of errors and warnings in the configuration to show in full; 0 shows all.
+    #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_name = "COUNT", default_value = "20", env = "SEGCTL_MAX_ERRORS")]
+    pub max_errors: usize,
+
     #[command(subcommand)]
     pub command: Command,
 }

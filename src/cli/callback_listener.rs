@@ -9,7 +9,7 @@ use super::secret_settings::SettingResolver;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
 use crate::config::settings::{CallbackSettings, ConnectionSettings, EndpointSetting, WorkspaceSettings};
-use crate::model::{hexadecimal, is_loopback_http};
+use crate::model::hexadecimal;
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -139,7 +139,7 @@ fn is_local(workspace: &WorkspaceSettings) -> bool {
     match &workspace.connection {
         ConnectionSettings::Sandbox { .. } => true,
         ConnectionSettings::MoEngage { endpoint, .. } => {
-            matches!(endpoint, EndpointSetting::Url(url, _) if is_loopback_http(url))
+            matches!(endpoint, EndpointSetting::Url(url) if url.is_loopback())
         }
     }
 }

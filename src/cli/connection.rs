@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::config::settings::{ConnectionSettings, EndpointSetting, WorkspaceSettings};
 use crate::model::{Keyword, StateLocation, hexadecimal};
-use crate::rate_limit::{RateLimits, Window};
+use crate::rate_limit::RateLimits;
 use crate::reconcile::{ReconcileError, Reconciler, SharedRequestLog};
 use crate::sandbox;
 use crate::state::{ConfiguredStore, NoteSink, StateStore, StoreError};
@@ -68,7 +68,7 @@ impl Connection {
             .with_redacted_secret(Arc::clone(&callback_secret));
         let on_note = Box::new(move |note: String| output.print_note(note));
         let request_log = SharedRequestLog::new(open_state_store(project, name, workspace)?, on_note);
-        let limits = rate_limits(workspace)?;
+        let limits = rate_limits(workspace);
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         // The seed spreads the retries of runs that were rejected at the same moment.
         let seed = u64::from(std::process::id());
@@ -185,26 +185,15 @@ async fn start_sandbox(file: &Path) -> Result<(Endpoint, Credentials, Option<san
 fn remote_endpoint(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
     let endpoint = match setting {
         EndpointSetting::DataCenter(center) => Endpoint::data_center(center.as_str()),
-        EndpointSetting::Url(url, _) => Endpoint::parse(url),
+        EndpointSetting::Url(url) => Ok(Endpoint::from(url.clone())),
     };
     endpoint.map_err(|error| Failure::from_error(FailureKind::InvalidFiles, &error))
 }
 
-pub(super) fn rate_limits(workspace: &WorkspaceSettings) -> Result<RateLimits, Failure> {
+pub(super) fn rate_limits(workspace: &WorkspaceSettings) -> RateLimits {
     let mut limits = RateLimits::default();
     for class in &workspace.rate_limits {
-        let windows: Result<Vec<Window>, Failure> = class
-            .windows
-            .iter()
-            .map(|(text, location)| {
-                Window::parse(text).map_err(|error| {
-                    let (file, line, column) = (&location.file, location.line, location.column);
-                    Failure::from_error(FailureKind::InvalidFiles, &error)
-                        .with_help(format!("fix `rate_limits` at {file}:{line}:{column}"))
-                })
-            })
-            .collect();
-        limits.set(class.class, windows?);
+        limits.set(class.class, class.windows.clone());
     }
-    Ok(limits)
+    limits
 }

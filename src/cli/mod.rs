@@ -52,7 +52,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::handle_parse_error(error, &command, &command_line),
     };
-    let output = Output::new(arguments.json, arguments.no_color);
+    let output = Output::new(arguments.json, arguments.no_color, arguments.max_errors);
     logging::start();
     signals::ignore_file_size_signal();
     let code = run(&arguments, output).unwrap_or_else(|failure| {

@@ -20,16 +20,19 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     pub(super) json: bool,
+    /// Diagnostics that text shows in full; 0 means all. JSON has all.
+    pub(super) max_errors: usize,
     allow_color: bool,
     /// Set once standard output could not be written. The process has one stream, so it has one flag.
     stdout_failed: &'static OnceLock<()>,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, no_color: bool) -> Self {
+    pub(super) fn new(json: bool, no_color: bool, max_errors: usize) -> Self {
         let is_disabled = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,
+            max_errors,
             allow_color: !is_disabled,
             stdout_failed: Box::leak(Box::default()),
         }
@@ -41,6 +44,11 @@ impl Output {
 
     pub(super) fn stderr_color(self) -> bool {
         self.allow_color && (is_color_forced() || io::stderr().is_terminal())
+    }
+
+    /// How diagnostics on standard error look: their color and their limit.
+    pub(super) fn diagnostics_style(self) -> (bool, usize) {
+        (self.stderr_color(), self.max_errors)
     }
 
     /// The time zone of times in text.

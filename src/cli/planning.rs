@@ -180,7 +180,7 @@ pub(super) async fn plan_offline(
     require_matching_patterns(&read)?;
     read.load_member_lists((&store, &on_note)).await?;
     let plan = plan(&read.plan_input());
-    let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.1)?);
+    let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.1));
     match store.load_requests().await {
         Ok(requests) => rate_limiter.merge_log(requests, read.now),
         Err(error) => output.print_note(format!("the estimate ignores requests of earlier runs: {error}")),

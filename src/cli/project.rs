@@ -11,12 +11,12 @@ use crate::config::settings::{
 use crate::config::source::{self, SourceFile};
 use crate::config::{LoadedConfig, load};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{DeclaredSegment, Keyword};
-use crate::render::diagnostic::{diagnostics_text, sort};
+use crate::model::{DeclaredSegment, Keyword, did_you_mean};
+use crate::render::diagnostic::{limited_diagnostics_text, sort};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{env, fs};
+use std::{env, fs, io};
 
 /// The code of a pattern in `segments` that matches no file.
 const NO_FILE_MATCHED: &str = "SEG007";
@@ -26,6 +26,7 @@ const SETTINGS_FILE: &str = "segctl.yaml";
 #[derive(Debug)]
 pub(super) struct Project {
     working_directory: PathBuf,
+    settings_file: PathBuf,
     /// The directory of `segctl.yaml`. Paths in that file are relative to it.
     pub(super) directory: PathBuf,
     pub(super) settings: ProjectSettings,
@@ -35,10 +36,9 @@ pub(super) struct Project {
 impl Project {
     /// Reads the settings and every segment file. Errors in segment files are in `loaded`.
     pub(super) fn open(config: Option<&Path>, output: Output) -> Result<Self, Failure> {
-        let working_directory =
-            env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
+        let working_directory = working_directory(config)?;
         let path = match config {
-            Some(path) => working_directory.join(path),
+            Some(path) => given_settings_file(&working_directory.join(path), path)?,
             None => find_settings_file(&working_directory)?,
         };
         let display = |path: &Path| display_path(path, &working_directory);
@@ -49,10 +49,11 @@ impl Project {
             return Err(invalid_settings(errors, Some(&source), output));
         };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut loaded = load(&settings, &directory, &display);
+        let mut loaded = load(&settings, &path, &display);
         loaded.expand_home(home_directory().as_deref());
         Ok(Self {
             working_directory,
+            settings_file: path,
             directory,
             settings,
             loaded,
@@ -64,7 +65,7 @@ impl Project {
         let diagnostics = self.default_diagnostics();
         let has_errors = self.loaded.has_errors();
         if !output.json || !has_errors {
-            output.print_status(&self.render_diagnostics(&diagnostics, output.stderr_color()));
+            output.print_status(&self.render_diagnostics(&diagnostics, output));
         }
         if has_errors {
             let message = "the segment files have errors";
@@ -103,7 +104,9 @@ impl Project {
     /// Prints the errors of new files, and a note for each file that `segments` does not include. Returns whether there
     /// are errors.
     pub(super) fn report_new_file_errors(&self, files: &[PathBuf], output: Output) -> bool {
-        let loaded = load(&self.settings, &self.directory, &|path| self.display_path(path));
+        let loaded = load(&self.settings, &self.settings_file, &|path| {
+            self.display_path(path)
+        });
         // A file can have several paths, such as `segments/a.yaml` and `./segments/a.yaml`.
         let canonical = |path: &Path| fs::canonicalize(self.working_directory.join(path)).ok();
         let sources = loaded.sources.keys();
@@ -126,13 +129,17 @@ impl Project {
         });
         sort(&mut errors);
         let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());
-        output.print_status(&diagnostics_text(&errors, &text_of, output.stderr_color()));
+        output.print_status(&limited_diagnostics_text(
+            &errors,
+            &text_of,
+            output.diagnostics_style(),
+        ));
         !errors.is_empty()
     }
 
-    pub(super) fn render_diagnostics(&self, diagnostics: &[Diagnostic], color: bool) -> String {
+    pub(super) fn render_diagnostics(&self, diagnostics: &[Diagnostic], output: Output) -> String {
         let text_of = |file: &str| self.loaded.sources.get(file).map(|source| source.text.as_str());
-        diagnostics_text(diagnostics, &text_of, color)
+        limited_diagnostics_text(diagnostics, &text_of, output.diagnostics_style())
     }
 
     /// The selected workspace, or else the default workspace, or else the only one.
@@ -154,10 +161,14 @@ impl Project {
     pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
         match self.settings.workspaces.get_key_value(name) {
             Some((name, workspace)) => Ok((name, workspace)),
-            None => Err(
-                Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"))
-                    .with_help(self.workspaces_help()),
-            ),
+            None => {
+                let failure = Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"));
+                let names = self.settings.workspaces.keys().map(String::as_str);
+                Err(match did_you_mean(name, names) {
+                    Some(suggestion) => failure.with_help(format!("did you mean `{suggestion}`?")),
+                    None => failure.with_help(self.workspaces_help()),
+                })
+            }
         }
     }
 
@@ -182,9 +193,57 @@ pub(super) fn describe_endpoint(workspace: &WorkspaceSettings) -> String {
         ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
         ConnectionSettings::MoEngage { endpoint, .. } => match endpoint {
             EndpointSetting::DataCenter(data_center) => format!("MoEngage DC {}", data_center.as_str()),
-            EndpointSetting::Url(url, _) => url.clone(),
+            EndpointSetting::Url(url) => url.to_string(),
         },
     }
+}
+
+/// An absolute `--config` works without a current directory.
+fn working_directory(config: Option<&Path>) -> Result<PathBuf, Failure> {
+    match env::current_dir() {
+        Ok(directory) => Ok(directory),
+        Err(_) if config.is_some_and(Path::is_absolute) => Ok(PathBuf::new()),
+        Err(error) => {
+            let message = if error.kind() == io::ErrorKind::NotFound {
+                "the current directory does not exist any more".to_owned()
+            } else {
+                format!("cannot find the current directory: {error}")
+            };
+            Err(Failure::new(FailureKind::Error, message)
+                .with_help("change to the directory of your project, or use --config with an absolute path"))
+        }
+    }
+}
+
+/// The file that `--config` names. For a directory, it is segctl.yaml in it.
+fn given_settings_file(path: &Path, given: &Path) -> Result<PathBuf, Failure> {
+    let given_name = given.display();
+    if path.is_dir() {
+        let file = path.join(SETTINGS_FILE);
+        if file.is_file() {
+            return Ok(file);
+        }
+        let message = format!("no {SETTINGS_FILE} in the directory `{given_name}` of --config");
+        return Err(missing_settings(message, other_settings_name(path)));
+    }
+    if !path.exists() {
+        let message = format!("the file `{given_name}` of --config does not exist");
+        let directory = path.parent().unwrap_or(path);
+        let other = ["yaml", "yml"]
+            .map(|extension| path.with_extension(extension))
+            .into_iter()
+            .find(|other| other != path && other.is_file());
+        let failure = Failure::new(FailureKind::InvalidFiles, message);
+        return Err(match other {
+            Some(other) => failure.with_help(format!("did you mean --config {}?", other.display())),
+            None if given.is_absolute() => failure.with_help("check the path"),
+            None => failure.with_help(format!(
+                "the path is relative to the current directory: segctl looked in {}",
+                directory.display()
+            )),
+        });
+    }
+    Ok(path.to_path_buf())
 }
 
 fn find_settings_file(working_directory: &Path) -> Result<PathBuf, Failure> {
@@ -192,9 +251,35 @@ fn find_settings_file(working_directory: &Path) -> Result<PathBuf, Failure> {
     let mut paths = directories.map(|directory| directory.join(SETTINGS_FILE));
     paths.find(|path| path.is_file()).ok_or_else(|| {
         let message = format!("no {SETTINGS_FILE} found in this or any parent directory");
-        Failure::new(FailureKind::InvalidFiles, message)
-            .with_help("change to the directory of your project, or use --config FILE")
+        let other = working_directory.ancestors().find_map(other_settings_name);
+        missing_settings(message, other)
     })
+}
+
+fn missing_settings(message: String, other: Option<PathBuf>) -> Failure {
+    let failure = Failure::new(FailureKind::InvalidFiles, message);
+    match other {
+        Some(other) => failure.with_help(format!("rename {} to {SETTINGS_FILE}", other.display())),
+        None => failure.with_help("change to the directory of your project, or use --config FILE"),
+    }
+}
+
+/// A file in `directory` that is probably meant to be segctl.yaml.
+fn other_settings_name(directory: &Path) -> Option<PathBuf> {
+    let names = [
+        "segctl.yml",
+        ".segctl.yaml",
+        ".segctl.yml",
+        "segctl.json",
+        "segctl.yaml.txt",
+        "Segctl.yaml",
+        "SEGCTL.yaml",
+        "segctl.YAML",
+    ];
+    names
+        .map(|name| directory.join(name))
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// Relative to the working directory if the path is below it.
@@ -212,8 +297,8 @@ fn invalid_settings(mut errors: Vec<Diagnostic>, source: Option<&SourceFile>, ou
     // An error can be next to a secret, so excerpts come from a redacted text.
     let text = source.map(SourceFile::redacted_text);
     if !output.json {
-        let color = output.stderr_color();
-        output.print_status(&diagnostics_text(&errors, &|_| text.as_deref(), color));
+        let style = output.diagnostics_style();
+        output.print_status(&limited_diagnostics_text(&errors, &|_| text.as_deref(), style));
     }
     Failure {
         diagnostics: errors,

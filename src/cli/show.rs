@@ -47,10 +47,61 @@ fn invalid_plan_file(file: &Path, error: &dyn std::error::Error) -> Failure {
 
 fn read_text(file: &Path) -> Result<String, Failure> {
     let read = if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read_to_string(file)
+        fs::read(file)
     };
-    read.map_err(|error| Failure::cannot_read(file, &error))
+    let bytes = read.map_err(|error| Failure::cannot_read(file, &error))?;
+    plan_text(bytes).map_err(|message| {
+        Failure::new(
+            FailureKind::InvalidFiles,
+            format!("cannot use `{}`: {message}", file.display()),
+        )
+        .with_help("another program changed the file: create the plan again, and copy its bytes unchanged")
+    })
+}
+
+/// The text of a plan, or how another program encoded it.
+fn plan_text(bytes: Vec<u8>) -> Result<String, &'static str> {
+    if bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || bytes.get(..4).is_some_and(is_utf16)
+    {
+        return Err("the file is UTF-16 text, and a plan is UTF-8 text");
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err("the file starts with a byte order mark, and a plan has none");
+    }
+    String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text")
+}
+
+/// JSON starts with ASCII characters: in UTF-16, every second byte is 0.
+fn is_utf16(start: &[u8]) -> bool {
+    matches!(start, [0, one, 0, two] | [one, 0, two, 0] if *one > 0 && *two > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_encoding_of_a_plan_is_named() {
+        let utf16 =
+            |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        for (bytes, expected) in [
+            (b"{\"a\": 1}".to_vec(), Ok("{\"a\": 1}")),
+            (b"\xef\xbb\xbf{}".to_vec(), Err("byte order mark")),
+            (utf16("\u{feff}{\"a\": 1}", u16::to_le_bytes), Err("UTF-16")),
+            (utf16("\u{feff}{\"a\": 1}", u16::to_be_bytes), Err("UTF-16")),
+            (utf16("{\"a\": 1}", u16::to_le_bytes), Err("UTF-16")),
+            (b"{\"a\": \"\xe9\"}".to_vec(), Err("not UTF-8")),
+        ] {
+            match (plan_text(bytes), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+                (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
+                (found, expected) => panic!("{found:?} {expected:?}"),
+            }
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn handle_parse_error(
         );
     }
     if error.use_stderr() && wants_json(arguments) {
-        let output = Output::new(true, true);
+        let output = Output::new(true, true, 0);
         let failure = to_failure(&error);
         if is_apply(arguments) {
             return RunReporter::without_files(output).finish(Err(failure));

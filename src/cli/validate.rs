@@ -57,7 +57,7 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
             let removed = count_noun(summary.removed, "line");
             output.print_status_line(&format!("fixed {list}: {changed} changed, {removed} removed"));
         }
-        output.print_status(&project.render_diagnostics(&found, output.stderr_color()));
+        output.print_status(&project.render_diagnostics(&found, output));
         if !fails {
             let files = project.loaded.sources.len() as u64;
             let (segments, files) = (count_noun(segments as u64, "segment"), count_noun(files, "file"));

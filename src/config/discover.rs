@@ -2,7 +2,8 @@
 //!
 //! Ignores `.gitignore` and similar files: a rule on one machine must not hide a declared segment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,9 +18,10 @@ const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 /// The files that `patterns` match, sorted and without duplicates.
 ///
 /// A pattern is a directory (all files in it, at any depth), a file, or a glob, relative to `base` or absolute.
-/// Names that start with a dot are skipped, and links are followed.
+/// Names that start with a dot are skipped, and links are followed. `settings`, the file with the patterns, declares no
+/// segment.
 #[must_use]
-pub fn discover(base: &Path, patterns: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+pub fn discover(base: &Path, patterns: &[String], settings: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let mut found = DiscoveredFiles::default();
     for pattern in patterns {
         let path = base.join(pattern);
@@ -33,7 +35,8 @@ pub fn discover(base: &Path, patterns: &[String]) -> (Vec<PathBuf>, Vec<Diagnost
             found.diagnostics.push(pattern_error(pattern, "does not exist"));
         }
     }
-    (found.files.into_iter().collect(), found.diagnostics)
+    let files = found.distinct_files(settings);
+    (files, found.diagnostics)
 }
 
 #[derive(Default)]
@@ -43,6 +46,32 @@ struct DiscoveredFiles {
 }
 
 impl DiscoveredFiles {
+    /// Each file once, under its shortest path. A link to another found file is reported, because an editor of the link
+    /// changes both.
+    fn distinct_files(&mut self, settings: &Path) -> Vec<PathBuf> {
+        let settings = fs::canonicalize(settings).ok();
+        let mut paths: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+        for file in std::mem::take(&mut self.files) {
+            let canonical = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            if settings.as_ref() != Some(&canonical) {
+                paths.entry(canonical).or_default().push(file);
+            }
+        }
+        let mut files = Vec::new();
+        for mut paths in paths.into_values() {
+            let is_link = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+            paths.sort_by_key(|path| (is_link(path), path.components().count(), path.clone()));
+            let mut paths = paths.into_iter();
+            if let Some(first) = paths.next() {
+                self.diagnostics
+                    .extend(paths.filter(is_link).map(|link| link_warning(&first, &link)));
+                files.push(first);
+            }
+        }
+        files.sort();
+        files
+    }
+
     fn add_directory(&mut self, path: &Path, pattern: &str) {
         let (mut matching, diagnostics) = walk(path);
         let has_other_files = !matching.is_empty() && diagnostics.is_empty();
@@ -84,6 +113,14 @@ impl DiscoveredFiles {
     }
 }
 
+fn link_warning(file: &Path, link: &Path) -> Diagnostic {
+    let [file, link] = [file, link].map(|path| path.to_string_lossy().into_owned());
+    let message = format!("`{file}` and `{link}` are one file");
+    let location = Location::whole_file(Arc::from(link));
+    Diagnostic::warning("SEG007", message, location, "")
+        .with_help("remove the link; segctl reads the file once")
+}
+
 fn pattern_error(pattern: &str, what: &str) -> Diagnostic {
     let location = Location::whole_file(Arc::from(pattern));
     Diagnostic::error("SEG007", format!("`{pattern}` {what}"), location, "").with_help(
@@ -111,6 +148,23 @@ fn is_segment_file(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is = |known: &&str| extension.is_some_and(|extension| extension.eq_ignore_ascii_case(known));
     EXTENSIONS.iter().any(is)
+}
+
+/// Whether a link without a target may have been a segment file or a directory of segment files. The lock files of
+/// editors are such links; their names start with a dot.
+fn may_lead_to_segments(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    if name.starts_with('.') || name.ends_with(['~', '#']) {
+        return false;
+    }
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    // `v1.2` is a directory; `notes.md` is none.
+    let is_file =
+        extension.is_some_and(|extension| extension.contains(|next: char| next.is_ascii_alphabetic()));
+    is_segment_file(path) || !is_file
 }
 
 /// Everything below `root` except directories.
@@ -147,7 +201,7 @@ fn walk_error(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Optio
             let is_broken_link = error
                 .io_error()
                 .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-            if is_broken_link && !path.as_deref().is_some_and(is_segment_file) {
+            if is_broken_link && !path.as_deref().is_some_and(may_lead_to_segments) {
                 return None;
             }
             let path = display(path.as_deref().unwrap_or(root));
@@ -158,7 +212,11 @@ fn walk_error(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Optio
                 format!("cannot read `{path}`: {error}")
             };
             let error = Diagnostic::error("SEG001", message, location, "");
-            Some(error.with_help("check the path and its permissions"))
+            Some(error.with_help(if is_broken_link {
+                "remove the link, or restore the file or directory that it points to"
+            } else {
+                "check the path and its permissions"
+            }))
         }
     }
 }
@@ -185,7 +243,7 @@ mod tests {
 
     fn discovered(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
         let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-        let (files, diagnostics) = discover(base, &patterns);
+        let (files, diagnostics) = discover(base, &patterns, &base.join("segctl.yaml"));
         let relative = |path: &PathBuf| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
         let codes = diagnostics
             .iter()
@@ -261,5 +319,74 @@ mod tests {
             discovered(base.path(), &["elsewhere"]),
             (vec!["elsewhere/b.yaml".into()], vec!["SEG001 error".into()])
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_of_editors_are_skipped_and_missing_directories_are_not() {
+        use std::os::unix::fs::symlink;
+
+        let base = file_tree(&[
+            "s/a.yaml",
+            "s/a.yaml~",
+            "s/#a.yaml#",
+            "s/.a.yaml.swp",
+            "s/a.yaml.bak",
+            "s/a.yaml.orig",
+        ]);
+        let link = |to: &str, name: &str| symlink(to, base.path().join(name)).unwrap();
+        link("me@host.1234:1700000000", "s/.#a.yaml");
+        link("gone", "s/#b.yaml#");
+        link("gone", "s/b.yaml~");
+        assert_eq!(discovered(base.path(), &["s"]), (vec!["s/a.yaml".into()], vec![]));
+        for gone in ["s/teams", "s/v1.2", "s/b.YML"] {
+            link("gone", gone);
+            let (files, codes) = discovered(base.path(), &["s"]);
+            assert_eq!(
+                (files, codes),
+                (vec!["s/a.yaml".into()], vec!["SEG001 error".to_owned()]),
+                "{gone}"
+            );
+            fs::remove_file(base.path().join(gone)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_settings_file_declares_no_segment() {
+        let base = file_tree(&["segctl.yaml", "a.yaml", "s/segctl.yaml"]);
+        let all = ["a.yaml", "s/segctl.yaml"];
+        for patterns in [&["."], &["**/*.yaml"]] {
+            let (files, codes) = discovered(base.path(), patterns);
+            let files: Vec<&str> = files.iter().map(|file| file.trim_start_matches("./")).collect();
+            assert_eq!(
+                (files.as_slice(), codes.len()),
+                (all.as_slice(), 0),
+                "{patterns:?}"
+            );
+        }
+        assert_eq!(discovered(base.path(), &["*.yaml"]).0, ["a.yaml"]);
+    }
+
+    #[test]
+    fn a_file_with_two_paths_is_found_once() {
+        let base = file_tree(&["s/a.yaml", "s/deep/b.yaml"]);
+        let absolute = base.path().join("s").to_str().unwrap().to_owned();
+        let table: [&[&str]; 4] = [
+            &["s", "s/../s"],
+            &["s/../s", "./s"],
+            &["./s/a.yaml", "s/a.yaml", "s/deep", "s/deep/../deep/*.yaml"],
+            &[&absolute, "s/"],
+        ];
+        for patterns in table {
+            let (files, codes) = discovered(base.path(), patterns);
+            assert_eq!((files.len(), codes.len()), (2, 0), "{patterns:?} {files:?}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("a.yaml", base.path().join("s/current.yaml")).unwrap();
+            let (files, codes) = discovered(base.path(), &["s"]);
+            assert_eq!(files, ["s/a.yaml", "s/deep/b.yaml"]);
+            assert_eq!(codes, ["SEG007 warning"]);
+        }
     }
 }

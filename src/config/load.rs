@@ -9,7 +9,7 @@ use super::settings::ProjectSettings;
 use super::source::{self, SourceFile};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::model::below_home;
+use crate::model::{below_home, did_you_mean};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,14 +23,15 @@ pub struct LoadedConfig {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads and checks every file of `settings`, for every workspace; `base` is the directory of `segctl.yaml`.
+/// Reads and checks every file of `settings`, for every workspace; `settings_file` is the path of `segctl.yaml`.
 #[must_use]
 pub fn load(
     settings: &ProjectSettings,
-    base: &Path,
+    settings_file: &Path,
     display_path: &(dyn Fn(&Path) -> String + Sync),
 ) -> LoadedConfig {
-    let (files, diagnostics) = discover(base, &settings.segments);
+    let base = settings_file.parent().unwrap_or(Path::new(""));
+    let (files, diagnostics) = discover(base, &settings.segments, settings_file);
     let mut loaded = LoadedConfig {
         diagnostics,
         ..LoadedConfig::default()
@@ -154,6 +155,10 @@ fn unknown_workspace_error(declaration: &Declaration, name: &str, settings: &Pro
     let known = known.collect::<Vec<_>>().join(", ");
     let location = declaration.location_of(&[super::PathElement::Field("workspaces")]);
     let message = format!("unknown workspace `{name}`");
-    Diagnostic::error(UNKNOWN_WORKSPACE, message, location, "not in segctl.yaml")
-        .with_help(format!("the workspaces in segctl.yaml are {known}"))
+    let names = settings.workspaces.keys().map(String::as_str);
+    let help = match did_you_mean(name, names) {
+        Some(suggestion) => format!("did you mean `{suggestion}`?"),
+        None => format!("the workspaces in segctl.yaml are {known}"),
+    };
+    Diagnostic::error(UNKNOWN_WORKSPACE, message, location, "not in segctl.yaml").with_help(help)
 }

@@ -15,6 +15,7 @@ mod parallel;
 pub mod schema;
 pub mod settings;
 pub mod source;
+mod vocabulary;
 pub mod yaml;
 
 pub use declaration::{Declaration, PathElement};

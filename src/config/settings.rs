@@ -4,15 +4,17 @@
 
 mod callbacks;
 mod policy;
+mod rate_limits;
 
 pub use callbacks::CallbackSettings;
+pub use rate_limits::RateLimitSettings;
 
 use super::decode::codes;
 use super::decode::decoder::{Decoder, Fields};
 use super::source::SourceFile;
-use super::yaml::{self, Node, Yaml};
-use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{EndpointClass, Policy, StateLocation, is_loopback_http, keywords};
+use super::yaml::{self, Key, Node, ScalarValue, Yaml};
+use crate::diagnostic::Diagnostic;
+use crate::model::{EndpointError, EndpointUrl, Keyword, Policy, StateLocation, did_you_mean, keywords};
 use std::collections::BTreeMap;
 
 const LITERAL_SECRET: &str = "SEG060";
@@ -60,13 +62,6 @@ pub struct WorkspaceSettings {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimitSettings {
-    pub class: EndpointClass,
-    /// Texts such as `50/min`, with their locations in the file.
-    pub windows: Vec<(String, Location)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionSettings {
     /// The embedded sandbox, stored in `file`, which is relative to `segctl.yaml`.
     Sandbox { file: String },
@@ -84,7 +79,7 @@ pub enum ConnectionSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointSetting {
     DataCenter(DataCenter),
-    Url(String, Location),
+    Url(EndpointUrl),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +118,8 @@ pub fn parse_settings(source: &SourceFile) -> (Option<ProjectSettings>, Vec<Diag
 
 fn decode_settings(decoder: &mut Decoder<'_>, document: &Node) -> Option<ProjectSettings> {
     let mut fields = decoder.fields(document, "segctl.yaml")?;
+    // The schema that an editor uses.
+    let schema = optional(decoder, &mut fields, "$schema", Decoder::text);
     let segments = required(decoder, &mut fields, "segments", |decoder, node| {
         match &node.value {
             Yaml::List(_) => decoder.non_empty_list(node, Decoder::non_empty_text),
@@ -143,8 +140,13 @@ fn decode_settings(decoder: &mut Decoder<'_>, document: &Node) -> Option<Project
     {
         let message = format!("`default_workspace` names the unknown workspace `{name}`");
         let label = "not declared under `workspaces`";
-        return decoder.error(INCONSISTENT_WORKSPACE, &node.span, message, label);
+        decoder.error::<()>(INCONSISTENT_WORKSPACE, &node.span, message, label);
+        if let Some(suggestion) = did_you_mean(name, workspaces.keys().map(String::as_str)) {
+            decoder.add_help(format!("did you mean `{suggestion}`?"));
+        }
+        return None;
     }
+    schema?;
     Some(ProjectSettings {
         segments: segments?,
         default_workspace,
@@ -165,6 +167,19 @@ fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<
             "add at least one workspace",
         );
     }
+    if let Some((workspace, field)) = unindented_fields(entries) {
+        let message = format!(
+            "`{}` is indented too little: `{}` is empty",
+            field.text, workspace.text
+        );
+        let label = format!("belongs to `{}`", workspace.text);
+        decoder.error::<()>(codes::UNKNOWN_FIELD, &field.span, message, label);
+        decoder.add_help(format!(
+            "indent the fields of the workspace below `{}`",
+            workspace.text
+        ));
+        return None;
+    }
     let decoded: Vec<_> = entries
         .iter()
         .map(|(key, node)| {
@@ -177,6 +192,26 @@ fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<
         })
         .collect();
     decoded.into_iter().collect()
+}
+
+/// An empty workspace, and the first of its fields, which stand beside it.
+fn unindented_fields(entries: &[(Key, Node)]) -> Option<(&Key, &Key)> {
+    let is_empty =
+        |node: &Node| matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
+    let empty = entries.iter().position(|(_, node)| is_empty(node))?;
+    let (workspace, _) = entries.get(empty)?;
+    let (field, _) = entries.get(empty + 1)?;
+    let connection = [
+        "sandbox",
+        "data_center",
+        "endpoint",
+        "workspace_id",
+        "api_key",
+        "db_name",
+    ];
+    connection
+        .contains(&field.text.as_str())
+        .then_some((workspace, field))
 }
 
 /// The name becomes a directory of the state, so it must be valid on every file system.
@@ -197,7 +232,7 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
     };
     let state = optional(decoder, &mut fields, "state", state_location);
     let time_zone = optional(decoder, &mut fields, "time_zone", time_zone);
-    let rate_limits = optional(decoder, &mut fields, "rate_limits", rate_limits);
+    let rate_limits = optional(decoder, &mut fields, "rate_limits", rate_limits::rate_limits);
     let uses_data_center = matches!(
         &connection,
         Some(ConnectionSettings::MoEngage {
@@ -283,23 +318,64 @@ fn moengage_connection(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Op
 }
 
 fn data_center(decoder: &mut Decoder<'_>, node: &Node) -> Option<DataCenter> {
-    // Text first: most YAML readers take an unquoted 01 for a number, and `text` asks for quotes.
-    decoder.text(node)?;
-    decoder.keyword(node)
+    // Most YAML readers take an unquoted 01 for a number.
+    let Yaml::Scalar(scalar) = &node.value else {
+        return decoder.wrong_type(node, "a string (data center)");
+    };
+    let center = DataCenter::from_text(&scalar.text);
+    if let Some(center) = center
+        .filter(|_| !scalar.plain || scalar.ambiguity().is_none() && scalar.resolved == ScalarValue::Text)
+    {
+        return Some(center);
+    }
+    let found = center.or_else(|| numbered_data_center(&scalar.text));
+    let Some(found) = found else {
+        return decoder.keyword(node);
+    };
+    if scalar.resolved == ScalarValue::Text {
+        let message = format!("invalid data center `{}`", scalar.text);
+        decoder.error::<()>(codes::UNKNOWN_KEYWORD, &node.span, message, "expected its number");
+    } else if scalar.ambiguity().is_some() {
+        decoder.text(node);
+        return None;
+    } else {
+        decoder.wrong_type::<()>(node, "a string (data center)");
+    }
+    decoder.add_help(format!("write `data_center: \"{}\"`", found.as_str()));
+    None
+}
+
+/// The data center whose number a text contains: `1`, `dc01`, `api-01.moengage.com`.
+fn numbered_data_center(text: &str) -> Option<DataCenter> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let number: u32 = digits.parse().ok()?;
+    let all = DataCenter::ALL.iter().copied();
+    all.into_iter()
+        .find(|center| center.as_str().parse() == Ok(number))
 }
 
 fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSetting> {
     let text = decoder.non_empty_text(node)?;
-    if is_loopback_http(&text) || text.starts_with("https://") {
-        return Some(EndpointSetting::Url(text, decoder.location(&node.span)));
+    match EndpointUrl::parse(&text) {
+        Ok(url) => Some(EndpointSetting::Url(url)),
+        Err(error) => {
+            let message = error.to_string();
+            let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
+            decoder.error::<()>(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                message,
+                "not accepted as `endpoint`",
+            );
+            if !help.is_empty() {
+                decoder.add_help(help);
+            }
+            if matches!(error, EndpointError::InvalidUrl(_)) {
+                decoder.add_help("for an API of MoEngage, set `data_center: \"01\"` instead of `endpoint`");
+            }
+            None
+        }
     }
-    let label = "http is allowed only for loopback addresses";
-    decoder.error(
-        codes::OUT_OF_RANGE,
-        &node.span,
-        "`endpoint` must be an https URL",
-        label,
-    )
 }
 
 fn value_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
@@ -311,8 +387,11 @@ fn value_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
         Some(name) => Some(ValueSource::Environment(name.to_owned())),
         None if text.contains("${") => {
             let message = "an environment variable must be the whole value, as in `${NAME}`";
-            decoder.error(codes::OUT_OF_RANGE, &node.span, message, "contains other text")
+            decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "contains other text");
+            decoder.add_help(VARIABLE_HELP);
+            None
         }
+        None if looks_like_variable(&text) => misspelled_variable(decoder, node),
         None => Some(ValueSource::Literal(text)),
     }
 }
@@ -325,6 +404,7 @@ fn secret_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> 
             environment_variable(&scalar.text).map(|name| ValueSource::Environment(name.to_owned()))
         }
         Yaml::Invalid => None,
+        Yaml::Scalar(scalar) if looks_like_variable(&scalar.text) => misspelled_variable(decoder, node),
         Yaml::Scalar(_) | Yaml::List(_) => {
             let message = "segctl.yaml must not contain a secret";
             decoder.error::<()>(LITERAL_SECRET, &node.span, message, "looks like a literal secret");
@@ -340,6 +420,42 @@ fn environment_variable(text: &str) -> Option<&str> {
     let is_name_character = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let starts_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
     (!name.is_empty() && !starts_with_digit && name.chars().all(is_name_character)).then_some(name)
+}
+
+const VARIABLE_HELP: &str =
+    "write a variable as `${NAME}`, without a default; NAME has letters, digits and `_`";
+
+/// A variable in the notation of a shell, of Windows or of a pipeline: `$KEY`, `${KEY:-x}`, `%KEY%`, `env.KEY`.
+fn looks_like_variable(text: &str) -> bool {
+    let text = text.trim();
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
+    };
+    let between = |start: &str, end: &str| text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+    between("${", "}").is_some()
+        || between("$(", ")").is_some_and(is_name)
+        || between("%", "%").is_some_and(is_name)
+        || between("{{", "}}").is_some()
+        || ["$env:", "$", "env.", "env:", "ENV."].iter().any(|start| {
+            text.strip_prefix(start)
+                .is_some_and(|name| is_name(name) && is_variable_name(name))
+        })
+}
+
+/// Variables are written in capitals, and secrets are not.
+fn is_variable_name(name: &str) -> bool {
+    !name.bytes().any(|byte| byte.is_ascii_lowercase()) && name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The message does not repeat the value: a default may be the secret.
+fn misspelled_variable<T>(decoder: &mut Decoder<'_>, node: &Node) -> Option<T> {
+    let message = "a variable is written `${NAME}`, without a default";
+    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "not read as a variable");
+    decoder.add_help(VARIABLE_HELP);
+    None
 }
 
 fn command_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
@@ -365,31 +481,6 @@ fn time_zone(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let label = "expected a name such as `Asia/Kolkata`";
     decoder.error(codes::UNKNOWN_KEYWORD, &node.span, message, label)
 }
-
-fn rate_limits(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<RateLimitSettings>> {
-    let mut fields = decoder.fields(node, "`rate_limits`")?;
-    let mut limits = Vec::new();
-    for (class, key) in RATE_LIMIT_KEYS {
-        if let Some(node) = fields.take(key) {
-            let windows = decoder.non_empty_list(node, |decoder, node| {
-                Some((decoder.non_empty_text(node)?, decoder.location(&node.span)))
-            });
-            limits.push(windows.map(|windows| RateLimitSettings { class, windows }));
-        }
-    }
-    decoder.finish(&fields);
-    limits.into_iter().collect()
-}
-
-const RATE_LIMIT_KEYS: [(EndpointClass, &str); 7] = [
-    (EndpointClass::List, "list"),
-    (EndpointClass::Create, "create"),
-    (EndpointClass::Get, "get"),
-    (EndpointClass::Update, "update"),
-    (EndpointClass::Lifecycle, "lifecycle"),
-    (EndpointClass::File, "file"),
-    (EndpointClass::Cohort, "cohort"),
-];
 
 #[cfg(test)]
 mod tests;

@@ -65,7 +65,8 @@ impl SourceFile {
     /// Excerpts of `segctl.yaml` use this text: an error beside a secret must not print the secret.
     #[must_use]
     pub fn redacted_text(&self) -> String {
-        self.text.split_inclusive('\n').map(redact_secret).collect()
+        let lines = self.text.split_inclusive('\n');
+        lines.map(|line| redact_user_info(&redact_secret(line))).collect()
     }
 
     /// Empty if `span` is not inside the text.
@@ -137,6 +138,18 @@ fn redact_secret(line: &str) -> String {
         .collect()
 }
 
+/// Replaces what a URL has between `//` and `@`: a user name and a password.
+fn redact_user_info(line: &str) -> String {
+    let Some(start) = line.find("//").map(|at| at + 2) else {
+        return line.to_owned();
+    };
+    let (before, rest) = line.split_at(start);
+    match rest.rfind('@').map(|at| rest.split_at(at)) {
+        Some((user_info, after)) => format!("{before}{}{after}", "*".repeat(user_info.len())),
+        None => line.to_owned(),
+    }
+}
+
 fn decode_text(bytes: Vec<u8>, display_name: &str) -> Result<SourceFile, Diagnostic> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let location = Location::whole_file(Arc::from(display_name));
@@ -175,7 +188,7 @@ mod tests {
 
     #[test]
     fn secrets_are_redacted_and_spans_stay_valid() {
-        let text = "a: b\n  api_key: hünter # x\nw: {api_kye: \"s3cret\"}\nname: plain\n";
+        let text = "a: b\n  api_key: hünter # x\nw: {api_kye: \"s3cret\"}\nname: plain\nendpoint: https://me:p@ss/s3cret@host/a\n";
         let redacted = SourceFile::new("segctl.yaml", text).redacted_text();
         assert_eq!(redacted.len(), text.len());
         assert!(
@@ -183,7 +196,9 @@ mod tests {
             "{redacted}"
         );
         assert!(
-            redacted.contains("a: b\n  api_key: ") && redacted.contains("name: plain"),
+            redacted.contains("a: b\n  api_key: ")
+                && redacted.contains("name: plain")
+                && redacted.contains("*@host/a"),
             "{redacted}"
         );
     }

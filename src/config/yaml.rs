@@ -7,6 +7,7 @@
 mod alias;
 mod anchor;
 mod comments_and_aliases;
+mod likely_mistakes;
 mod scalar;
 mod syntax_errors;
 mod tree_builder;
@@ -55,6 +56,9 @@ pub struct Key {
 /// later errors would be misleading.
 #[must_use]
 pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
+    if let Some(conflict) = likely_mistakes::merge_conflict(source) {
+        return (Vec::new(), vec![conflict]);
+    }
     let mut tree = TreeBuilder::new(source);
     for event in Parser::new_from_str_with_options(&source.text, parser_options()) {
         match event {

@@ -37,7 +37,10 @@ impl<'s> ListSource<'s> {
         each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
     ) -> io::Result<CheckedList> {
         match self {
-            Self::File(path) => check(BufReader::new(open(path)?), identifier, previous, each),
+            Self::File(path) => {
+                let file = open(path).map_err(|error| with_path(path, &error))?;
+                check(BufReader::new(file), identifier, previous, each)
+            }
             Self::Values(values) => {
                 let values: BTreeSet<&[u8]> = values.iter().map(String::as_bytes).collect();
                 Ok(CheckedList {
@@ -62,6 +65,10 @@ pub fn open(path: &Path) -> io::Result<File> {
         io::ErrorKind::InvalidInput,
         "it is not a regular file",
     ))
+}
+
+fn with_path(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 struct InlineValues<'v>(btree_set::IntoIter<&'v [u8]>);

@@ -8,6 +8,7 @@ mod attribute;
 mod contents;
 mod datetime;
 mod endpoint_class;
+mod endpoint_url;
 mod escape;
 mod event;
 mod filter;
@@ -18,6 +19,7 @@ mod home_path;
 mod identity;
 mod invisible;
 mod keyword;
+mod look_alike;
 mod member_list;
 mod nested_json;
 mod number;
@@ -39,6 +41,7 @@ pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
 pub use endpoint_class::{EndpointClass, RequestRecord};
+pub use endpoint_url::{EndpointError, EndpointUrl, is_loopback_http};
 pub use escape::{escape_unprintable, is_unprintable, redact_query_strings};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
@@ -54,6 +57,7 @@ pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use invisible::{invisible_characters, is_blank, trim_invisible};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
+pub use look_alike::LookAlikeKey;
 pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
 pub use nested_json::{json_from_answer, json_from_file};
 pub use number::Number;
@@ -64,8 +68,6 @@ pub use segment::{
     DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, ShownKinds,
 };
 pub use segment_kind::SegmentKind;
-pub use storage_url::{
-    ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation, is_loopback_http,
-};
+pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};
 pub use suggest::did_you_mean;
 pub use upload_result::{UploadCounts, UploadId, UploadResult};

@@ -89,41 +89,9 @@ impl fmt::Display for ObjectStoreUrl {
     }
 }
 
-/// Plain HTTP is accepted only on this machine, where no other machine can read it.
-#[must_use]
-pub fn is_loopback_http(address: &str) -> bool {
-    let hosts = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    let is_end = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
-    // Text before an `@` is a user name, not a host.
-    let mut rests = hosts.iter().filter_map(|host| address.strip_prefix(host));
-    rests.any(is_end) && !address.contains('@')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_http_on_a_loopback_host_is_accepted() {
-        for address in [
-            "http://127.0.0.1",
-            "http://127.0.0.1:8333",
-            "http://localhost/x",
-            "http://[::1]:9/x",
-        ] {
-            assert!(is_loopback_http(address), "{address}");
-        }
-        for address in [
-            "https://127.0.0.1",
-            "http://store.example",
-            "http://localhost.example",
-            "http://127.0.0.10",
-            "http://localhost:80@store.example",
-            "127.0.0.1",
-        ] {
-            assert!(!is_loopback_http(address), "{address}");
-        }
-    }
 
     #[test]
     fn urls_and_directories_are_distinguished_and_printed_as_written() {

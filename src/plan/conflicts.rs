@@ -9,7 +9,8 @@ use super::uniqueness::UniquenessIndex;
 use super::{PlanInput, segment_ref};
 use crate::definition::Digest;
 use crate::model::{
-    DeclaredSegment, Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName, did_you_mean,
+    DeclaredSegment, Lifecycle, LookAlikeKey, ObservedSegment, Reference, SegmentId, SegmentName,
+    did_you_mean,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,7 +39,7 @@ pub(super) fn find(
         conflicts.extend(taken);
     }
     conflicts.extend(definitions_shared(steps));
-    warnings.extend(context.names_differing_in_case());
+    warnings.extend(context.look_alike_names());
     let declared_names = matching
         .matches
         .iter()
@@ -124,24 +125,23 @@ impl PlanContext<'_> {
         })
     }
 
-    /// Remote segments that keep a name which differs from a new name only in case.
-    fn names_differing_in_case(&self) -> Vec<Warning> {
-        let mut by_lowercase_name: BTreeMap<String, Vec<&ProposedStep<'_>>> = BTreeMap::new();
+    /// Remote segments that keep a name which looks like a new name.
+    fn look_alike_names(&self) -> Vec<Warning> {
+        let mut by_look: BTreeMap<LookAlikeKey, Vec<&ProposedStep<'_>>> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.acquires_name()) {
-            let name = step.name.as_str().to_lowercase();
-            by_lowercase_name.entry(name).or_default().push(step);
+            by_look.entry(step.name.look_alike_key()).or_default().push(step);
         }
-        if by_lowercase_name.is_empty() {
+        if by_look.is_empty() {
             return Vec::new();
         }
         let mut warnings = Vec::new();
         for remote in self.input.observed.segments.values() {
-            let steps = by_lowercase_name.get(&remote.name.as_str().to_lowercase());
+            let steps = by_look.get(&remote.name.look_alike_key());
             for step in steps.into_iter().flatten() {
                 let is_own = step.remote.is_some_and(|own| own.id == remote.id);
                 let is_other = !is_own && step.name != &remote.name;
                 if is_other && self.uniqueness.step_releasing_name(remote, self.steps).is_none() {
-                    warnings.extend(step.declared.map(|segment| Warning::NameDiffersInCase {
+                    warnings.extend(step.declared.map(|segment| Warning::NameLooksAlike {
                         segment: declared_ref(segment),
                         holder: self.matching.remote_ref(remote),
                     }));

@@ -3,6 +3,7 @@
 //! Files are untrusted and terminals interpret control characters, so no control character reaches the output.
 //! Excerpts contain only the relevant part of a file, so the cost does not grow with the file.
 
+mod counts;
 mod excerpt;
 
 use std::collections::BTreeSet;
@@ -53,6 +54,37 @@ pub fn diagnostics_text<'a>(
         text.push_str(&summary(diagnostics));
         text.push('\n');
     }
+    text
+}
+
+/// As [`diagnostics_text`], with at most `limit` diagnostics in full; 0 means all. The others are counted by code and by
+/// file. Errors are shown before warnings and notes.
+pub fn limited_diagnostics_text<'a>(
+    diagnostics: &[Diagnostic],
+    sources: &dyn Fn(&str) -> Option<&'a str>,
+    (color, limit): (bool, usize),
+) -> String {
+    if limit == 0 || diagnostics.len() <= limit {
+        return diagnostics_text(diagnostics, sources, color);
+    }
+    let mut by_severity: Vec<usize> = (0..diagnostics.len()).collect();
+    by_severity.sort_by_key(|index| diagnostics.get(*index).map(|diagnostic| diagnostic.severity));
+    let shown: BTreeSet<usize> = by_severity.into_iter().take(limit).collect();
+    let (shown, rest): (Vec<_>, Vec<_>) = diagnostics
+        .iter()
+        .enumerate()
+        .partition(|(index, _)| shown.contains(index));
+    let shown: Vec<Diagnostic> = shown
+        .into_iter()
+        .map(|(_, diagnostic)| diagnostic.clone())
+        .collect();
+    let rest: Vec<&Diagnostic> = rest.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+    let mut text = diagnostics_text(&shown, sources, color);
+    // The last line counts all of them.
+    text.truncate(text.len() - summary(&shown).len() - 1);
+    text.push_str(&counts::not_shown(&rest));
+    text.push_str(&summary(diagnostics));
+    text.push('\n');
     text
 }
 

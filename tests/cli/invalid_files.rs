@@ -147,6 +147,77 @@ fn every_error_of_every_file_is_reported_in_one_run() {
 }
 
 #[test]
+fn many_errors_are_counted() {
+    let repository = Repository::new();
+    for number in 0..500 {
+        let text = event_segment(&format!("S{number}"), "buy").replace("action_name", "acton_name");
+        repository.write(&format!("segments/{number:03}.yaml"), text);
+    }
+    let run = repository.run(&["validate"]);
+    assert_eq!(run.code, Some(3));
+    assert_eq!(run.stderr.matches("error[SEG010]").count(), 20);
+    for part in [
+        "segments/019.yaml:",
+        "480 more not shown; --max-errors 0 shows all\n  SEG010: 480 errors\n",
+        "470 more files: 470\n",
+        "\n500 errors in 500 files\n",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    assert!(run.stderr.lines().count() < 250, "{}", run.stderr);
+    for arguments in [["validate", "--max-errors", "3"], ["--max-errors", "3", "plan"]] {
+        let run = repository.run(&arguments);
+        assert_eq!(run.stderr.matches("error[SEG010]").count(), 3, "{}", run.stderr);
+    }
+    let run = repository.run_with_env(&["validate"], &[("SEGCTL_MAX_ERRORS", "0")]);
+    assert_eq!(run.stderr.matches("error[SEG010]").count(), 500);
+    let json = repository
+        .run(&["validate", "--json", "--max-errors", "1"])
+        .stdout_json();
+    assert_eq!(json["diagnostics"].as_array().unwrap().len(), 500);
+}
+
+#[test]
+fn a_saved_plan_names_what_is_wrong_with_it() {
+    let repository = Repository::new();
+    repository.write(
+        "segments/vip.yaml",
+        "name: VIP\nkind: cohort\npartner: p\ncohort_id: \"1\"\nmembers: {path: vip.csv}\n",
+    );
+    repository.write("segments/vip.csv", "u1\nu2\n");
+    let run = repository.run(&["plan", "--out", "plan.json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let plan = repository.read("plan.json");
+    let utf16: Vec<u8> = "\u{feff}"
+        .encode_utf16()
+        .chain(plan.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (bytes, part) in [
+        (format!("\u{feff}{plan}").into_bytes(), "byte order mark"),
+        (utf16, "UTF-16 text"),
+    ] {
+        repository.write("changed.json", bytes);
+        for command in ["apply", "show"] {
+            let run = repository.run(&[command, "changed.json"]);
+            assert_eq!(run.code, Some(3), "{}", run.stderr);
+            assert!(
+                run.stderr.contains(part)
+                    && run.stderr.contains("`changed.json`")
+                    && run.stderr.contains("create the plan again"),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+    fs::remove_file(repository.path().join("segments/vip.csv")).unwrap();
+    let run = repository.run(&["apply", "plan.json"]);
+    assert_ne!(run.code, Some(0));
+    let shown = run.stdout + &run.stderr;
+    assert!(shown.contains("segments/vip.csv"), "{shown}");
+}
+
+#[test]
 fn an_unknown_workspace_is_reported() {
     let repository = Repository::new();
     repository.write(

@@ -22,6 +22,7 @@ mod request_counts;
 mod restore;
 mod secrets;
 mod server_clock;
+mod settings_file;
 mod signals;
 mod state_lock;
 

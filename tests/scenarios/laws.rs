@@ -64,7 +64,7 @@ impl History {
         let Some(settings) = parse_settings(&source).0 else {
             return;
         };
-        let loaded = load(&settings, repository.path(), &|path| path.display().to_string());
+        let loaded = load(&settings, &path, &|path| path.display().to_string());
         let declared = loaded
             .declarations
             .into_iter()

@@ -4,7 +4,7 @@ use super::super::yaml::Node;
 use super::attribute::flag;
 use super::decoder::{Decoder, Fields};
 use super::event::{attributes, execution};
-use super::operands::{Operands, double_test};
+use super::operands::{Operands, double_test, reject_list};
 use super::time_range::affinity_time_range;
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType, DataType,
@@ -35,7 +35,7 @@ pub(super) fn affinity(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Opt
 }
 
 fn affinity_type(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
-    let kind = decoder.required(fields, "operator_type", Decoder::keyword::<AffinityType>);
+    let kind = decoder.required_keyword::<AffinityType>(fields, "operator_type");
     let Some(kind) = kind else {
         fields.ignore_unknown_fields();
         return None;
@@ -58,7 +58,7 @@ fn preferred_attributes(
     node: &Node,
 ) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
     let mut fields = decoder.fields(node, "a group of affinity attributes")?;
-    let operator = decoder.required(&mut fields, "filter_operator", Decoder::keyword);
+    let operator = decoder.required_keyword(&mut fields, "filter_operator");
     let filters = decoder.required(&mut fields, "filters", |decoder, node| {
         decoder.non_empty_list(node, attribute)
     });
@@ -71,9 +71,8 @@ fn attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute
     let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
     let category = decoder.optional(&mut fields, "category", Decoder::non_empty_text);
     let negate = flag(decoder, &mut fields, "negate");
-    let data_type = decoder.required(&mut fields, "data_type", |decoder, node| {
-        decoder.keyword_among(node, &[DataType::String, DataType::Double])
-    });
+    let data_types = [DataType::String, DataType::Double];
+    let data_type = decoder.required_keyword_among(&mut fields, "data_type", &data_types);
     let operator = decoder.require(&mut fields, "operator");
     let (data_type, operator) = (data_type?, operator?);
     let test = match data_type {
@@ -90,9 +89,19 @@ fn attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute
 }
 
 fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let Some(operator) = decoder.keyword::<AffinityTextOperator>(operator) else {
+    let word = decoder.scalar(operator, "a string (operator)")?.text.as_str();
+    let Some(operator) = AffinityTextOperator::from_text(word) else {
         fields.ignore_unknown_fields();
-        return None;
+        let words: Vec<&str> = AffinityTextOperator::ALL
+            .iter()
+            .map(|word| word.as_str())
+            .collect();
+        return decoder.invalid_operator(
+            operator,
+            "a `string` affinity attribute",
+            &words,
+            fields.peek("value"),
+        );
     };
     fields.describe(format!(
         "a text attribute with the operator `{}`",
@@ -112,6 +121,7 @@ fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> 
             case_sensitive: case_sensitive?,
         });
     }
+    reject_list(decoder, value, Some("in"))?;
     Some(AffinityTest::Text {
         operator,
         value: decoder.text(value)?,
@@ -124,6 +134,7 @@ fn double(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -
         decoder,
         fields,
         dynamic: false,
+        list_operator: Some("in"),
     };
     if operands.operator_text(operator)? == "is" {
         operands.describe("double", "is");

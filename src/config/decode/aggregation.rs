@@ -34,11 +34,7 @@ fn single_aggregation(decoder: &mut Decoder<'_>, node: &Node) -> Option<Aggregat
     decoder.optional(&mut fields, "data_type", |decoder, node| {
         decoder.keyword_among(node, &[DataType::Double])
     });
-    let aggregation_type = decoder.required(
-        &mut fields,
-        "aggregation_type",
-        Decoder::keyword::<AggregationType>,
-    );
+    let aggregation_type = decoder.required_keyword::<AggregationType>(&mut fields, "aggregation_type");
     let negate = flag(decoder, &mut fields, "negate");
     if flag(decoder, &mut fields, "is_dynamic_value") == Some(true) {
         let message = "only user attributes can be compared with another attribute";
@@ -66,7 +62,7 @@ fn aggregation_test(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Optio
     let words = ["is", "between", "lessThan", "greaterThan"];
     if !words.contains(&word) {
         fields.ignore_unknown_fields();
-        return decoder.invalid_operator(operator, "an aggregation", &words);
+        return decoder.invalid_operator(operator, "an aggregation", &words, fields.peek("value"));
     }
     fields.describe(format!("an aggregation with the operator `{word}`"));
     let value = decoder.required(fields, "value", Decoder::number);

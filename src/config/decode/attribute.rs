@@ -2,10 +2,14 @@
 
 use super::super::yaml::Node;
 use super::datetime::datetime_test;
-use super::decoder::{Decoder, Fields};
-use super::operands::{Operands, array_string_test, bool_test, double_test, string_test};
+use super::decoder::{Decoder, Fields, quoted};
+use super::operands::{
+    BOOL_OPERATORS, DOUBLE_OPERATORS, Operands, array_string_operators, array_string_test, bool_test,
+    double_test, string_operators, string_test,
+};
 use crate::model::{
-    ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest, Keyword,
+    ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DatetimeOperator,
+    DoubleTest, Keyword,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub(super) fn attribute(
     }
     let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
     let category = category(decoder, &mut fields, context);
-    let data_type = decoder.required(&mut fields, "data_type", Decoder::keyword::<DataType>)?;
+    let data_type = decoder.required_keyword::<DataType>(&mut fields, "data_type")?;
     fields.describe(format!("a `{}` condition", data_type.as_str()));
     let condition = condition(decoder, &mut fields, data_type, context);
     decoder.finish(&fields);
@@ -77,7 +81,7 @@ fn group_fields(
     fields: &mut Fields<'_>,
     context: Context,
 ) -> Option<AttributeGroup> {
-    let operator = decoder.required(fields, "filter_operator", Decoder::keyword);
+    let operator = decoder.required_keyword(fields, "filter_operator");
     let filters = decoder.required(fields, "filters", |decoder, node| {
         decoder.list(node, |decoder, node| {
             let fields = decoder.fields(node, "a condition")?;
@@ -182,7 +186,11 @@ fn operands<'r, 'a, 'n>(
     data_type: DataType,
     context: Context,
 ) -> Option<(&'n Node, Operands<'r, 'a, 'n>)> {
+    let before = decoder.error_count();
     let operator = decoder.require(fields, "operator");
+    if decoder.is_missing(before) {
+        decoder.add_help(format!("`operator` is one of {}", quoted(&operators(data_type))));
+    }
     let dynamic = is_dynamic_value(decoder, fields, data_type, context);
     let (Some(operator), Some(dynamic)) = (operator, dynamic) else {
         fields.ignore_unknown_fields();
@@ -192,8 +200,23 @@ fn operands<'r, 'a, 'n>(
         decoder,
         fields,
         dynamic,
+        list_operator: operators(data_type).contains(&"in").then_some("in"),
     };
     Some((operator, operands))
+}
+
+fn operators(data_type: DataType) -> Vec<&'static str> {
+    match data_type {
+        DataType::String => string_operators(),
+        DataType::ArrayString => array_string_operators(),
+        DataType::Double | DataType::ArrayDouble => DOUBLE_OPERATORS.to_vec(),
+        DataType::Bool => BOOL_OPERATORS.to_vec(),
+        DataType::Datetime => DatetimeOperator::ALL
+            .iter()
+            .map(|operator| operator.as_str())
+            .collect(),
+        DataType::Geopoint | DataType::Object | DataType::ArrayObject => Vec::new(),
+    }
 }
 
 pub(super) fn flag(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {

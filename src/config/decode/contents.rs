@@ -28,6 +28,19 @@ pub(super) fn contents(
 }
 
 fn definition(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
+    if !fields.has("included_filters") && (fields.has("filters") || fields.has("filter_operator")) {
+        let key = if fields.has("filter_operator") {
+            "filter_operator"
+        } else {
+            "filters"
+        };
+        decoder.unknown_key_error(fields, key, format!("unknown field `{key}` in a segment"));
+        decoder.add_help(
+            "put `filter_operator` and `filters` below `included_filters:`, indented by two spaces",
+        );
+        fields.ignore_unknown_fields();
+        return None;
+    }
     let included = decoder.required(fields, "included_filters", group);
     let excluded = decoder.optional(fields, "excluded_filters", group);
     Some(Definition {
@@ -59,7 +72,7 @@ fn file_segment(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Fi
 fn identifier(decoder: &mut Decoder<'_>, node: &Node) -> Option<Identifier> {
     let mut fields = decoder.fields(node, "an identifier")?;
     let attribute = decoder.required(&mut fields, "attribute", Decoder::non_empty_text);
-    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<IdentifierType>);
+    let kind = decoder.required_keyword::<IdentifierType>(&mut fields, "type");
     decoder.finish(&fields);
     Some(Identifier {
         attribute: attribute?,
@@ -100,12 +113,24 @@ fn cohort(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> 
 
 fn members(decoder: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
     if matches!(node.value, Yaml::List(_)) {
-        return decoder
-            .non_empty_list(node, Decoder::non_empty_text)
-            .map(MemberSource::Inline);
+        return decoder.non_empty_list(node, member).map(MemberSource::Inline);
     }
     let fields = decoder.fields(node, "a member list")?;
     local_path(decoder, fields).map(MemberSource::Local)
+}
+
+/// One member. Without quotes, a comma separates several members that were meant as items.
+fn member(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = decoder.non_empty_text(node)?;
+    if matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain) && text.contains(',') {
+        let message = format!("the member `{text}` contains a comma");
+        decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "one item of the list");
+        decoder.add_help(
+            "write each member as an item of its own, or put it in quotes if the comma belongs to it",
+        );
+        return None;
+    }
+    Some(text)
 }
 
 fn local_path(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<String> {
@@ -122,7 +147,12 @@ pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Opt
     if rest.is_some_and(is_host_and_path) {
         return Some(text);
     }
-    let message = format!("`{text}` is not a valid URL");
+    // What is between `//` and `@` may be a password.
+    let message = if text.contains('@') {
+        "not a valid URL".to_owned()
+    } else {
+        format!("`{text}` is not a valid URL")
+    };
     let label = "expected https:// or http:// and a host";
     decoder.error(codes::OUT_OF_RANGE, &node.span, message, label)
 }

@@ -1,8 +1,8 @@
 //! Dates: `YYYY-MM-DD`, or the long form that the API uses.
 
-use super::super::yaml::Node;
-use super::codes;
+use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::decoder::Decoder;
+use super::{codes, written_date};
 use jiff::civil::{Date, DateTime, Time};
 
 /// The moment that a date without a time means.
@@ -30,25 +30,31 @@ impl DayBoundary {
 
 impl Decoder<'_> {
     pub(super) fn datetime(&mut self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
-        let text = self.text(node)?;
+        let text = self.date_text(node)?;
         let datetime = if text.contains('T') {
             long_form(&text)
         } else {
             date(&text).map(|date| date.to_datetime(boundary.time()))
         };
-        datetime.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
+        datetime.or_else(|| {
+            let help = time_help(&text).or_else(|| written_date::date_help(&text));
+            self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ", help)
+        })
     }
 
     /// A whole day. In the long form, the API accepts only the moment of `boundary`.
     pub(super) fn day(&mut self, node: &Node, boundary: DayBoundary) -> Option<Date> {
-        let text = self.text(node)?;
+        let text = self.date_text(node)?;
         let day = if text.contains('T') {
             text.strip_suffix(boundary.suffix()).and_then(date)
         } else {
             date(&text)
         };
         let format = format!("YYYY-MM-DD or YYYY-MM-DD{}", boundary.suffix());
-        day.or_else(|| self.invalid_date(node, &text, &format))
+        day.or_else(|| {
+            let help = written_date::date_help(&text);
+            self.invalid_date(node, &text, &format, help)
+        })
     }
 
     /// A date, or a date-time of ISO 8601.
@@ -69,14 +75,57 @@ impl Decoder<'_> {
         let read = (text.len() == 5).then(|| date(&format!("2024-{text}"))).flatten();
         let read =
             read.and_then(|date| Some((u32::try_from(date.month()).ok()?, u32::try_from(date.day()).ok()?)));
-        read.or_else(|| self.invalid_date(node, &text, "MM-DD"))
+        read.or_else(|| {
+            let help = written_date::month_day_help(&text);
+            self.invalid_date(node, &text, "MM-DD", help)
+        })
     }
 
-    fn invalid_date<T>(&mut self, node: &Node, text: &str, format: &str) -> Option<T> {
-        let message = format!("invalid date `{text}`");
-        let label = format!("expected {format}");
-        self.error(codes::INVALID_DATE, &node.span, message, label)
+    /// The text of a date. A number such as `20251231` is an invalid date, not a wrong type.
+    fn date_text(&mut self, node: &Node) -> Option<String> {
+        if let Yaml::Scalar(scalar) = &node.value
+            && let ScalarValue::Integer(number) = scalar.resolved
+            && let Some(date) = written_date::date_of_number(number)
+        {
+            let help = Some(format!("write `{date}`"));
+            return self.invalid_date(node, &scalar.text, "YYYY-MM-DD", help);
+        }
+        self.text(node)
     }
+
+    fn invalid_date<T>(&mut self, node: &Node, text: &str, format: &str, help: Option<String>) -> Option<T> {
+        let message = format!("invalid date `{text}`");
+        let reason = written_date::impossible_day(text);
+        let help = help.filter(|_| reason.is_none());
+        let label = reason.unwrap_or_else(|| format!("expected {format}"));
+        self.error::<()>(codes::INVALID_DATE, &node.span, message, label);
+        if let Some(help) = help {
+            self.add_help(help);
+        }
+        None
+    }
+}
+
+/// The long form of a date with a time in another spelling, such as `2025-12-31 10:00`.
+fn time_help(text: &str) -> Option<String> {
+    let (day, time) = text.split_once(['T', ' '])?;
+    let day = date(day)?;
+    let (time, zone) = match time.find(['Z', '+', '-']) {
+        Some(at) => (time.get(..at)?, time.get(at..)?),
+        None => (time, ""),
+    };
+    let time: Time = time.trim().parse().ok()?;
+    let written = format!(
+        "write `{day}T{:02}:{:02}:{:02}.{:03}Z`",
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond()
+    );
+    Some(match zone {
+        "" | "Z" => written,
+        _ => format!("{written}: a time is in the time zone of the workspace, without an offset"),
+    })
 }
 
 /// Exactly `YYYY-MM-DD`; the parser alone accepts more forms.

@@ -4,6 +4,7 @@ use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::date::DayBoundary;
 use super::decoder::{COUNT_LIMIT, Decoder};
 use super::operands::Operands;
+use super::written_date::{date_of_number, is_weekday, month_number};
 use crate::model::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, MomentRange,
     Operand, ValueType,
@@ -122,19 +123,45 @@ fn date_value(
     boundary: DayBoundary,
 ) -> Option<DateValue> {
     if let Some(range) = extract.range() {
+        if let Some(help) = part_help(extract, node.scalar_text()) {
+            decoder.wrong_type::<()>(node, "a number");
+            decoder.add_help(help);
+            return None;
+        }
         return decoder.count(node, range).map(DateValue::Part);
     }
     if extract == ExtractType::DateMonthOfTheYear {
         let (month, day) = decoder.month_day(node)?;
         return Some(DateValue::MonthDay { month, day });
     }
-    let is_number =
-        matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, ScalarValue::Integer(_)));
+    let is_count = matches!(
+        &node.value,
+        Yaml::Scalar(scalar) if matches!(scalar.resolved, ScalarValue::Integer(number) if date_of_number(number).is_none())
+    );
     let datetime = decoder.datetime(node, boundary);
-    if is_number {
+    if is_count {
         decoder.add_help(
             "to count days before or after today, set `value_type: relative_past` or `relative_future`",
         );
     }
     datetime.map(DateValue::At)
+}
+
+/// What to write for a part of a date that is written as a word, such as a month.
+fn part_help(extract: ExtractType, text: &str) -> Option<String> {
+    match extract {
+        ExtractType::MonthOfTheYear => {
+            let month = month_number(text)?;
+            Some(format!("months are numbers from 1 to 12: write `{month}`"))
+        }
+        ExtractType::DayOfTheWeek if is_weekday(text) => Some(
+            "days of the week are numbers from 0 to 6; MoEngage does not document which day is 0".to_owned(),
+        ),
+        ExtractType::TimeOfTheDay => {
+            let (hour, _) = text.split_once(':')?;
+            let hour: u8 = hour.parse().ok()?;
+            Some(format!("hours are numbers from 0 to 23: write `{hour}`"))
+        }
+        _ => None,
+    }
 }

@@ -1,10 +1,15 @@
 //! Typed access to YAML nodes. A value that cannot be decoded becomes a diagnostic, and decoding continues.
 
+mod fields;
+mod keywords;
+
+pub(in crate::config) use self::fields::Fields;
 use super::super::source::SourceFile;
-use super::super::yaml::{Key, Node, Scalar, ScalarValue, Yaml};
-use super::codes;
+use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
+use super::indentation::{self, Found, Subject};
+use super::{codes, numbers};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Keyword, Number, Origin, Reference, did_you_mean, is_home_of_other};
+use crate::model::{Keyword, Number, Origin, Reference, is_home_of_other};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -14,58 +19,15 @@ pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 /// Collects the errors of one file. A method that returns `None` has already reported why.
 pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
-    diagnostics: Vec<Diagnostic>,
+    found: Vec<Found>,
     reference_origins: BTreeMap<Reference, Origin>,
-}
-
-/// The fields of a mapping. [`Decoder::finish`] reports every field that was never requested.
-pub(in crate::config) struct Fields<'n> {
-    /// What the mapping is, with its article: `an event filter`.
-    description: String,
-    span: Range<usize>,
-    entries: &'n [(Key, Node)],
-    known_keys: Vec<&'static str>,
-    /// Set when the field that decides which other fields are valid is itself invalid.
-    ignores_unknown_fields: bool,
-}
-
-impl<'n> Fields<'n> {
-    /// The value of `key`; marks `key` as a known field.
-    pub(in crate::config) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        if !self.known_keys.contains(&key) {
-            self.known_keys.push(key);
-        }
-        self.get(key)
-    }
-
-    fn get(&self, key: &str) -> Option<&'n Node> {
-        let found = self.entries.iter().find(|(found, _)| found.text == key);
-        found.map(|(_, node)| node)
-    }
-
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.get(key).is_some()
-    }
-
-    pub(in crate::config) fn describe(&mut self, description: impl Into<String>) {
-        self.description = description.into();
-    }
-
-    pub(super) fn ignore_unknown_fields(&mut self) {
-        self.ignores_unknown_fields = true;
-    }
-
-    fn first_key_span(&self) -> Range<usize> {
-        let first = self.entries.first();
-        first.map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
-    }
 }
 
 impl<'a> Decoder<'a> {
     pub(in crate::config) fn new(source: &'a SourceFile) -> Self {
         Self {
             source,
-            diagnostics: Vec::new(),
+            found: Vec::new(),
             reference_origins: BTreeMap::new(),
         }
     }
@@ -90,7 +52,7 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
+        indentation::combine(self.found)
     }
 
     pub(in crate::config) fn location(&self, span: &Range<usize>) -> Location {
@@ -98,7 +60,21 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.found.push(Found {
+            diagnostic,
+            subject: Subject::Other,
+        });
+    }
+
+    /// The text of `span` in the file.
+    pub(in crate::config) fn slice(&self, span: &Range<usize>) -> &'a str {
+        self.source.slice(span)
+    }
+
+    fn set_subject(&mut self, subject: Subject) {
+        if let Some(last) = self.found.last_mut() {
+            last.subject = subject;
+        }
     }
 
     /// Reports an error and returns `None`.
@@ -115,105 +91,19 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn add_help(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.diagnostics.pop() {
-            self.diagnostics.push(last.with_help(help));
+        if let Some(last) = self.found.last_mut() {
+            last.diagnostic.help.push(help.into());
         }
     }
 
-    /// The fields of a mapping; `description` has its article: `a segment`.
-    pub(in crate::config) fn fields<'n>(&mut self, node: &'n Node, description: &str) -> Option<Fields<'n>> {
-        match &node.value {
-            Yaml::Map(entries) => Some(Fields {
-                description: description.to_owned(),
-                span: node.span.clone(),
-                entries,
-                known_keys: Vec::new(),
-                ignores_unknown_fields: false,
-            }),
-            _ => self.wrong_type(node, &format!("a mapping ({description})")),
-        }
+    pub(super) fn error_count(&self) -> usize {
+        self.found.len()
     }
 
-    pub(in crate::config) fn finish(&mut self, fields: &Fields<'_>) {
-        if fields.ignores_unknown_fields {
-            return;
+    pub(super) fn replace_help(&mut self, help: String) {
+        if let Some(last) = self.found.last_mut() {
+            last.diagnostic.help = vec![help];
         }
-        let known = fields.known_keys.as_slice();
-        for (key, _) in fields.entries {
-            if known.contains(&key.text.as_str()) {
-                continue;
-            }
-            let message = format!("unknown field `{}` in {}", key.text, fields.description);
-            self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
-            let absent = known.iter().copied().filter(|known| !fields.has(known));
-            match did_you_mean(&key.text, absent) {
-                Some(suggestion) => self.add_help(format!("did you mean `{suggestion}`?")),
-                None => self.add_help(format!("valid fields are {}", quoted(known))),
-            }
-        }
-    }
-
-    /// The value of a field that must be present.
-    pub(in crate::config) fn require<'n>(
-        &mut self,
-        fields: &mut Fields<'n>,
-        key: &'static str,
-    ) -> Option<&'n Node> {
-        let node = fields.take(key);
-        if node.is_none() {
-            let message = format!("missing field `{key}` in {}", fields.description);
-            let label = format!("add `{key}` to these fields");
-            self.error::<()>(codes::MISSING_FIELD, &fields.first_key_span(), message, label);
-        }
-        node
-    }
-
-    pub(in crate::config) fn required<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<T> {
-        let node = self.require(fields, key)?;
-        decode(self, node)
-    }
-
-    /// Decodes a field that may be absent: `Some(None)` if it is, `None` if its value is invalid.
-    pub(in crate::config) fn optional<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match fields.take(key) {
-            Some(node) => decode(self, node).map(Some),
-            None => Some(None),
-        }
-    }
-
-    pub(in crate::config) fn or<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        default: T,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<T> {
-        match fields.take(key) {
-            Some(node) => decode(self, node),
-            None => Some(default),
-        }
-    }
-
-    /// Reports a known field that is not valid beside the other fields.
-    pub(super) fn misplaced_field<T>(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        message: impl Into<String>,
-    ) -> Option<T> {
-        let node = fields.get(key);
-        let span = node.map_or_else(|| fields.first_key_span(), |node| node.span.clone());
-        self.error(codes::MISPLACED_FIELD, &span, message, "")
     }
 
     pub(in crate::config) fn text(&mut self, node: &Node) -> Option<String> {
@@ -224,7 +114,11 @@ impl<'a> Decoder<'a> {
                 text => format!("`{text}` is read as {read_as}; expected a string"),
             };
             self.error::<()>(codes::AMBIGUOUS_SCALAR, &node.span, message, "put it in quotes");
-            self.add_help(format!("write \"{}\"", scalar.text.escape_default()));
+            let text = match self.comment_after(node) {
+                Some(comment) if scalar.text.is_empty() => comment.escape_debug().to_string(),
+                _ => scalar.text.escape_default().to_string(),
+            };
+            self.add_help(format!("write \"{text}\""));
             return None;
         }
         if scalar.resolved != ScalarValue::Text {
@@ -233,6 +127,13 @@ impl<'a> Decoder<'a> {
             return None;
         }
         Some(scalar.text.clone())
+    }
+
+    /// The comment on the line of an empty value: `name: #1 fans`.
+    fn comment_after(&self, node: &Node) -> Option<&'a str> {
+        let rest = self.source.text.get(node.span.end..)?;
+        let comment = rest.lines().next()?.trim_start_matches(':').trim();
+        comment.starts_with('#').then_some(comment)
     }
 
     pub(in crate::config) fn non_empty_text(&mut self, node: &Node) -> Option<String> {
@@ -270,8 +171,8 @@ impl<'a> Decoder<'a> {
         }
         self.wrong_type::<()>(node, "true or false");
         match scalar.text.to_ascii_lowercase().as_str() {
-            "yes" | "y" | "on" | "true" => self.add_help("write `true`"),
-            "no" | "n" | "off" | "false" => self.add_help("write `false`"),
+            "yes" | "y" | "on" | "true" | "t" | "1" => self.add_help("write `true`"),
+            "no" | "n" | "off" | "false" | "f" | "0" => self.add_help("write `false`"),
             _ => {}
         }
         None
@@ -317,39 +218,6 @@ impl<'a> Decoder<'a> {
         self.error(codes::OUT_OF_RANGE, &node.span, message, "out of range")
     }
 
-    /// A keyword. Plain `on` is accepted here although YAML 1.1 reads it as a boolean.
-    pub(in crate::config) fn keyword<K: Keyword>(&mut self, node: &Node) -> Option<K> {
-        self.keyword_among(node, K::ALL)
-    }
-
-    pub(super) fn keyword_among<K: Keyword>(&mut self, node: &Node, allowed: &[K]) -> Option<K> {
-        let scalar = self.scalar(node, &format!("a string ({})", K::DISPLAY_NAME))?;
-        if let Some(word) = allowed.iter().copied().find(|word| word.as_str() == scalar.text) {
-            return Some(word);
-        }
-        let words: Vec<&str> = allowed.iter().map(|word| word.as_str()).collect();
-        self.unknown_keyword(node, K::DISPLAY_NAME, &words)
-    }
-
-    pub(super) fn unknown_keyword<T>(&mut self, node: &Node, what: &str, words: &[&str]) -> Option<T> {
-        let message = format!("invalid {what} `{}`", node.scalar_text());
-        self.keyword_error(node, message, words)
-    }
-
-    pub(super) fn invalid_operator<T>(&mut self, node: &Node, target: &str, words: &[&str]) -> Option<T> {
-        let message = format!("operator `{}` is not valid for {target}", node.scalar_text());
-        self.keyword_error(node, message, words)
-    }
-
-    fn keyword_error<T>(&mut self, node: &Node, message: String, words: &[&str]) -> Option<T> {
-        let label = format!("expected {}", quoted(words));
-        self.error::<()>(codes::UNKNOWN_KEYWORD, &node.span, message, label);
-        if let Some(suggestion) = did_you_mean(node.scalar_text(), words.iter().copied()) {
-            self.add_help(format!("did you mean `{suggestion}`?"));
-        }
-        None
-    }
-
     /// Decodes every item, also after an invalid one.
     pub(in crate::config) fn list<T>(
         &mut self,
@@ -358,8 +226,19 @@ impl<'a> Decoder<'a> {
     ) -> Option<Vec<T>> {
         let Yaml::List(items) = &node.value else {
             self.wrong_type::<()>(node, "a list");
-            if matches!(node.value, Yaml::Scalar(_)) {
-                self.add_help(format!("write it as a list: [{}]", self.source.slice(&node.span)));
+            let written = self.source.slice(&node.span);
+            match &node.value {
+                Yaml::Scalar(_) if written.is_empty() => self.mark_empty(node, true),
+                Yaml::Scalar(_) => self.add_help(format!("write it as a list: [{written}]")),
+                Yaml::Map(_) if written.starts_with('{') => {
+                    self.add_help("put it in brackets: `[{…}]`");
+                }
+                Yaml::Map(entries) => {
+                    if let Some((key, _)) = entries.first() {
+                        self.add_help(format!("start each item with `- `: `- {}: …`", key.text));
+                    }
+                }
+                Yaml::List(_) | Yaml::Invalid => {}
             }
             return None;
         };
@@ -389,8 +268,11 @@ impl<'a> Decoder<'a> {
 
     fn expected_number<T>(&mut self, node: &Node, scalar: &Scalar) -> Option<T> {
         self.wrong_type::<()>(node, "a number");
-        if scalar.text.trim().parse::<f64>().is_ok() {
-            self.add_help(format!("write it without quotes: {}", scalar.text.trim()));
+        let text = scalar.text.trim();
+        if !scalar.plain && text.parse::<f64>().is_ok() {
+            self.add_help(format!("write it without quotes: {text}"));
+        } else if let Some(number) = numbers::number_in(text) {
+            self.add_help(format!("write `{number}`"));
         }
         None
     }
@@ -422,7 +304,7 @@ impl Node {
     }
 }
 
-fn quoted(words: &[&str]) -> String {
+pub(super) fn quoted(words: &[&str]) -> String {
     let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")
 }

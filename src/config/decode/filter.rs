@@ -5,7 +5,7 @@ use super::affinity::affinity;
 use super::attribute::{Context, attribute};
 use super::decoder::{Decoder, Fields};
 use super::event::event;
-use crate::model::{Filter, FilterType, Group, Reference, SegmentId, SegmentName};
+use crate::model::{Filter, FilterType, Group, Keyword, Reference, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
 pub(super) fn group(decoder: &mut Decoder<'_>, node: &Node) -> Option<Group> {
@@ -16,7 +16,21 @@ pub(super) fn group(decoder: &mut Decoder<'_>, node: &Node) -> Option<Group> {
 }
 
 fn group_fields(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Group> {
-    let operator = decoder.required(fields, "filter_operator", Decoder::keyword);
+    if let Some(key) = operator_key(fields) {
+        let message = format!("unknown field `{key}` in a filter group");
+        decoder.unknown_key_error(fields, key, message);
+        let operator = if matches!(key, "or" | "any" | "$or" | "should") {
+            "or"
+        } else {
+            "and"
+        };
+        decoder.add_help(format!(
+            "write `filter_operator: {operator}`, and put the list below `filters:`"
+        ));
+        fields.ignore_unknown_fields();
+        return None;
+    }
+    let operator = decoder.required_keyword(fields, "filter_operator");
     let filters = decoder.required(fields, "filters", |decoder, node| decoder.list(node, filter));
     Some(Group {
         operator: operator?,
@@ -24,8 +38,26 @@ fn group_fields(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Gr
     })
 }
 
+/// The key of a group that is written as `and: […]`.
+fn operator_key(fields: &Fields<'_>) -> Option<&'static str> {
+    if fields.has("filter_operator") || fields.has("filters") {
+        return None;
+    }
+    let keys = ["and", "or", "all", "any", "$and", "$or", "must", "should"];
+    keys.into_iter().find(|key| fields.has(key))
+}
+
 fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
     let mut fields = decoder.fields(node, "a filter")?;
+    if let Some(key) = wrapper_key(&fields) {
+        let message = format!("unknown field `{key}` in a filter");
+        decoder.unknown_key_error(&fields, key, message);
+        decoder.add_help(match FilterType::from_text(key) {
+            Some(_) => format!("write `- filter_type: {key}`, and put the other fields below it"),
+            None => format!("remove `{key}:`, and write the fields of the filter directly after `- `"),
+        });
+        return None;
+    }
     if let Some(raw) = fields.take("raw") {
         decoder.finish(&fields);
         return match &raw.value {
@@ -33,7 +65,17 @@ fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
             _ => decoder.wrong_type(raw, "a mapping (a filter)"),
         };
     }
-    match decoder.required(&mut fields, "filter_type", Decoder::keyword::<FilterType>)? {
+    let before = decoder.error_count();
+    let filter_type = decoder.required_keyword::<FilterType>(&mut fields, "filter_type");
+    if decoder.is_missing(before)
+        && let Some((looks_like, filter_type)) = probable_type(&fields)
+    {
+        decoder.replace_help(format!(
+            "this looks like {looks_like}: add `filter_type: {}`",
+            filter_type.as_str()
+        ));
+    }
+    match filter_type? {
         FilterType::UserAttributes => attribute(decoder, fields, Context::UserFilter).map(Filter::Attribute),
         FilterType::Actions => event(decoder, fields).map(Filter::Event),
         FilterType::PsychographicEvent => affinity(decoder, fields).map(Filter::Affinity),
@@ -44,6 +86,32 @@ fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
             decoder.finish(&fields);
             group.map(Filter::Nested)
         }
+    }
+}
+
+/// The only key of a filter whose fields are one level too deep.
+fn wrapper_key(fields: &Fields<'_>) -> Option<&'static str> {
+    let keys = ["filter", "condition", "rule"];
+    let types = FilterType::ALL.iter().map(|filter_type| filter_type.as_str());
+    let key = fields.only_key()?;
+    keys.into_iter().chain(types).find(|wrapper| *wrapper == key)
+}
+
+/// The type of a filter without `filter_type`, by its other fields.
+fn probable_type(fields: &Fields<'_>) -> Option<(&'static str, FilterType)> {
+    let has = |key| fields.has(key);
+    if has("psychographic_attributes") || has("operator_type") {
+        Some(("an affinity filter", FilterType::PsychographicEvent))
+    } else if has("action_name") || has("executed") || has("primary_time_range") {
+        Some(("an event filter", FilterType::Actions))
+    } else if has("data_type") || has("operator") {
+        Some(("a condition on a user attribute", FilterType::UserAttributes))
+    } else if has("filters") || has("filter_operator") {
+        Some(("a group", FilterType::NestedFilters))
+    } else if has("id") || has("name") {
+        Some(("a reference to a segment", FilterType::CustomSegments))
+    } else {
+        None
     }
 }
 

@@ -13,10 +13,18 @@ mod date;
 mod datetime;
 pub(in crate::config) mod decoder;
 mod event;
+mod examples;
+mod field_names;
 mod filter;
+mod indentation;
+mod numbers;
 mod operands;
 mod segment;
 mod time_range;
+mod written_date;
 
 pub(in crate::config) use segment::RESPONSE_FIELDS;
 pub use segment::segment;
+
+#[cfg(test)]
+mod tests;

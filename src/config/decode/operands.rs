@@ -13,6 +13,8 @@ pub(super) struct Operands<'r, 'a, 'n> {
     pub(super) fields: &'r mut Fields<'n>,
     /// The value names another attribute.
     pub(super) dynamic: bool,
+    /// The operator of the data type that takes a list, if there is one.
+    pub(super) list_operator: Option<&'static str>,
 }
 
 impl Operands<'_, '_, '_> {
@@ -24,6 +26,7 @@ impl Operands<'_, '_, '_> {
         if self.dynamic {
             return Some(Operand::Dynamic(dynamic_attribute(self.decoder, node)?));
         }
+        reject_list(self.decoder, node, self.list_operator)?;
         Some(Operand::Fixed(decode(self.decoder, node)?))
     }
 
@@ -98,7 +101,8 @@ impl Operands<'_, '_, '_> {
 
     pub(super) fn invalid_operator<T>(&mut self, operator: &Node, target: &str, words: &[&str]) -> Option<T> {
         self.fields.ignore_unknown_fields();
-        self.decoder.invalid_operator(operator, target, words)
+        let value = self.fields.peek("value");
+        self.decoder.invalid_operator(operator, target, words, value)
     }
 
     /// Names the operator in later messages, because it decides which fields are valid.
@@ -107,6 +111,29 @@ impl Operands<'_, '_, '_> {
             "a `{data_type}` condition with the operator `{operator}`"
         ));
     }
+}
+
+/// Reports a list where the operator takes one value.
+pub(super) fn reject_list(decoder: &mut Decoder<'_>, node: &Node, list_operator: Option<&str>) -> Option<()> {
+    let Yaml::List(items) = &node.value else {
+        return Some(());
+    };
+    let label = "this operator takes one value";
+    decoder.error::<()>(
+        codes::WRONG_TYPE,
+        &node.span,
+        "expected one value, found a list",
+        label,
+    );
+    let one = match items.as_slice() {
+        [only] => format!("write one value: `value: {}`", decoder.slice(&only.span)),
+        _ => "write one value".to_owned(),
+    };
+    decoder.add_help(match list_operator {
+        Some(operator) => format!("use `operator: {operator}` for a list, or {one}"),
+        None => one,
+    });
+    None
 }
 
 fn dynamic_attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
@@ -120,7 +147,14 @@ fn dynamic_attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     }
     let message = format!("`{text}` is not a reference to a user attribute");
     let label = "expected {{MoeUserAttribute['attribute']}}";
-    decoder.error(codes::UNKNOWN_KEYWORD, &node.span, message, label)
+    decoder.error::<()>(codes::UNKNOWN_KEYWORD, &node.span, message, label);
+    let name = text.trim_matches(|next: char| "{}[]'\" ".contains(next));
+    let name = name.strip_prefix("MoeUserAttribute").unwrap_or(name);
+    let name = name.trim_matches(|next: char| "{}[]'\" .".contains(next));
+    if !name.is_empty() && !name.contains(['\'', '{', '}']) {
+        decoder.add_help(format!("write \"{{{{MoeUserAttribute['{name}']}}}}\""));
+    }
+    None
 }
 
 pub(super) fn string_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<StringTest> {
@@ -135,12 +169,16 @@ pub(super) fn string_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) 
     if word == "exists" {
         return operands.without_operand(StringTest::Exists);
     }
+    operands.invalid_operator(operator, "`string`", &string_operators())
+}
+
+pub(super) fn string_operators() -> Vec<&'static str> {
     let words = [
         keywords(TextListOperator::ALL),
         keywords(TextOperator::ALL),
         vec!["exists"],
     ];
-    operands.invalid_operator(operator, "`string`", &words.concat())
+    words.concat()
 }
 
 pub(super) fn array_string_test(
@@ -160,12 +198,16 @@ pub(super) fn array_string_test(
     match word {
         "is" => Some(ArrayStringTest::Is(operands.single_operand(text)?)),
         "exists" => operands.without_operand(ArrayStringTest::Exists),
-        _ => {
-            let words = [keywords(ArrayTextOperator::ALL), vec!["is", "exists"]];
-            operands.invalid_operator(operator, "`array_string`", &words.concat())
-        }
+        _ => operands.invalid_operator(operator, "`array_string`", &array_string_operators()),
     }
 }
+
+pub(super) fn array_string_operators() -> Vec<&'static str> {
+    [keywords(ArrayTextOperator::ALL), vec!["is", "exists"]].concat()
+}
+
+pub(super) const DOUBLE_OPERATORS: [&str; 5] = ["in", "lessThan", "greaterThan", "between", "exists"];
+pub(super) const BOOL_OPERATORS: [&str; 2] = ["is", "exists"];
 
 /// Tests a number, or the elements of a list of numbers.
 pub(super) fn double_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<DoubleTest> {
@@ -180,10 +222,7 @@ pub(super) fn double_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) 
             .between_operands(number)
             .map(|(low, high)| DoubleTest::Between(low, high)),
         "exists" => operands.without_operand(DoubleTest::Exists),
-        _ => {
-            let words = ["in", "lessThan", "greaterThan", "between", "exists"];
-            operands.invalid_operator(operator, "numbers", &words)
-        }
+        _ => operands.invalid_operator(operator, "numbers", &DOUBLE_OPERATORS),
     }
 }
 
@@ -196,7 +235,7 @@ pub(super) fn bool_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) ->
             value.map(BoolTest::Is)
         }
         "exists" => operands.without_operand(BoolTest::Exists),
-        _ => operands.invalid_operator(operator, "`bool`", &["is", "exists"]),
+        _ => operands.invalid_operator(operator, "`bool`", &BOOL_OPERATORS),
     }
 }
 

@@ -31,6 +31,8 @@ fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Op
     if fields.has("data") && !fields.has("name") {
         return whole_response(decoder, node);
     }
+    // The schema that an editor uses.
+    decoder.optional(&mut fields, "$schema", Decoder::text);
     let kind = contents::kind(decoder, &mut fields);
     let name_node = decoder.require(&mut fields, "name");
     let name = name_node.and_then(|node| decoder.text(node));

@@ -1,10 +1,11 @@
 //! Time ranges, in the three forms that API payloads use: values with a unit, days, and dates.
 
+use super::super::vocabulary::keyword_for;
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::codes;
 use super::date::DayBoundary;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
-use crate::model::{PeriodUnit, TimeRange, TimeRangeType, ValueType};
+use crate::model::{Keyword, PeriodUnit, TimeRange, TimeRangeType, ValueType, did_you_mean};
 use jiff::civil::DateTime;
 
 struct TimeRangeKeys {
@@ -36,19 +37,73 @@ const DATE_KEYS: TimeRangeKeys = TimeRangeKeys {
 };
 
 pub(super) fn event_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+    reject_words(decoder, node, "value")?;
     let fields = decoder.fields(node, "a time range")?;
     let uses_days = fields.has("days");
     time_range(decoder, fields, if uses_days { &DAY_KEYS } else { &VALUE_KEYS })
 }
 
 pub(super) fn affinity_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+    reject_words(decoder, node, "days")?;
     let fields = decoder.fields(node, "the time range of an affinity filter")?;
     let uses_dates = fields.has("from");
     time_range(decoder, fields, if uses_dates { &DATE_KEYS } else { &DAY_KEYS })
 }
 
+/// Reports a time range that is written as text or as a number, such as `30d` or `last 30 days`.
+fn reject_words(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Option<()> {
+    let Yaml::Scalar(scalar) = &node.value else {
+        return Some(());
+    };
+    let Some((count, unit)) = period_in_words(&scalar.text) else {
+        return Some(());
+    };
+    decoder.wrong_type::<()>(node, "a mapping (a time range)");
+    decoder.add_help(if key == "days" {
+        format!("write `{{type: inTheLast, days: {count}}}`")
+    } else {
+        format!(
+            "write `{{type: inTheLast, value: {count}, period_unit: {}}}`",
+            unit.as_str()
+        )
+    });
+    None
+}
+
+/// The count and the unit of `30`, `30d`, `last 30 days` or `P30D`.
+fn period_in_words(text: &str) -> Option<(String, PeriodUnit)> {
+    let text = text.to_lowercase();
+    let digits = text.find(|next: char| next.is_ascii_digit())?;
+    let (before, rest) = text.split_at_checked(digits)?;
+    let end = rest
+        .find(|next: char| !next.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (count, unit) = rest.split_at_checked(end)?;
+    let is_filler = |word: &str| {
+        [
+            "last", "past", "in", "the", "within", "previous", "p", "-", "now-",
+        ]
+        .contains(&word)
+    };
+    if !before
+        .split([' ', '_'])
+        .all(|word| word.is_empty() || is_filler(word))
+    {
+        return None;
+    }
+    let unit = match unit.trim_start_matches([' ', '_', '-']).trim_end_matches(" ago") {
+        "" => PeriodUnit::Days,
+        word => {
+            let words: Vec<&str> = PeriodUnit::ALL.iter().map(|unit| unit.as_str()).collect();
+            let found = did_you_mean(word, words.iter().copied());
+            PeriodUnit::from_text(found.or_else(|| keyword_for(PeriodUnit::DISPLAY_NAME, word, &words))?)?
+        }
+    };
+    Some((count.to_owned(), unit))
+}
+
 fn time_range(decoder: &mut Decoder<'_>, mut fields: Fields<'_>, keys: &TimeRangeKeys) -> Option<TimeRange> {
-    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<TimeRangeType>)?;
+    let kind = decoder.required_keyword::<TimeRangeType>(&mut fields, "type")?;
     let first = decoder.require(&mut fields, keys.first)?;
     let value_type = value_type(decoder, &mut fields, kind, first)?;
     let is_absolute = value_type == ValueType::Absolute;
@@ -109,7 +164,7 @@ fn relative_time_range(
     });
     let unit = match kind {
         TimeRangeType::InTheLast | TimeRangeType::On if keys.has_unit => {
-            decoder.required(fields, "period_unit", Decoder::keyword)
+            decoder.required_keyword(fields, "period_unit")
         }
         // Without a unit, the API counts days.
         _ if keys.has_unit => decoder.or(fields, "period_unit", PeriodUnit::Days, Decoder::keyword),

@@ -18,8 +18,9 @@ pub(super) const DUPLICATE_NAME: Rule = Rule {
 pub(super) const NEAR_DUPLICATE_NAME: Rule = Rule {
     code: "SEG071",
     name: "name-near-duplicate",
-    explanation: "Two names differ only in case or in outer spaces. Readers confuse such names, and MoEngage does \
-                  not document whether it distinguishes them. Give one of the two a different name.",
+    explanation: "Two names look the same: they differ only in case, in spaces, in invisible characters, in composed \
+                  letters or in letters of another script. Readers confuse such names, and MoEngage does not document \
+                  whether it distinguishes them. Give one of the two a different name.",
     check: RuleCheck::Workspace(near_duplicate_name),
 };
 
@@ -98,15 +99,17 @@ fn duplicate_id(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn near_duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in view.groups_with_same(|segment| Some(segment.name().as_str().trim().to_lowercase())) {
+    for mut group in view.groups_with_same(|segment| Some(segment.name().look_alike_key())) {
         let mut seen = BTreeSet::new();
         group.retain(|segment| seen.insert(segment.name()));
         for_each_duplicate(&group, |first, other| {
-            let message = format!(
-                "the names `{}` and `{}` differ only in case or outer spaces",
-                first.name(),
-                other.name()
-            );
+            let difference = match first.name().difference_from(other.name()) {
+                difference if difference.starts_with("in case") => {
+                    "differ only in case or outer spaces".to_owned()
+                }
+                difference => format!("look the same; they differ {difference}"),
+            };
+            let message = format!("the names `{}` and `{}` {difference}", first.name(), other.name());
             let location = other.declaration.name_location();
             found.push(
                 Diagnostic::warning(NEAR_DUPLICATE_NAME.code, message, location, "the second name")

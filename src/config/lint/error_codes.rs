@@ -51,8 +51,8 @@ pub const ERROR_CODES: &[ErrorCode] = &[
     ErrorCode {
         code: "SEG007",
         name: "segments-not-found",
-        explanation: "An entry of `segments` matches no segment file, or is not a valid pattern. Check the path. \
-                      It is relative to segctl.yaml.",
+        explanation: "An entry of `segments` matches no segment file, is not a valid pattern, or leads to one file \
+                      by two links. Check the path. It is relative to segctl.yaml.",
     },
     ErrorCode {
         code: "SEG008",

@@ -135,10 +135,17 @@ fn forbidden_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
         "the name `{}` contains a character that is not allowed in names",
         name.escape_debug()
     );
+    // A text after `>` or `|` ends with a line end.
+    let is_block = name.ends_with('\n') && !name.trim_end().contains(|next| is_forbidden(next));
+    let help = if is_block {
+        "write the name on the line of `name:`, or write `>-` instead of `>` or `|`"
+    } else {
+        "remove the character or use another one"
+    };
     found.push(
         error(&FORBIDDEN_CHARACTER, declaration, message, forbidden.join(", "))
             .with_note("not allowed are : | * ? \\ < > = $ \" and control characters")
-            .with_help("remove the character or use another one"),
+            .with_help(help),
     );
 }
 
@@ -225,7 +232,8 @@ fn outer_spaces(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     report_outer_spaces(OUTER_SPACES.code, declaration, found);
     let name = name(declaration);
     let trimmed = name.trim();
-    if trimmed.len() != name.len() && !trimmed.is_empty() {
+    // SEG022 reports line ends.
+    if trimmed.len() != name.len() && !trimmed.is_empty() && !name.contains(char::is_control) {
         let message = format!("the name `{name}` starts or ends with a space");
         found.push(
             warning(&OUTER_SPACES, declaration, message, "outer spaces")

@@ -133,6 +133,12 @@ fn name_rules_are_enforced() {
         found[0].labels[0].message,
         "`|` at character 2, `>` at character 5"
     );
+    let block = format!("name: >\n  Gold buyers\nlifecycle: active\n{ANY_FILTERS}\n");
+    let found = lint_text(&block);
+    assert!(
+        found.len() == 1 && found[0].help[0].contains("write `>-` instead of `>`"),
+        "{found:#?}"
+    );
     let found = lint_text(&named("\"a\\u0007\""));
     assert_eq!(
         found[0].labels[0].message,

@@ -53,6 +53,7 @@ fn common_fields() -> ObjectSchema {
             fields.with_optional(name, described(json!({}), "Set by MoEngage; ignored."))
         });
     response_fields
+        .with_optional("$schema", text())
         .with_required("name", described(text(), name))
         .with_optional("id", described(non_empty_text(), id))
         .with_optional("protect", boolean())

@@ -2,7 +2,7 @@
 
 use super::super::settings::DataCenter;
 use super::builders::{
-    ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text,
+    ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text, text,
 };
 use super::contents::http_url;
 use crate::model::{Adoption, EndpointClass, Keyword, ListedKinds, RequestContentType};
@@ -18,6 +18,7 @@ pub fn settings() -> Value {
     });
     let segments = any_of([non_empty_text(), non_empty_list(&non_empty_text())]);
     let mut schema = ObjectSchema::default()
+        .with_optional("$schema", text())
         .with_required("segments", segments)
         .with_optional("default_workspace", non_empty_text())
         .with_required("workspaces", described(workspaces, "Workspaces by name."))
@@ -41,8 +42,10 @@ fn moengage() -> Value {
             .with_required("api_key", secret())
             .with_optional("db_name", value_source())
     };
-    let url =
-        json!({"type": "string", "pattern": r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"});
+    let url = json!({
+        "type": "string",
+        "pattern": r"^(https://[^/?#@:\s$]+|http://(127(\.[0-9]{1,3}){1,3}|localhost|\[::1\]))(:[0-9]{1,5})?(/[^?#$\s]*)?$",
+    });
     any_of([
         with(true)
             .with_required("data_center", keyword_enum::<DataCenter>())
@@ -56,7 +59,11 @@ fn common_fields(base: ObjectSchema, uses_data_center: bool) -> ObjectSchema {
     let rate_limits = EndpointClass::ALL
         .iter()
         .fold(ObjectSchema::default(), |limits, class| {
-            limits.with_optional(class.as_str(), described(non_empty_list(&non_empty_text()), text))
+            let window = json!({
+                "type": "string",
+                "pattern": r"^ *0*([1-9][0-9]{0,5}|1000000) */ *(0*[1-9][0-9]{0,6})?(s|sec|m|min|h|hour|d|day|days) *$",
+            });
+            limits.with_optional(class.as_str(), described(non_empty_list(&window), text))
         });
     base.with_optional("state", non_empty_text())
         .with_optional("time_zone", non_empty_text())

@@ -32,7 +32,7 @@ fn a_moengage_workspace_and_a_sandbox_are_read() {
         Some(StateLocation::Directory(".state".to_owned()))
     );
     assert!(production.policy.api_behavior.list_shows_archived);
-    assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
+    assert_eq!(production.rate_limits[0].windows[0].to_string(), "10/s");
     let ConnectionSettings::MoEngage {
         endpoint, api_key, ..
     } = &production.connection
@@ -154,6 +154,240 @@ fn invalid_workspace_fields_are_reported_with_their_lines() {
     }
     let text = format!("{PRODUCTION_SETTINGS}    callbacks: {{listen: \"0.0.0.0:1\"}}\n");
     assert_eq!(diagnostic_codes(&text), [(codes::MISSING_FIELD, 7); 2]);
+}
+
+/// One error: its line, a part of its message, and a part of its help. Returns all of it.
+fn assert_one_error(text: &str, line: u32, [message, help]: [&str; 2]) -> String {
+    let (read, found) = parse_settings(&SourceFile::new("segctl.yaml", text));
+    assert_eq!(read, None, "{text}");
+    let [error] = found.as_slice() else {
+        panic!("{text} {found:#?}");
+    };
+    let label = &error.labels[0];
+    assert_eq!(label.location.line, line, "{text} {error:#?}");
+    assert!(error.message.contains(message), "{text} {error:#?}");
+    assert!(error.help.join("\n").contains(help), "{text} {error:#?}");
+    format!("{error:?}")
+}
+
+#[test]
+fn endpoints_are_read_as_plan_reads_them() {
+    let endpoint =
+        |url: &str| PRODUCTION_SETTINGS.replace("data_center: \"01\"", &format!("endpoint: {url}"));
+    for url in [
+        "https://gateway.example/moe/",
+        "http://127.0.0.1:8020",
+        "http://LOCALHOST:8020",
+        "http://127.1",
+        "\"http://[::1]:8020\"",
+        "https://localhost",
+    ] {
+        let (read, found) = parse_settings(&SourceFile::new("segctl.yaml", endpoint(url)));
+        assert!(read.is_some(), "{url} {found:#?}");
+    }
+    for (url, message, help) in [
+        (
+            "https://me:hunter2@api.example",
+            "a user name or a password",
+            "remove it and set `workspace_id`",
+        ),
+        (
+            "http://me:hunter2@127.0.0.1:8020",
+            "a user name or a password",
+            "remove it",
+        ),
+        (
+            "https://api.example/?key=hunter2",
+            "a query or a fragment",
+            "remove the part after `?` or `#`",
+        ),
+        (
+            "https://api.example/#hunter2",
+            "a query or a fragment",
+            "remove the part",
+        ),
+        (
+            "https://api.example:hunter2",
+            "not a valid URL",
+            "set `data_center: \"01\"`",
+        ),
+        (
+            "https://api.example:99999",
+            "not a valid URL",
+            "set `data_center: \"01\"`",
+        ),
+        (
+            "https://bad host/",
+            "not a valid URL",
+            "set `data_center: \"01\"`",
+        ),
+        (
+            "api-01.moengage.com",
+            "not a valid URL",
+            "set `data_center: \"01\"`",
+        ),
+        ("http://api.example", "unencrypted to `api.example`", "use https"),
+        ("ftp://api.example", "unsupported scheme `ftp`", "use `https`"),
+        (
+            "${ENDPOINT}",
+            "contains a variable",
+            "declare one workspace for each endpoint",
+        ),
+        (
+            "https://${HOST}/v3",
+            "contains a variable",
+            "write the URL itself",
+        ),
+    ] {
+        let error = assert_one_error(&endpoint(url), 4, [message, help]);
+        assert!(!error.contains("hunter2"), "{error}");
+        let shown = SourceFile::new("segctl.yaml", endpoint(url)).redacted_text();
+        assert!(!shown.contains("hunter2@"), "{shown}");
+    }
+}
+
+#[test]
+fn values_in_other_notations_get_the_value_to_write() {
+    let with = |field: &str| format!("{PRODUCTION_SETTINGS}    {field}\n");
+    let data_center = |written: &str| PRODUCTION_SETTINGS.replace("\"01\"", written);
+    for (text, line, message, help) in [
+        (
+            with("rate_limits: {get: 5 per second}"),
+            7,
+            "a list of rate limits",
+            "write `[5/1s]`",
+        ),
+        (
+            with("rate_limits: {get: 100/min}"),
+            7,
+            "a list of rate limits",
+            "write `[100/1min]`",
+        ),
+        (
+            with("rate_limits: {get: [300 an hour]}"),
+            7,
+            "not a valid rate limit",
+            "write `300/1h`",
+        ),
+        (
+            with("rate_limits: {get: [50/min, many]}"),
+            7,
+            "not a valid rate limit",
+            "COUNT/SPAN",
+        ),
+        (with("rate_limits: {get: [0/min]}"), 7, "out of range", ""),
+        (with("rate_limits: {get: [5/400day]}"), 7, "out of range", ""),
+        (
+            data_center("1"),
+            4,
+            "found the number 1",
+            "write `data_center: \"01\"`",
+        ),
+        (data_center("01"), 4, "`01` is read as", "write \"01\""),
+        (
+            data_center("\"1\""),
+            4,
+            "invalid data center",
+            "write `data_center: \"01\"`",
+        ),
+        (
+            data_center("DC-101"),
+            4,
+            "invalid data center",
+            "write `data_center: \"101\"`",
+        ),
+        (
+            data_center("api-03.moengage.com"),
+            4,
+            "invalid data center",
+            "write `data_center: \"03\"`",
+        ),
+        (
+            data_center("india"),
+            4,
+            "invalid data center",
+            "did you mean `03`?",
+        ),
+        (data_center("7"), 4, "invalid data center", ""),
+        (
+            format!("default_workspace: prodution\n{PRODUCTION_SETTINGS}"),
+            1,
+            "unknown workspace `prodution`",
+            "did you mean `production`?",
+        ),
+        (
+            PRODUCTION_SETTINGS.replace("api_key", "api_secret"),
+            6,
+            "unknown field",
+            "did you mean `api_key`?",
+        ),
+        (
+            PRODUCTION_SETTINGS.replace("segments:", "segment:"),
+            1,
+            "unknown field",
+            "did you mean `segments`?",
+        ),
+        (
+            "segments: a\nworkspaces:\n  dev:\n  sandbox: f\n".to_owned(),
+            4,
+            "`sandbox` is indented too little: `dev` is empty",
+            "indent the fields of the workspace below `dev`",
+        ),
+        (
+            with("guards:\n    archive: 30%"),
+            8,
+            "`archive` is indented too little",
+            "below `guards`",
+        ),
+        (
+            with("manages: \"CRM *\""),
+            7,
+            "expected a list",
+            "write it as a list: [\"CRM *\"]",
+        ),
+    ] {
+        assert_one_error(&text, line, [message, help]);
+    }
+}
+
+#[test]
+fn variables_of_other_tools_are_not_secrets() {
+    for written in [
+        "${KEY:-hunter2}",
+        "$KEY",
+        "\"${ KEY }\"",
+        "\"%KEY%\"",
+        "env.KEY",
+        "$(KEY)",
+        "\"${{ secrets.KEY }}\"",
+        "$env:KEY",
+    ] {
+        for field in ["${KEY}", "${ID}"] {
+            let text = PRODUCTION_SETTINGS.replace(field, written);
+            let error = assert_one_error(
+                &text,
+                if field == "${ID}" { 5 } else { 6 },
+                ["`${NAME}`", "`${NAME}`, without a default"],
+            );
+            let shown = format!("{error:?}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("committed"),
+                "{shown}"
+            );
+            assert_eq!(error.code, codes::OUT_OF_RANGE);
+        }
+    }
+}
+
+#[test]
+fn the_schema_of_an_editor_is_accepted() {
+    let text = format!("$schema: ./schemas/segctl.schema.json\n{PRODUCTION_SETTINGS}");
+    assert_eq!(parse_settings(&SourceFile::new("segctl.yaml", text)).1, []);
+    assert_one_error(
+        &format!("$schema: 1\n{PRODUCTION_SETTINGS}"),
+        1,
+        ["expected a string", ""],
+    );
 }
 
 #[test]

@@ -2,15 +2,20 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
+use super::likely_mistakes;
 use crate::config::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
 pub(super) fn syntax_error(source: &SourceFile, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(source.text.len());
+    let is_limit = *error.kind() == ErrorKind::RecursionLimitExceeded;
+    if let Some(mistake) = likely_mistakes::near(source, at).filter(|_| !is_limit) {
+        return mistake;
+    }
     let next = source.text.get(at..).and_then(|rest| rest.chars().next());
     let width = next.filter(|next| *next != '\n').map_or(0, char::len_utf8);
     let location = source.location(at..at + width);
-    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+    if is_limit {
         return super::tree_builder::nesting_error(location);
     }
     let (message, help) = message_and_help(error.kind());
@@ -73,6 +78,23 @@ fn message_and_help(kind: &ErrorKind) -> (String, Option<&'static str>) {
             "a `:` is not allowed here",
             "close the open bracket above, or put the text in quotes",
         ),
+        Kind::BomInsideDocument => (
+            "a byte order mark is inside a document",
+            "remove the byte order mark: segctl reads one only at the start of a file",
+        ),
+        Kind::InvalidTrailingSingleQuotedScalar => (
+            "text after the closing quote",
+            "put the whole value in quotes; inside single quotes, `''` is a quote",
+        ),
+        Kind::InvalidTrailingDoubleQuotedScalar => (
+            "text after the closing quote",
+            "put the whole value in quotes; inside double quotes, `\\\"` is a quote",
+        ),
+        Kind::InvalidBlockScalarHeader => (
+            "a text after `>` or `|` starts on the next line",
+            "write the text on the next line, indented, or put it in quotes on this line",
+        ),
+        Kind::MissingAnchorOrAliasName => ("a text cannot start with `*` or `&`", "put the text in quotes"),
         Kind::UnclosedFlowCollection { .. }
         | Kind::UnexpectedEofFlowSequence
         | Kind::UnexpectedEofFlowMapping

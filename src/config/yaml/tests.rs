@@ -261,3 +261,137 @@ fn syntax_errors_have_help() {
         );
     }
 }
+
+#[test]
+fn likely_mistakes_are_named_with_what_to_write() {
+    // Text, `line:column`, part of the message, part of the help.
+    let table = [
+        (
+            "name:T\nlifecycle: active\n",
+            "1:5",
+            "missing space after `name:`",
+            "write `name: T`",
+        ),
+        (
+            "name: A\nlifecycle:active\nb: 1\n",
+            "2:10",
+            "missing space after `lifecycle:`",
+            "write `lifecycle: active`",
+        ),
+        (
+            "a:\n  - b:c\n    d: 1\n",
+            "2:6",
+            "missing space after `b:`",
+            "write `b: c`",
+        ),
+        (
+            "a: {{MoeUserAttribute['x']}}\n",
+            "1:4",
+            "a text that starts with `{{` needs quotes",
+            "in quotes: \"{{MoeUserAttribute['x']}}\"",
+        ),
+        (
+            "a: [{{MoeUserAttribute[\"x\"]}}]\n",
+            "1:5",
+            "needs quotes",
+            "in quotes: '{{MoeUserAttribute[\"x\"]}}'",
+        ),
+        (
+            "a: {{ x }}\nb: 1\n",
+            "1:4",
+            "needs quotes",
+            "in quotes: \"{{ x }}\"",
+        ),
+        ("- value: {{x}} b\n", "1:10", "needs quotes", "\"{{x}}\""),
+        (
+            "operator: >=\n",
+            "1:11",
+            "cannot start with `>`",
+            "use `operator: lessThan` with `negate: true`",
+        ),
+        (
+            "- operator: >= 5\n",
+            "1:13",
+            "cannot start with `>`",
+            "use `operator: lessThan`",
+        ),
+        (
+            "filter_operator: ||\n",
+            "1:18",
+            "cannot start with `|`",
+            "write `filter_operator: or`",
+        ),
+        (
+            "a: >=b\n",
+            "1:4",
+            "cannot start with `>`",
+            "put the text in quotes: \">=b\"",
+        ),
+        (
+            "a: >- b\n",
+            "1:4",
+            "starts on the next line",
+            "write the text on the next line",
+        ),
+        (
+            "operator: !=\n",
+            "1:11",
+            "the tag `!=`",
+            "use `operator: is` with `negate: true`",
+        ),
+        ("name: *\n", "1:7", "cannot start with `*`", "in quotes"),
+        (
+            "name: 'It's'\n",
+            "1:11",
+            "text after the closing quote",
+            "`''` is a quote",
+        ),
+        (
+            "name: \"A\"B\n",
+            "1:10",
+            "text after the closing quote",
+            "`\\\"` is a quote",
+        ),
+        (
+            "a: 1\n\u{feff}---\nb: 1\n",
+            "2:1",
+            "a byte order mark",
+            "remove the byte order mark",
+        ),
+        (
+            "name: A\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> topic\n",
+            "2:1",
+            "has a merge conflict",
+            "keep one of the two versions",
+        ),
+        (
+            "<<<<<<< HEAD\r\nb: 1\r\n||||||| base\r\n=======\r\nb: 2\r\n>>>>>>> 1234\r\n",
+            "1:1",
+            "has a merge conflict",
+            "",
+        ),
+    ];
+    for (text, place, message, help) in table {
+        let (_, found) = parse_text(text);
+        let [error] = found.as_slice() else {
+            panic!("{text:?}: {found:#?}");
+        };
+        let location = &error.labels[0].location;
+        assert_eq!(
+            format!("{}:{}", location.line, location.column),
+            place,
+            "{error:#?}"
+        );
+        assert!(error.message.contains(message), "{error:#?}");
+        assert!(error.help.join("\n").contains(help), "{error:#?}");
+    }
+    // None of these is a mistake.
+    for text in [
+        "a: \"{{x}}\"\n",
+        "a: '<<<<<<< HEAD'\n",
+        "a: x:y\n",
+        "a: |\n  <<<<<<< HEAD\n  =======\n  >>>>>>> b\n",
+    ] {
+        assert_eq!(error_lines(text), [], "{text}");
+    }
+}

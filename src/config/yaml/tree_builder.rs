@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::anchor::{AnchorTarget, ExpansionCost};
+use super::likely_mistakes;
 use super::{Key, NESTING_LIMIT, Node, Scalar, ScalarValue, SourceFile, TagKind, Yaml};
 use crate::diagnostic::{Diagnostic, Location};
 
@@ -82,6 +83,11 @@ impl<'a> TreeBuilder<'a> {
 
     /// Reports an error that makes the rest of the file unreadable.
     pub(super) fn stop(&mut self, diagnostic: Diagnostic) {
+        // A text that is a whole document is the start of what could not be read.
+        let last_is_text = |last: &Node| matches!(last.value, Yaml::Scalar(_));
+        if self.open_collections.is_empty() && self.documents.last().is_some_and(last_is_text) {
+            self.documents.pop();
+        }
         self.diagnostics.push(diagnostic);
         self.is_stopped = true;
     }
@@ -173,6 +179,10 @@ impl<'a> TreeBuilder<'a> {
         let scalar = match node.value {
             Yaml::Scalar(scalar) => scalar,
             Yaml::List(_) | Yaml::Map(_) => {
+                if let Some(template) = likely_mistakes::template_around(self.source, node.span.start) {
+                    self.stop(template);
+                    return None;
+                }
                 self.report_invalid_key(&node.span, "a list or a mapping is used as a key");
                 return None;
             }
@@ -236,10 +246,19 @@ impl<'a> TreeBuilder<'a> {
         let Some(TagKind::Unsupported(span)) = tag else {
             return false;
         };
-        let message = format!("the tag `{}` is not supported", self.source.slice(&span));
+        let tag = self.source.slice(&span);
+        let message = format!("the tag `{tag}` is not supported");
+        let key = match self.open_collections.last().and_then(OpenCollection::next_part) {
+            Some(NextPart::Value(key)) => key.text.as_str(),
+            _ => "",
+        };
+        let help = likely_mistakes::operator_help(key, tag);
+        let help = help.unwrap_or_else(|| {
+            "remove the tag; put a string that looks like a number or starts with `!` in quotes".to_owned()
+        });
         let location = self.source.location(span);
         let error = Diagnostic::error("SEG005", message, location, "only `!!str` is supported");
-        self.report(error.with_help("remove the tag; put a string that looks like a number in quotes"));
+        self.report(error.with_help(help));
         true
     }
 

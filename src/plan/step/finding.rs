@@ -250,7 +250,7 @@ pub enum Warning {
         segment: DeclaredRef,
         holder: RemoteRef,
     },
-    NameDiffersInCase {
+    NameLooksAlike {
         segment: DeclaredRef,
         holder: RemoteRef,
     },
@@ -394,7 +394,7 @@ impl Warning {
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::LikelyDuplicate { segment, .. }
-            | Self::NameDiffersInCase { segment, .. }
+            | Self::NameLooksAlike { segment, .. }
             | Self::OverwritesManualChanges { segment, .. }
             | Self::LikelyRename { segment, .. } => vec![&segment.name],
             Self::ArchivedButListed { segments }

@@ -56,6 +56,50 @@ fn two_locations_in_one_file_share_an_excerpt() {
 }
 
 #[test]
+fn diagnostics_beyond_the_limit_are_counted() {
+    let location = |file: String| Location::whole_file(Arc::from(file));
+    let error =
+        |number: usize, code| Diagnostic::error(code, "a message", location(format!("{number:02}.yaml")), "");
+    let mut diagnostics = vec![Diagnostic::warning(
+        "SEG025",
+        "a warning",
+        location("00.yaml".to_owned()),
+        "",
+    )];
+    diagnostics.extend((0..14).map(|number| error(number, "SEG010")));
+    diagnostics.push(error(3, "SEG013"));
+    let text = |limit| limited_diagnostics_text(&diagnostics, &|_| None, (false, limit));
+    insta::assert_snapshot!(text(2), @r#"
+    error[SEG010]: a message
+    --> 00.yaml
+
+    error[SEG010]: a message
+    --> 01.yaml
+
+    14 more not shown; --max-errors 0 shows all
+      SEG010: 12 errors
+      SEG013: 1 error
+      SEG025: 1 warning
+      03.yaml: 2
+      00.yaml: 1
+      02.yaml: 1
+      04.yaml: 1
+      05.yaml: 1
+      06.yaml: 1
+      07.yaml: 1
+      08.yaml: 1
+      09.yaml: 1
+      10.yaml: 1
+      3 more files: 3
+
+    15 errors, 1 warning in 14 files
+    "#);
+    for unlimited in [0, 16] {
+        assert_eq!(text(unlimited), diagnostics_text(&diagnostics, &|_| None, false));
+    }
+}
+
+#[test]
 fn each_file_has_its_own_excerpt() {
     let clash = Diagnostic::warning(
         "SEG040",

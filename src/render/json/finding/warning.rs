@@ -23,7 +23,7 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
                     "MoEngage may reject it as a duplicate: reference the other segment, or change one of the two",
                 )
         }
-        Warning::NameDiffersInCase { segment, holder } => name_differs_in_case(segment, holder),
+        Warning::NameLooksAlike { segment, holder } => name_looks_alike(segment, holder),
         Warning::ArchivedButListed { segments } => archived_but_listed(segments),
         Warning::LifecycleUnknown { segments } => lifecycle_unknown(segments),
         Warning::CannotArchive { segments } => cannot_archive(segments),
@@ -50,14 +50,19 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
     }
 }
 
-fn name_differs_in_case(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
-    let message = format!(
-        "the names of `{}` and {} differ only in case",
-        segment.name,
-        describe_remote(holder)
-    );
-    let finding = FindingDocument::between("name_differs_in_case", message, segment, holder)
-        .with_help("choose another name: the API does not document whether names are case-sensitive");
+fn name_looks_alike(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
+    let names = format!("the names of `{}` and {}", segment.name, describe_remote(holder));
+    let finding = if segment.name.differs_by_case_only(&holder.name) {
+        let message = format!("{names} differ only in case");
+        FindingDocument::between("name_differs_in_case", message, segment, holder)
+            .with_help("choose another name: the API does not document whether names are case-sensitive")
+    } else {
+        let difference = segment.name.difference_from(&holder.name);
+        let message = format!("{names} look the same; they differ {difference}");
+        FindingDocument::between("name_looks_alike", message, segment, holder).with_help(
+            "choose another name: readers cannot tell the two apart, and a name can never be reused",
+        )
+    };
     match &holder.declared {
         Some(_) => finding,
         None => finding.with_help(format!(
