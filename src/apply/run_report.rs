@@ -15,6 +15,8 @@ pub struct StepReport {
     pub segment: SegmentName,
     /// The action in text and JSON, e.g. `create`.
     pub action: &'static str,
+    /// Whether a later step of the segment is the final one.
+    pub is_temporary: bool,
     pub outcome: StepOutcome,
 }
 
@@ -61,7 +63,9 @@ pub enum SkipReason {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
+    /// As in the summary of the plan, temporary changes are apart.
     pub applied: usize,
+    pub temporary_changes: usize,
     pub unchanged: usize,
     /// Includes rolled-back steps.
     pub skipped: usize,
@@ -76,6 +80,11 @@ impl RunReport {
         let mut counts = OutcomeCounts::default();
         for step in &self.steps {
             match step.outcome {
+                StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } if step.is_temporary => {
+                    counts.temporary_changes += 1;
+                }
+                // Its final step counts.
+                StepOutcome::Skipped(_) | StepOutcome::NotAttempted if step.is_temporary => {}
                 StepOutcome::Applied { .. } => counts.applied += 1,
                 StepOutcome::Unchanged { .. } => counts.unchanged += 1,
                 StepOutcome::Skipped(_) | StepOutcome::RolledBack => counts.skipped += 1,

@@ -176,6 +176,13 @@ fn parse_percent(text: &str) -> Result<u32, String> {
 }
 
 #[derive(Debug, Args)]
+pub struct CompactArguments {
+    /// Print one line for each step, without definitions or differences.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_COMPACT")]
+    pub compact: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct PlanArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
@@ -194,6 +201,9 @@ pub struct PlanArguments {
     /// Save the plan to this file, for `segctl apply FILE`.
     #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
     pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 
     #[command(flatten)]
     pub json_file: JsonFileArguments,
@@ -279,6 +289,9 @@ pub struct ApplyArguments {
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_parallelism, env = "SEGCTL_PARALLELISM")]
     pub parallelism: usize,
 
+    #[command(flatten)]
+    pub compact: CompactArguments,
+
     /// Skip interactive approval; required in non-interactive sessions.
     #[arg(long, visible_alias = "yes", value_parser = BoolishValueParser::new(), env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
@@ -295,6 +308,9 @@ pub struct DriftArguments {
     /// How many cached definitions to re-read.
     #[arg(long, value_name = "MODE", default_value = "full", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshMode,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 
     /// Write the drift to the segment files; everything else in them stays, including comments.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_UPDATE_FILES")]
@@ -328,6 +344,9 @@ pub struct ShowArguments {
     /// Plan written by `segctl plan --json` or `segctl plan --out`; `-` reads standard input.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 }
 
 #[derive(Debug, Args)]

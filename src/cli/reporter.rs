@@ -47,8 +47,6 @@ struct RunProgress {
     stop_reasons: Vec<String>,
     /// Whether the user rejected the plan.
     is_cancelled: bool,
-    /// The text of the plan ends with the reason.
-    is_blocked: bool,
 }
 
 impl RunReporter {
@@ -97,6 +95,7 @@ impl RunReporter {
                 number: step.number,
                 segment: step.segment.clone(),
                 action: step.action.as_str(),
+                is_temporary: step.action.temporary_change().is_some(),
                 outcome: StepOutcome::NotAttempted,
             };
             (step.number, report)
@@ -162,9 +161,7 @@ impl RunReporter {
 
     /// Records why no step can run. The findings of the plan have the details.
     pub(super) fn record_blocked(&self, message: &str) {
-        let mut progress = self.progress();
-        progress.stop_reasons = vec![message.to_owned()];
-        progress.is_blocked = true;
+        self.progress().stop_reasons = vec![message.to_owned()];
     }
 
     /// Reports why the run ended before its last step.
@@ -187,7 +184,7 @@ impl RunReporter {
     /// Prints the failure and the summary, and writes the run report. An exit code of success becomes an error if a
     /// requested output could not be written.
     pub(super) fn finish(self, result: Result<Option<FailureKind>, Failure>) -> ExitCode {
-        let is_reason_printed = result.is_err() || self.progress().is_blocked;
+        let is_reason_printed = result.is_err();
         let kind = result.unwrap_or_else(|failure| {
             self.report_failure(&failure);
             let mut progress = self.progress();

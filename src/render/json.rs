@@ -12,6 +12,7 @@ mod finding;
 mod freshness;
 mod history;
 mod members;
+mod new_definition;
 mod origin;
 mod plan;
 mod run_report;

@@ -25,3 +25,15 @@ pub(super) fn join_limited(words: impl Iterator<Item = String>) -> String {
     }
     join_with_and(&words)
 }
+
+pub(super) fn with_thousands_separators(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -32,7 +32,9 @@ pub struct RunSummaryDocument {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OutcomeCountsDocument {
+    /// Without temporary changes, as in the summary of the plan.
     pub applied: usize,
+    pub temporary_changes: usize,
     pub unchanged: usize,
     /// Includes rolled-back steps.
     pub skipped: usize,
@@ -84,6 +86,7 @@ impl OutcomeCountsDocument {
         let counts = report.counts();
         Self {
             applied: counts.applied,
+            temporary_changes: counts.temporary_changes,
             unchanged: counts.unchanged,
             skipped: counts.skipped,
             failed: counts.failed,

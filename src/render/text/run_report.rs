@@ -1,6 +1,6 @@
 //! The outcome of each step, and the end of a run, as text.
 
-use super::{action_symbol, paint, quoted};
+use super::{action_symbol, paint, quoted, temporary_changes};
 use crate::model::escape_unprintable;
 use crate::render::json::{OutcomeDocument, RunSummaryDocument};
 use anstyle::{AnsiColor, Style};
@@ -29,7 +29,7 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
     let counts = summary.counts;
     let reasons = summary.stop_reasons.iter();
     let reasons: Vec<_> = reasons.map(|reason| escape_unprintable(reason)).collect();
-    let done = counts.applied + counts.unchanged;
+    let done = counts.applied + counts.temporary_changes + counts.unchanged;
     let not_done = counts.skipped + counts.failed + counts.unknown;
     // Without a reason, the error is on standard error.
     let is_failed = !reasons.is_empty() || summary.exit_code != 0;
@@ -58,5 +58,9 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
     ];
     let others = others.iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
-    format!("{stopped}Apply {end}: {} applied{others}.\n", counts.applied)
+    let temporary = temporary_changes(counts.temporary_changes);
+    format!(
+        "{stopped}Apply {end}: {} applied{others}{temporary}.\n",
+        counts.applied
+    )
 }
