@@ -260,6 +260,7 @@ impl ApplyRun<'_> {
         let reconciler = &self.connection.reconciler;
         let result = reconciler.apply(plan, work.rechecked, options, &on_step).await;
         listener.stop().await;
+        self.report.record_adoptions(&work.plan, &result.state);
         let kind = match result.status() {
             RunStatus::Complete => None,
             RunStatus::Partial => Some(FailureKind::Partial),

@@ -16,6 +16,7 @@ use crate::render::json::{
     RunReportDocument, RunSummaryDocument,
 };
 use crate::render::text;
+use crate::state::State;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{self, ExitCode};
@@ -43,6 +44,10 @@ struct RunProgress {
     in_progress: BTreeSet<usize>,
     /// Steps whose outcome was printed.
     reported: BTreeSet<usize>,
+    /// The steps on declared segments that become managed.
+    adopting_steps: BTreeSet<usize>,
+    /// Segments that became managed without a step.
+    adopted_without_step: usize,
     /// Why the run ended before its last step.
     stop_reasons: Vec<String>,
     /// Whether the user rejected the plan.
@@ -100,7 +105,14 @@ impl RunReporter {
             };
             (step.number, report)
         });
-        self.progress().steps = steps.collect();
+        let adopting = plan
+            .steps
+            .iter()
+            .filter(|step| step.adopts && step.origin.is_some());
+        let mut progress = self.progress();
+        progress.steps = steps.collect();
+        progress.adopting_steps = adopting.map(|step| step.number).collect();
+        drop(progress);
         for step in &document.steps {
             self.events.emit(RunEvent::PlannedChange(step));
         }
@@ -157,6 +169,13 @@ impl RunReporter {
             let remaining = steps.filter(|step| !reported.contains(&step.number));
             remaining.for_each(|step| self.report_outcome(step));
         }
+    }
+
+    /// Records the segments without a step that the run made managed.
+    pub(super) fn record_adoptions(&self, plan: &Plan, state: &State) {
+        let adopted = plan.state_updates.iter().filter(|update| update.adopts);
+        let adopted = adopted.filter(|update| state.managed_entry(&update.id).is_some());
+        self.progress().adopted_without_step = adopted.count();
     }
 
     /// Records why no step can run. The findings of the plan have the details.
@@ -222,6 +241,7 @@ impl RunReporter {
         let no_step_ran = counts
             == OutcomeCountsDocument {
                 not_attempted: counts.not_attempted,
+                adopted: counts.adopted,
                 ..OutcomeCountsDocument::default()
             };
         if self.progress().is_cancelled {
@@ -265,13 +285,20 @@ impl RunReporter {
 
     fn summary(&self, run_report: &RunReport, exit_code: u8) -> RunSummaryDocument {
         let progress = self.progress();
+        let adopting_steps_done = run_report
+            .steps
+            .iter()
+            .filter(|step| step.outcome.is_done() && progress.adopting_steps.contains(&step.number));
         RunSummaryDocument {
             workspace: progress.workspace.clone(),
             run: self.run_id.clone(),
             started_at: self.started_at,
             ended_at: SystemClock.now(),
             exit_code,
-            counts: OutcomeCountsDocument::new(run_report),
+            counts: OutcomeCountsDocument {
+                adopted: progress.adopted_without_step + adopting_steps_done.count(),
+                ..OutcomeCountsDocument::new(run_report)
+            },
             stop_reasons: progress.stop_reasons.clone(),
         }
     }

@@ -41,6 +41,8 @@ pub struct OutcomeCountsDocument {
     pub failed: usize,
     pub unknown: usize,
     pub not_attempted: usize,
+    /// Existing segments that became managed, changed or not.
+    pub adopted: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +84,7 @@ impl RunReportDocument {
 }
 
 impl OutcomeCountsDocument {
+    /// Without adopted segments, which the report does not have.
     pub fn new(report: &RunReport) -> Self {
         let counts = report.counts();
         Self {
@@ -92,6 +95,7 @@ impl OutcomeCountsDocument {
             failed: counts.failed,
             unknown: counts.unknown,
             not_attempted: counts.not_attempted,
+            adopted: 0,
         }
     }
 }

@@ -48,6 +48,7 @@ pub fn shared_name_note(name: &str, others: &[SegmentRefDocument]) -> String {
 
 pub fn restored(document: &RestoredDocument, color: bool) -> String {
     let mut text = String::new();
+    change::changes(&mut text, &document.changes, color);
     if let Some(patch) = &document.patch {
         diff(&mut text, patch, color);
     }

@@ -40,7 +40,7 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
             reasons.join("; ")
         );
     }
-    if done + not_done + counts.not_attempted == 0 {
+    if done + not_done + counts.not_attempted + counts.adopted == 0 {
         return "No changes.\n".to_owned();
     }
     let stopped = match reasons.as_slice() {
@@ -55,12 +55,13 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
         (counts.failed, "failed"),
         (counts.unknown, "unknown"),
         (counts.not_attempted, "not attempted"),
+        (counts.adopted, "adopted"),
     ];
     let others = others.iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
     let temporary = temporary_changes(counts.temporary_changes);
     format!(
-        "{stopped}Apply {end}: {} applied{others}{temporary}.\n",
+        "{stopped}Apply {end}: {} applied{temporary}{others}.\n",
         counts.applied
     )
 }
