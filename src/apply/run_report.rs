@@ -153,3 +153,71 @@ impl StepOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_change_counts_apart_unless_something_went_wrong() {
+        let applied = || StepOutcome::applied(SegmentId::new("a"), Vec::new());
+        let skipped = || StepOutcome::Skipped(SkipReason::Drifted);
+        let zero = OutcomeCounts::default();
+        let table = [
+            (
+                [applied(), applied()],
+                OutcomeCounts {
+                    applied: 1,
+                    temporary_changes: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::NotAttempted, StepOutcome::NotAttempted],
+                OutcomeCounts {
+                    not_attempted: 1,
+                    ..zero
+                },
+            ),
+            ([skipped(), skipped()], OutcomeCounts { skipped: 1, ..zero }),
+            (
+                [StepOutcome::failed("no"), skipped()],
+                OutcomeCounts {
+                    failed: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::RolledBack, StepOutcome::failed("no")],
+                OutcomeCounts {
+                    failed: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::unknown("?"), skipped()],
+                OutcomeCounts {
+                    unknown: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+        ];
+        for (outcomes, expected) in table {
+            let steps = outcomes.into_iter().zip([true, false]);
+            let steps = steps.map(|(outcome, is_temporary)| StepReport {
+                number: 1,
+                segment: SegmentName::new("A"),
+                action: "update",
+                is_temporary,
+                outcome,
+            });
+            let report = RunReport {
+                steps: steps.collect(),
+            };
+            assert_eq!(report.counts(), expected, "{report:?}");
+        }
+    }
+}

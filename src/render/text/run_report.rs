@@ -65,3 +65,64 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
         counts.applied
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::json::OutcomeCountsDocument;
+    use jiff::Timestamp;
+
+    #[test]
+    fn the_summary_counts_what_the_plan_counted() {
+        let zero = OutcomeCountsDocument::default();
+        let table = [
+            (
+                OutcomeCountsDocument {
+                    applied: 2,
+                    temporary_changes: 1,
+                    ..zero
+                },
+                (0, ""),
+                "Apply complete: 2 applied (1 temporary change).\n",
+            ),
+            (
+                OutcomeCountsDocument {
+                    applied: 2,
+                    adopted: 3,
+                    ..zero
+                },
+                (0, ""),
+                "Apply complete: 2 applied, 3 adopted.\n",
+            ),
+            (
+                OutcomeCountsDocument { adopted: 200, ..zero },
+                (0, ""),
+                "Apply complete: 0 applied, 200 adopted.\n",
+            ),
+            (
+                OutcomeCountsDocument {
+                    not_attempted: 1,
+                    ..zero
+                },
+                (4, "the plan has 1 conflict and 1 guard violation"),
+                "Apply failed: the plan has 1 conflict and 1 guard violation. No changes were made.\n",
+            ),
+        ];
+        for (counts, (exit_code, reason), expected) in table {
+            let summary = RunSummaryDocument {
+                workspace: None,
+                run: String::new(),
+                started_at: Timestamp::UNIX_EPOCH,
+                ended_at: Timestamp::UNIX_EPOCH,
+                exit_code,
+                counts,
+                stop_reasons: Some(reason)
+                    .filter(|reason| !reason.is_empty())
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
+            };
+            assert_eq!(run_summary(&summary), expected);
+        }
+    }
+}

@@ -127,7 +127,7 @@ fn many_changed_elements_are_counted_and_none_of_the_two_sides_is_hidden() {
 }
 
 #[test]
-fn long_elements_that_begin_alike_are_told_apart() {
+fn long_elements_that_begin_alike_are_distinguished() {
     let element = |end: &str| format!("{}{end}", "x".repeat(LONG));
     let before = json!(["Goa", element("1"), "Pune"]);
     let after = json!(["Goa", element("2"), "Pune"]);
