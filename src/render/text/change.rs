@@ -5,7 +5,7 @@ mod long_text;
 mod look_alikes;
 mod value;
 
-use self::value::{ValueChange, value_change, whole};
+use self::value::{value_change, whole};
 use super::paint;
 use crate::config::edit::readable_yaml;
 use crate::model::escape_unprintable;
@@ -16,6 +16,22 @@ use std::fmt::Write as _;
 
 /// Of the lines about a step.
 const INDENT: usize = 4;
+/// In characters: a longer change takes several lines.
+const MAX_LINE_LENGTH: usize = 100;
+
+struct ValueChange {
+    /// Follows the name of the field: ` 30 -> 45`.
+    summary: String,
+    /// More lines below, each with its mark.
+    lines: Vec<(char, String)>,
+}
+
+impl ValueChange {
+    fn line(summary: String) -> Self {
+        let lines = Vec::new();
+        Self { summary, lines }
+    }
+}
 
 /// A filter that moves from one group to another is one change.
 pub(super) fn changes(text: &mut String, changes: &[ChangeDocument], color: bool) {

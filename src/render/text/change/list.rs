@@ -2,7 +2,7 @@
 
 use super::long_text::{MAX_TEXT_LENGTH, text_change};
 use super::look_alikes::appearance;
-use super::value::{MAX_LINE_LENGTH, ValueChange};
+use super::{MAX_LINE_LENGTH, ValueChange};
 use crate::model::escape_unprintable;
 use crate::render::phrases::count_noun;
 use serde_json::Value;

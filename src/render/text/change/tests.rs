@@ -185,7 +185,7 @@ fn a_long_text_is_shown_around_its_first_difference() {
             text("", "", ""),
             format!(
                 r#""short" -> "{}"… (5 -> 800 characters, first difference at 1)"#,
-                filler.repeat(1).get(..60).unwrap()
+                &filler[..60]
             ),
         ),
     ] {
@@ -345,7 +345,7 @@ fn a_filter_that_moves_is_one_change() {
         same_group,
         "    included_filters › and › [1] city: position 3 -> 1 (moved, otherwise unchanged)\n"
     );
-    let mut excluding = payload(&[visit.clone()]);
+    let mut excluding = payload(std::slice::from_ref(&visit));
     excluding.excluded_filters = Some(json!({"filter_operator": "or", "filters": [purchase, city.clone()]}));
     let mut before = payload(&[visit, city]);
     before.excluded_filters =

@@ -1,27 +1,11 @@
 //! A changed value: what distinguishes old and new, whatever its length.
 
+use super::ValueChange;
 use super::list::list_change;
 use super::long_text::{MAX_TEXT_LENGTH, text_change};
 use crate::config::edit::readable_yaml;
 use crate::model::escape_unprintable;
 use serde_json::Value;
-
-/// In characters: a longer change takes several lines.
-pub(super) const MAX_LINE_LENGTH: usize = 100;
-
-pub(super) struct ValueChange {
-    /// Follows the name of the field: ` 30 -> 45`.
-    pub(super) summary: String,
-    /// More lines below, each with its mark.
-    pub(super) lines: Vec<(char, String)>,
-}
-
-impl ValueChange {
-    pub(super) fn line(summary: String) -> Self {
-        let lines = Vec::new();
-        Self { summary, lines }
-    }
-}
 
 pub(super) fn value_change(before: Option<&Value>, after: Option<&Value>) -> ValueChange {
     match (before, after) {
