@@ -67,9 +67,9 @@ fn without<'a>(list: &'a [Value], other: &[Value]) -> Vec<&'a Value> {
 }
 
 fn is_same_order((before, removed): (&[Value], &[&Value]), (after, added): (&[Value], &[&Value])) -> bool {
-    let rest = |list: &[Value], left_out: &[&Value]| {
-        let left_out: Vec<Value> = left_out.iter().copied().cloned().collect();
-        let rest = without(list, &left_out);
+    let rest = |list: &[Value], excluded: &[&Value]| {
+        let excluded: Vec<Value> = excluded.iter().copied().cloned().collect();
+        let rest = without(list, &excluded);
         rest.into_iter().cloned().collect::<Vec<_>>()
     };
     rest(before, removed) == rest(after, added)
