@@ -44,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         "render",
         &[
             "model",
+            "config::edit",
             "definition::FieldChange",
             "diagnostic",
             "state",

@@ -126,6 +126,7 @@ impl<'p> Progress<'p> {
             number: step.number,
             segment: step.segment.clone(),
             action: step.action.as_str(),
+            is_temporary: step.action.temporary_change().is_some(),
             outcome: StepOutcome::NotAttempted,
         };
         Self {

@@ -15,6 +15,8 @@ pub struct StepReport {
     pub segment: SegmentName,
     /// The action in text and JSON, e.g. `create`.
     pub action: &'static str,
+    /// Whether a later step of the segment is the final one.
+    pub is_temporary: bool,
     pub outcome: StepOutcome,
 }
 
@@ -61,7 +63,9 @@ pub enum SkipReason {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
+    /// As in the summary of the plan, temporary changes are apart.
     pub applied: usize,
+    pub temporary_changes: usize,
     pub unchanged: usize,
     /// Includes rolled-back steps.
     pub skipped: usize,
@@ -76,6 +80,11 @@ impl RunReport {
         let mut counts = OutcomeCounts::default();
         for step in &self.steps {
             match step.outcome {
+                StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } if step.is_temporary => {
+                    counts.temporary_changes += 1;
+                }
+                // Its final step counts.
+                StepOutcome::Skipped(_) | StepOutcome::NotAttempted if step.is_temporary => {}
                 StepOutcome::Applied { .. } => counts.applied += 1,
                 StepOutcome::Unchanged { .. } => counts.unchanged += 1,
                 StepOutcome::Skipped(_) | StepOutcome::RolledBack => counts.skipped += 1,
@@ -141,6 +150,74 @@ impl StepOutcome {
             Self::Unknown { .. } => "unknown",
             Self::RolledBack => "rolled_back",
             Self::NotAttempted => "not_attempted",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_change_counts_apart_unless_something_went_wrong() {
+        let applied = || StepOutcome::applied(SegmentId::new("a"), Vec::new());
+        let skipped = || StepOutcome::Skipped(SkipReason::Drifted);
+        let zero = OutcomeCounts::default();
+        let table = [
+            (
+                [applied(), applied()],
+                OutcomeCounts {
+                    applied: 1,
+                    temporary_changes: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::NotAttempted, StepOutcome::NotAttempted],
+                OutcomeCounts {
+                    not_attempted: 1,
+                    ..zero
+                },
+            ),
+            ([skipped(), skipped()], OutcomeCounts { skipped: 1, ..zero }),
+            (
+                [StepOutcome::failed("no"), skipped()],
+                OutcomeCounts {
+                    failed: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::RolledBack, StepOutcome::failed("no")],
+                OutcomeCounts {
+                    failed: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+            (
+                [StepOutcome::unknown("?"), skipped()],
+                OutcomeCounts {
+                    unknown: 1,
+                    skipped: 1,
+                    ..zero
+                },
+            ),
+        ];
+        for (outcomes, expected) in table {
+            let steps = outcomes.into_iter().zip([true, false]);
+            let steps = steps.map(|(outcome, is_temporary)| StepReport {
+                number: 1,
+                segment: SegmentName::new("A"),
+                action: "update",
+                is_temporary,
+                outcome,
+            });
+            let report = RunReport {
+                steps: steps.collect(),
+            };
+            assert_eq!(report.counts(), expected, "{report:?}");
         }
     }
 }

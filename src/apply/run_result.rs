@@ -79,6 +79,7 @@ mod tests {
                 number: 1,
                 segment: SegmentName::new("A"),
                 action: "create",
+                is_temporary: false,
                 outcome,
             });
             let result = RunResult {

@@ -145,7 +145,7 @@ impl ApplyRun<'_> {
         self.print_plan(&document);
         self.report.report_plan(&planned.plan, &document);
         if let Some(kind) = planned.blocked_by() {
-            self.report.record_blocked(blocked_message(kind));
+            self.report.record_blocked(&blocked_message(&document));
             return Ok(Some(kind));
         }
         if !planned.plan.is_empty() && !self.signals.until_cancelled(self.approve()).await?? {
@@ -174,7 +174,7 @@ impl ApplyRun<'_> {
         let callback_listener = self.collect_earlier_upload_results().await?;
         let reconciler = &self.connection.reconciler;
         let (mut state, has_new_results) = reconciler.load_state().await?;
-        require_applicable(&saved, &state, &self.connection.workspace_digest)?;
+        require_applicable((&saved, &document), &state, &self.connection.workspace_digest)?;
         let planning = &self.arguments.planning;
         let policy = policy_with_overrides(self.workspace.1, planning);
         let recheck = reconciler.recheck(&saved, (&mut state, &policy));
@@ -210,7 +210,8 @@ impl ApplyRun<'_> {
     fn print_plan(&self, document: &PlanDocument) {
         let output = self.report.output;
         if !output.json {
-            output.print_result(&text::plan(document, output.color(), &output.zone()));
+            let options = output.text_options(&self.arguments.compact);
+            output.print_result(&text::plan(document, options, &output.zone()));
         }
     }
 
@@ -262,6 +263,7 @@ impl ApplyRun<'_> {
         let reconciler = &self.connection.reconciler;
         let result = reconciler.apply(plan, work.rechecked, options, &on_step).await;
         listener.stop().await;
+        self.report.record_adoptions(&work.plan, &result.state);
         let kind = match result.status() {
             RunStatus::Complete => None,
             RunStatus::Partial => Some(FailureKind::Partial),
@@ -306,7 +308,11 @@ impl ApplyRun<'_> {
 }
 
 /// Rejects a saved plan that cannot be applied, without API requests.
-fn require_applicable(saved: &SavedPlan, state: &State, workspace_digest: &str) -> Result<(), Failure> {
+fn require_applicable(
+    (saved, document): (&SavedPlan, &PlanDocument),
+    state: &State,
+    workspace_digest: &str,
+) -> Result<(), Failure> {
     let digest = saved.digest();
     if let Some(earlier) = state.applied_plans().iter().find(|plan| plan.digest == digest) {
         let message = format!("this plan was already applied at {}", earlier.applied_at);
@@ -322,7 +328,7 @@ fn require_applicable(saved: &SavedPlan, state: &State, workspace_digest: &str) 
             FailureKind::Conflict
         };
         let help = "run `segctl show FILE` for details, fix the problem, and plan again";
-        return Err(Failure::new(kind, blocked_message(kind)).with_help(help));
+        return Err(Failure::new(kind, blocked_message(document)).with_help(help));
     }
     Ok(())
 }
@@ -331,11 +337,9 @@ fn stale_plan(message: impl Into<String>) -> Failure {
     Failure::new(FailureKind::Stale, message).with_help("create a new plan with `segctl plan --out FILE`")
 }
 
-fn blocked_message(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::Conflict => "the plan has conflicts; resolve them first",
-        _ => "the plan violates a guard",
-    }
+/// `the plan has 1 conflict and 1 guard violation`
+fn blocked_message(document: &PlanDocument) -> String {
+    format!("the plan has {}", text::blocked(document).unwrap_or_default())
 }
 
 fn no_terminal_failure() -> Failure {

@@ -184,6 +184,13 @@ fn parse_percent(text: &str) -> Result<u32, String> {
 }
 
 #[derive(Debug, Args)]
+pub struct CompactArguments {
+    /// Print one line for each step, without definitions or differences.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_COMPACT")]
+    pub compact: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct PlanArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
@@ -201,6 +208,9 @@ pub struct PlanArguments {
     /// Save the plan to this file, for `segctl apply FILE`.
     #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
     pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 
     #[command(flatten)]
     pub json_file: JsonFileArguments,
@@ -296,6 +306,9 @@ pub struct ApplyArguments {
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_parallelism, env = "SEGCTL_PARALLELISM")]
     pub parallelism: usize,
 
+    #[command(flatten)]
+    pub compact: CompactArguments,
+
     /// Skip interactive approval; required in non-interactive sessions.
     #[arg(long, visible_alias = "yes", value_parser = BoolishValueParser::new(), env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
@@ -315,6 +328,9 @@ pub struct DriftArguments {
     /// Maximum estimated duration of reading the definitions, such as 30m, 2h or 1d.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "SEGCTL_MAX_DURATION")]
     pub max_duration: Option<SignedDuration>,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 
     /// Write the drift to the segment files; everything else in them stays, including comments.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_UPDATE_FILES")]
@@ -348,6 +364,9 @@ pub struct ShowArguments {
     /// Plan written by `segctl plan --json` or `segctl plan --out`; `-` reads standard input.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
+
+    #[command(flatten)]
+    pub compact: CompactArguments,
 }
 
 #[derive(Debug, Args)]

@@ -47,7 +47,8 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&report);
     } else {
-        output.print_result(&text::drift(&report, arguments.update_files, output.color()));
+        let options = output.text_options(&arguments.compact);
+        output.print_result(&text::drift(&report, arguments.update_files, options));
     }
     if arguments.update_files {
         edits.write(output)?;

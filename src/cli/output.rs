@@ -2,12 +2,13 @@
 //!
 //! A reader that closes the pipe early is not an error. Any other incomplete result makes the command fail.
 
-use super::arguments::JsonFileArguments;
+use super::arguments::{CompactArguments, JsonFileArguments};
 use super::atomic_file::AtomicFile;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use crate::model::escape_unprintable;
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::json::FORMAT_VERSION;
+use crate::render::text::TextOptions;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
@@ -40,6 +41,13 @@ impl Output {
 
     pub(super) fn color(self) -> bool {
         self.allow_color && (is_color_forced() || io::stdout().is_terminal())
+    }
+
+    pub(super) fn text_options(self, arguments: &CompactArguments) -> TextOptions {
+        TextOptions {
+            color: self.color(),
+            compact: arguments.compact,
+        }
     }
 
     pub(super) fn stderr_color(self) -> bool {

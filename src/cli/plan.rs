@@ -33,7 +33,8 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&document);
     } else {
-        output.print_result(&text::plan(&document, output.color(), &output.zone()));
+        let options = output.text_options(&arguments.compact);
+        output.print_result(&text::plan(&document, options, &output.zone()));
     }
     if let Some((file, digest)) = arguments.out.as_ref().zip(workspace_digest) {
         let inputs = (&planned.observed, &planned.state);

@@ -17,6 +17,7 @@ use crate::render::json::{
     RunReportDocument, RunSummaryDocument,
 };
 use crate::render::text;
+use crate::state::State;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{self, ExitCode};
@@ -45,12 +46,14 @@ struct RunProgress {
     in_progress: BTreeSet<usize>,
     /// Steps whose outcome was printed.
     reported: BTreeSet<usize>,
+    /// The steps on declared segments that become managed.
+    adopting_steps: BTreeSet<usize>,
+    /// Segments that became managed without a step.
+    adopted_without_step: usize,
     /// Why the run ended before its last step.
     stop_reasons: Vec<String>,
     /// Whether the user rejected the plan.
     is_cancelled: bool,
-    /// The text of the plan ends with the reason.
-    is_blocked: bool,
 }
 
 impl RunReporter {
@@ -99,13 +102,19 @@ impl RunReporter {
                 number: step.number,
                 segment: step.segment.clone(),
                 action: step.action.as_str(),
+                is_temporary: step.action.temporary_change().is_some(),
                 outcome: StepOutcome::NotAttempted,
             };
             (step.number, report)
         });
+        let adopting = plan
+            .steps
+            .iter()
+            .filter(|step| step.adopts && step.origin.is_some());
         let mut progress = self.progress();
         progress.steps = steps.collect();
         progress.freshness.clone_from(&document.freshness);
+        progress.adopting_steps = adopting.map(|step| step.number).collect();
         drop(progress);
         for step in &document.steps {
             self.events.emit(RunEvent::PlannedChange(step));
@@ -165,11 +174,16 @@ impl RunReporter {
         }
     }
 
+    /// Records the segments without a step that the run made managed.
+    pub(super) fn record_adoptions(&self, plan: &Plan, state: &State) {
+        let adopted = plan.state_updates.iter().filter(|update| update.adopts);
+        let adopted = adopted.filter(|update| state.managed_entry(&update.id).is_some());
+        self.progress().adopted_without_step = adopted.count();
+    }
+
     /// Records why no step can run. The findings of the plan have the details.
     pub(super) fn record_blocked(&self, message: &str) {
-        let mut progress = self.progress();
-        progress.stop_reasons = vec![message.to_owned()];
-        progress.is_blocked = true;
+        self.progress().stop_reasons = vec![message.to_owned()];
     }
 
     /// Reports why the run ended before its last step.
@@ -192,7 +206,7 @@ impl RunReporter {
     /// Prints the failure and the summary, and writes the run report. An exit code of success becomes an error if a
     /// requested output could not be written.
     pub(super) fn finish(self, result: Result<Option<FailureKind>, Failure>) -> ExitCode {
-        let is_reason_printed = result.is_err() || self.progress().is_blocked;
+        let is_reason_printed = result.is_err();
         let kind = result.unwrap_or_else(|failure| {
             self.report_failure(&failure);
             let mut progress = self.progress();
@@ -230,6 +244,7 @@ impl RunReporter {
         let no_step_ran = counts
             == OutcomeCountsDocument {
                 not_attempted: counts.not_attempted,
+                adopted: counts.adopted,
                 ..OutcomeCountsDocument::default()
             };
         if self.progress().is_cancelled {
@@ -273,13 +288,20 @@ impl RunReporter {
 
     fn summary(&self, run_report: &RunReport, exit_code: u8) -> RunSummaryDocument {
         let progress = self.progress();
+        let adopting_steps_done = run_report
+            .steps
+            .iter()
+            .filter(|step| step.outcome.is_done() && progress.adopting_steps.contains(&step.number));
         RunSummaryDocument {
             workspace: progress.workspace.clone(),
             run: self.run_id.clone(),
             started_at: self.started_at,
             ended_at: SystemClock.now(),
             exit_code,
-            counts: OutcomeCountsDocument::new(run_report),
+            counts: OutcomeCountsDocument {
+                adopted: progress.adopted_without_step + adopting_steps_done.count(),
+                ..OutcomeCountsDocument::new(run_report)
+            },
             freshness: progress.freshness.clone(),
             stop_reasons: progress.stop_reasons.clone(),
         }

@@ -26,7 +26,8 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
     if output.json {
         output.print_json(&document);
     } else {
-        output.print_result(&text::plan(&document, output.color(), &output.zone()));
+        let options = output.text_options(&arguments.compact);
+        output.print_result(&text::plan(&document, options, &output.zone()));
     }
     Ok(())
 }

@@ -131,9 +131,9 @@ impl DefinitionDiff<'_> {
     fn compare_filters(&mut self, before: &[Value], after: &[Value]) {
         let (mut old, mut new) = unmatched_filters(before, after);
         let mut pairs = Vec::new();
-        // First the same filter at another position, then the same subject, then the same type.
-        for key in [canonical_json, filter_label, filter_type_label] {
-            pair_by(&mut old, &mut new, key, &mut pairs);
+        // First the same filter at another position, then the same subject, then a similar filter.
+        for is_pair in [is_same, has_same_subject, is_similar] {
+            pair_by(&mut old, &mut new, is_pair, &mut pairs);
         }
         pairs.extend(old.into_iter().map(|old| (Some(old), None)));
         pairs.extend(new.into_iter().map(|new| (None, Some(new))));
@@ -188,21 +188,51 @@ fn number_filters(filters: &[Value]) -> Vec<NumberedFilter<'_>> {
     numbered.collect()
 }
 
+/// Of several candidates, the one with the most equal fields.
 fn pair_by<'a>(
     old: &mut Vec<NumberedFilter<'a>>,
     new: &mut Vec<NumberedFilter<'a>>,
-    key: fn(&Value) -> String,
+    is_pair: fn(&Value, &Value) -> bool,
     pairs: &mut Vec<FilterPair<'a>>,
 ) {
     let mut left = Vec::new();
     for candidate in old.drain(..) {
-        let label = key(candidate.filter);
-        match new.iter().position(|filter| key(filter.filter) == label) {
+        let found = new.iter().enumerate().rev();
+        let found = found.filter(|(_, other)| is_pair(candidate.filter, other.filter));
+        let best = found.max_by_key(|(_, other)| equal_fields(candidate.filter, other.filter).0);
+        match best.map(|(index, _)| index) {
             Some(index) => pairs.push((Some(candidate), Some(new.remove(index)))),
             None => left.push(candidate),
         }
     }
     *old = left;
+}
+
+fn is_same(one: &Value, other: &Value) -> bool {
+    one == other
+}
+
+fn has_same_subject(one: &Value, other: &Value) -> bool {
+    filter_type_label(one) == filter_type_label(other) && filter_label(one) == filter_label(other)
+}
+
+/// Whether the changed fields say more than the two whole filters.
+fn is_similar(one: &Value, other: &Value) -> bool {
+    let (equal, all) = equal_fields(one, other);
+    filter_type_label(one) == filter_type_label(other) && equal * 2 >= all
+}
+
+/// How many fields of the two filters are equal, and how many there are.
+fn equal_fields(one: &Value, other: &Value) -> (usize, usize) {
+    let (Value::Object(one), Value::Object(other)) = (one, other) else {
+        return (0, 0);
+    };
+    let equal = one
+        .iter()
+        .filter(|(key, value)| other.get(*key) == Some(value))
+        .count();
+    let only_other = other.keys().filter(|key| !one.contains_key(*key)).count();
+    (equal, one.len() + only_other)
 }
 
 fn filter_label(filter: &Value) -> String {

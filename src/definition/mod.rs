@@ -3,6 +3,7 @@
 //! The planner compares only canonical forms, so a difference in spelling is never a change.
 
 pub mod canonical;
+mod categories;
 mod diff;
 mod digest;
 mod encode;

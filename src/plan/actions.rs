@@ -11,7 +11,7 @@ use super::target::{is_lifecycle_unknown, possibly_in, target};
 use super::{PlanInput, cohorts, file_segments, sorted_segments};
 use crate::definition::{Digest, FieldChange, canonical, diff, encode};
 use crate::model::{
-    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, RemoteKind,
+    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, Payload, RemoteKind,
     SegmentKind, SegmentName,
 };
 use serde_json::Value;
@@ -291,11 +291,13 @@ fn actions_for_active(
         .get(remote)
         .is_some_and(|digests| digests.exact == digest);
     if !is_same || remote.name != segment.name {
+        let desired = (&payload, &canonical);
+        let changes = changes_with_causes(input, (references, remote_digests), (segment, remote), desired);
         actions.push(Action::Update(UpdateAction {
             target,
             name: segment.name.clone(),
             desired: DesiredDefinition::from_canonical(payload, &canonical),
-            changes: changes_with_causes(input, (references, remote_digests), (segment, remote), &canonical),
+            changes,
             temporary_change: None,
         }));
     }
@@ -307,7 +309,7 @@ fn changes_with_causes(
     input: &PlanInput<'_>,
     (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
     (segment, remote): (&DeclaredSegment, &ObservedSegment),
-    desired: &Value,
+    (payload, desired): (&Payload, &Value),
 ) -> Vec<ChangeWithCause> {
     let last_applied = drift::LastApplied::of(input.state.managed_entry(&remote.id));
     let current = &remote_digests.canonical(remote).unwrap_or_default();
@@ -319,9 +321,14 @@ fn changes_with_causes(
         });
     }
     let fields = last_applied.with_causes(diff(current, desired), (current, desired), references);
-    changes.extend(fields.into_iter().map(|changed| ChangeWithCause {
-        change: changed.change.with_readable_references(&references.identities),
-        ..changed
+    changes.extend(fields.into_iter().map(|changed| {
+        ChangeWithCause {
+            change: changed
+                .change
+                .with_categories(payload)
+                .with_readable_references(&references.identities),
+            ..changed
+        }
     }));
     changes
 }

@@ -11,6 +11,7 @@ mod event;
 mod finding;
 mod history;
 mod members;
+mod new_definition;
 mod origin;
 mod plan;
 mod run_report;

@@ -1,8 +1,20 @@
-//! Plans and run reports as text for people.
+//! Plans, drift, history and run reports as text for people.
 //!
-//! The marks `+ ~ - ^` start their lines, so that a plan in a `diff` block of a pull request is colored there. Color
-//! repeats the marks and is never the only signal.
+//! The rules of the output:
+//!
+//! 1. A step is one line with its mark in the first column: `+` create, `~` update, `-` archive, `^` unarchive; `!` is
+//!    drift. Lines about the step follow, indented by four columns.
+//! 2. What comes or goes is whole: the definition of a created segment, and each filter or value that is added or
+//!    removed. It is YAML as in segment files, and each line has its mark in the first column. So a `diff` block of a pull
+//!    request colors steps and definitions alike, and only steps have a mark, a space and a word.
+//! 3. A change has its path. A value that changed shows what distinguishes old and new, whatever its length: the elements
+//!    of a list that come and go, the texts around their first difference, the code points of letters that look alike.
+//!    More elements than a reader can use are counted. JSON has everything.
+//! 4. With `--compact`, a step is its first line.
+//! 5. The last line is the summary: what the plan does, or everything that blocks it.
+//! 6. Color repeats the marks and is never the only signal. Text from files and from MoEngage is escaped.
 
+mod change;
 mod drift;
 mod estimate;
 mod freshness;
@@ -15,19 +27,23 @@ mod state;
 pub use drift::drift;
 pub use estimate::estimate;
 pub use history::{history, restored, shared_name_note};
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use run_report::{outcome, run_summary};
 pub use state::state;
 
-use super::json::{ChangeDocument, FindingDocument, OriginDocument};
+use super::json::{FindingDocument, OriginDocument};
+use super::phrases::count_noun;
 use crate::model::escape_unprintable;
 use crate::plan::step::LifecycleDrift;
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Longer values of a change are cut; JSON has them whole.
-const MAX_VALUE_LENGTH: usize = 160;
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextOptions {
+    pub color: bool,
+    /// One line for each step.
+    pub compact: bool,
+}
 
 pub fn workspace_line(workspace: &str, endpoint: &str) -> String {
     let [workspace, endpoint] = [workspace, endpoint].map(escape_unprintable);
@@ -51,39 +67,10 @@ fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Styl
     for origin in &finding.origins {
         let _ = writeln!(text, "  --> {}:{}", file_and_line(origin), origin.column);
     }
-    for change in &finding.changes {
-        let _ = writeln!(text, "    {}", self::change(change));
-    }
     for help in &finding.help {
         let _ = writeln!(text, "  = help: {}", escape_unprintable(help));
     }
     text.push('\n');
-}
-
-fn change(change: &ChangeDocument) -> String {
-    let mut text = escape_unprintable(&change.path.join(" › "));
-    if let Some(field) = &change.field {
-        let _ = write!(text, ": {}", escape_unprintable(field));
-    }
-    let [before, after] = [&change.before, &change.after].map(|value| value_text(value.as_ref()));
-    let _ = write!(text, " {before} -> {after}");
-    match change.cause.as_deref() {
-        Some("remote") => text.push_str(" (drift)"),
-        Some("both") => text.push_str(" (drift, and changed in the configuration)"),
-        _ => {}
-    }
-    text
-}
-
-fn value_text(value: Option<&Value>) -> String {
-    let Some(value) = value else {
-        return "(none)".to_owned();
-    };
-    let text = escape_unprintable(&value.to_string());
-    match text.char_indices().nth(MAX_VALUE_LENGTH) {
-        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
-        None => text,
-    }
 }
 
 fn action_symbol(action: &str) -> char {
@@ -92,6 +79,14 @@ fn action_symbol(action: &str) -> char {
         "archive" => '-',
         "unarchive" => '^',
         _ => '~',
+    }
+}
+
+/// Temporary changes are counted apart, in a plan and after it.
+fn temporary_changes(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" ({})", count_noun(count, "temporary change")),
     }
 }
 

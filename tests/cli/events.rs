@@ -128,7 +128,8 @@ fn a_failed_step_reports_its_error_and_dependent_steps_are_skipped() {
     assert_eq!(started, ["A", "C"]);
     assert_eq!(
         events.last().unwrap()["counts"],
-        json!({"applied": 1, "unchanged": 0, "skipped": 1, "failed": 1, "unknown": 0, "not_attempted": 0})
+        json!({"applied": 1, "temporary_changes": 0, "unchanged": 0, "skipped": 1, "failed": 1, "unknown": 0,
+               "not_attempted": 0, "adopted": 0})
     );
 }
 

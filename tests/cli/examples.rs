@@ -110,7 +110,11 @@ fn the_examples_converge_and_a_second_apply_writes_nothing() {
 
 /// The steps of a plan as `~ name`, and the lines below them.
 fn parse_steps(plan: &str) -> (Vec<String>, Vec<&str>) {
-    let is_step = |line: &&str| ["+ ", "~ ", "- ", "^ "].iter().any(|mark| line.starts_with(mark));
+    // The lines of definitions have a mark and more than one space.
+    let is_step = |line: &&str| {
+        let mut marks = ["+ ", "~ ", "- ", "^ "].iter();
+        marks.any(|mark| line.strip_prefix(mark).is_some_and(|rest| !rest.starts_with(' ')))
+    };
     let step =
         |line: &str| line.chars().next().unwrap_or_default().to_string() + line.split('"').nth(1).unwrap();
     (

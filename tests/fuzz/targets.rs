@@ -151,7 +151,11 @@ pub(crate) fn fuzz_saved_plan(bytes: &[u8]) {
                 assert_eq!(again.digest(), saved.digest());
                 drop(saved.target_ids());
                 let document = PlanDocument::new(&saved.plan);
-                drop(text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+                drop(text::plan(
+                    &document,
+                    text::TextOptions::default(),
+                    &jiff::tz::TimeZone::UTC,
+                ));
             }
             Err(error) => drop(error.to_string()),
         }

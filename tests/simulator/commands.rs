@@ -15,7 +15,7 @@ use segctl::plan::step::Plan;
 use segctl::plan::targeting::Selection;
 use segctl::reconcile::{LoadedWorkspace, PlanRequest};
 use segctl::render::json::PlanDocument;
-use segctl::render::text;
+use segctl::render::text::{self, TextOptions};
 use segctl::state::State;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -202,7 +202,10 @@ async fn execute(
 
 fn log_plan(recorder: &Recorder, plan: &Plan) {
     let document = PlanDocument::new(plan);
-    recorder.require_key_hidden("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+    recorder.require_key_hidden(
+        "a plan",
+        &text::plan(&document, TextOptions::default(), &jiff::tz::TimeZone::UTC),
+    );
     recorder.log_event("plan", plan.steps.len() as u64, || {
         let steps = plan.steps.iter().map(|step| {
             let (action, name) = (step.action.as_str(), &step.segment);

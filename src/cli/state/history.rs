@@ -24,7 +24,7 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&document);
     } else {
-        output.print_result(&text::history(&document));
+        output.print_result(&text::history(&document, output.color()));
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use super::super::project::Project;
 use super::lookup::{OfflineState, StateMatch, print_shared_name_note};
 use crate::config::declaration::Declaration;
 use crate::config::edit::{DeclarationUpdate, NewFile, patch, segment_file_text};
+use crate::definition::{FieldChange, Identities, canonical, diff, encode};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::render::json::{FORMAT_VERSION, PatchDocument, RestoredDocument};
+use crate::render::json::{ChangeDocument, FORMAT_VERSION, PatchDocument, RestoredDocument};
 use crate::render::{shell_commands, text};
 use crate::state::{Revision, StateEntry};
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub(super) async fn run(
         revision: selected.number,
         file: project.display_path(&written.path),
         written: written.is_changed,
+        changes: written.changes.iter().map(ChangeDocument::of).collect(),
         patch: written.patch,
         valid: !has_errors,
     };
@@ -158,6 +160,8 @@ struct RestoreRequest<'a> {
 struct RestoredFile {
     path: PathBuf,
     is_changed: bool,
+    /// Of the definition in a file that existed.
+    changes: Vec<FieldChange>,
     patch: Option<PatchDocument>,
 }
 
@@ -203,6 +207,7 @@ impl RestoreRequest<'_> {
         Ok(RestoredFile {
             path,
             is_changed,
+            changes: self.changes(declaration),
             patch: documents.pop().filter(|_| is_changed),
         })
     }
@@ -219,6 +224,23 @@ impl RestoreRequest<'_> {
         }
     }
 
+    fn changes(&self, declaration: &Declaration) -> Vec<FieldChange> {
+        let Some(declared) = declaration.segment.contents.definition() else {
+            return Vec::new();
+        };
+        let identities = Identities {
+            declared_by_id: self.names.clone(),
+            ..Identities::default()
+        };
+        let restored = &self.selected.revision.definition;
+        let [declared, restored] =
+            [&encode(declared), restored].map(|payload| canonical::exact(payload, &identities));
+        let changes = diff(&declared, &restored).into_iter();
+        changes
+            .map(|change| change.with_readable_references(&identities))
+            .collect()
+    }
+
     /// Writes a new file. An existing file is never changed.
     fn create(&self, file: &Path, output: Output) -> Result<RestoredFile, Failure> {
         let text = self.text()?;
@@ -229,6 +251,7 @@ impl RestoreRequest<'_> {
                     return Ok(RestoredFile {
                         path: file.to_owned(),
                         is_changed: false,
+                        changes: Vec::new(),
                         patch: None,
                     });
                 }
@@ -255,6 +278,7 @@ impl RestoreRequest<'_> {
         RestoredFile {
             path,
             is_changed: true,
+            changes: Vec::new(),
             patch: None,
         }
     }

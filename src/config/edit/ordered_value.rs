@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Other fields follow in alphabetical order.
-const FIELD_ORDER: [&str; 44] = [
+const FIELD_ORDER: [&str; 45] = [
     "filter_type",
     "id",
     "name",
@@ -12,6 +12,7 @@ const FIELD_ORDER: [&str; 44] = [
     "included_filters",
     "excluded_filters",
     "action_name",
+    "attribute",
     "attribute_name",
     "project_name",
     "category",

@@ -108,6 +108,7 @@ pub struct Summary {
     pub create: usize,
     /// A segment with a temporary change counts once.
     pub update: usize,
+    pub temporary_changes: usize,
     pub archive: usize,
     pub unarchive: usize,
     /// Declared segments that become managed, changed or not.
@@ -211,7 +212,9 @@ impl Plan {
                 Action::Create(_)
                 | Action::SyncCohort(CohortSync { target: None, .. })
                 | Action::UploadUserList(UserListUpload { target: None, .. }) => summary.create += 1,
-                Action::Update(update) if update.temporary_change.is_some() => {}
+                Action::Update(update) if update.temporary_change.is_some() => {
+                    summary.temporary_changes += 1;
+                }
                 Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_) => summary.update += 1,
                 Action::Archive(_) => summary.archive += 1,
                 Action::Unarchive(_) => summary.unarchive += 1,

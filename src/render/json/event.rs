@@ -154,6 +154,7 @@ mod tests {
                 number: 2,
                 segment: SegmentName::new("A"),
                 action: "update",
+                is_temporary: false,
                 outcome,
             };
             expected["number"] = json!(2);

@@ -41,6 +41,8 @@ pub struct RestoredDocument {
     pub file: String,
     /// False when the file already matches the revision.
     pub written: bool,
+    /// From the definition in the file to the restored one; empty for a new file.
+    pub changes: Vec<ChangeDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<PatchDocument>,
     pub valid: bool,

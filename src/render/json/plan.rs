@@ -4,6 +4,7 @@ use super::change::ChangeDocument;
 use super::estimate::EstimateDocument;
 use super::finding::{self, FindingDocument};
 use super::members::MembersDocument;
+use super::new_definition::new_definition;
 use super::origin::OriginDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::model::{Freshness, SegmentId, SegmentName, json_from_file};
@@ -96,7 +97,11 @@ pub struct DriftDocument {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryDocument {
     pub create: usize,
+    /// A segment with a temporary change counts once.
     pub update: usize,
+    /// Steps that only free a name or a definition for another segment.
+    #[serde(default)]
+    pub temporary_changes: usize,
     pub archive: usize,
     pub unarchive: usize,
     /// Declared segments that become managed, changed or not.
@@ -150,6 +155,7 @@ pub struct StepDocument {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub frees_slot_for: Option<String>,
     pub depends_on: Vec<usize>,
+    /// For a create, the whole definition, field by field as in its file.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<ChangeDocument>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -174,6 +180,7 @@ impl PlanDocument {
             summary: SummaryDocument {
                 create: summary.create,
                 update: summary.update,
+                temporary_changes: summary.temporary_changes,
                 archive: summary.archive,
                 unarchive: summary.unarchive,
                 adopt: summary.adopt,
@@ -261,10 +268,10 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         required_by: step.required_by.iter().map(ToString::to_string).collect(),
         frees_slot_for: step.frees_slot_for.as_ref().map(ToString::to_string),
         depends_on: step.depends_on.clone(),
-        changes: update
-            .into_iter()
-            .flat_map(|update| update.changes.iter().map(ChangeDocument::with_cause))
-            .collect(),
+        changes: match &step.action {
+            Action::Update(update) => update.changes.iter().map(ChangeDocument::with_cause).collect(),
+            action => new_definition(action, &plan.references),
+        },
         members: MembersDocument::of(&step.action),
         after: desired.map(|desired| desired.canonical(&plan.references)),
         digest: desired.map(|desired| desired.digests.exact.to_string()),

@@ -35,13 +35,17 @@ pub struct RunSummaryDocument {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OutcomeCountsDocument {
+    /// Without temporary changes, as in the summary of the plan.
     pub applied: usize,
+    pub temporary_changes: usize,
     pub unchanged: usize,
     /// Includes rolled-back steps.
     pub skipped: usize,
     pub failed: usize,
     pub unknown: usize,
     pub not_attempted: usize,
+    /// Existing segments that became managed, changed or not.
+    pub adopted: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,15 +87,18 @@ impl RunReportDocument {
 }
 
 impl OutcomeCountsDocument {
+    /// Without adopted segments, which the report does not have.
     pub fn new(report: &RunReport) -> Self {
         let counts = report.counts();
         Self {
             applied: counts.applied,
+            temporary_changes: counts.temporary_changes,
             unchanged: counts.unchanged,
             skipped: counts.skipped,
             failed: counts.failed,
             unknown: counts.unknown,
             not_attempted: counts.not_attempted,
+            adopted: 0,
         }
     }
 }

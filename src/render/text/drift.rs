@@ -1,8 +1,8 @@
 //! Drift as text.
 
 use super::{
-    NOT_IN_CONFIGURATION, change, file_and_line, finding, freshness, lifecycle_drift, paint, quoted,
-    workspace_line,
+    NOT_IN_CONFIGURATION, TextOptions, change, file_and_line, finding, freshness, lifecycle_drift, paint,
+    quoted, workspace_line,
 };
 use crate::model::escape_unprintable;
 use crate::render::json::{DriftDocument, DriftReport, PatchDocument};
@@ -11,23 +11,26 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
 /// The last line counts the segments. Unless the files are updated already, a line names the command that updates them.
-pub fn drift(report: &DriftReport, is_written: bool, color: bool) -> String {
+pub fn drift(report: &DriftReport, is_written: bool, options: TextOptions) -> String {
+    let color = options.color;
     let mut text = workspace_line(&report.workspace, &report.endpoint);
     for expiring in &report.expiring {
         finding(&mut text, "warning", expiring, paint(color, AnsiColor::Yellow));
     }
     for drift in &report.drift {
-        drifted_segment(&mut text, drift, color);
-        let reason = report.unwritable.get(&drift.id);
+        drifted_segment(&mut text, drift, options);
+        let reason = report.unwritable.get(&drift.id).filter(|_| !options.compact);
         if let Some(reason) = reason.map(|reason| escape_unprintable(reason)) {
             let _ = writeln!(text, "    cannot be written automatically: {reason}");
         }
     }
     for drift in &report.already_in_configuration {
-        drifted_segment(&mut text, drift, color);
-        text.push_str("    already in the configuration\n");
+        drifted_segment(&mut text, drift, options);
+        if !options.compact {
+            text.push_str("    already in the configuration\n");
+        }
     }
-    for patch in &report.patches {
+    for patch in report.patches.iter().filter(|_| !options.compact) {
         diff(&mut text, patch, color);
     }
     if !report.patches.is_empty() && !is_written {
@@ -67,21 +70,40 @@ pub(super) fn diff(text: &mut String, patch: &PatchDocument, color: bool) {
     }
 }
 
-fn drifted_segment(text: &mut String, drift: &DriftDocument, color: bool) {
-    let style = paint(color, AnsiColor::Yellow);
+fn drifted_segment(text: &mut String, drift: &DriftDocument, options: TextOptions) {
+    let style = paint(options.color, AnsiColor::Yellow);
     let location = match &drift.origin {
         Some(origin) => file_and_line(origin),
         None => NOT_IN_CONFIGURATION.to_owned(),
     };
     let (name, id) = (quoted(&drift.segment), escape_unprintable(&drift.id));
-    let _ = writeln!(text, "{style}! {name}{style:#} ({location}), id {id}");
-    if let Some(lifecycle) = drift.lifecycle {
-        let _ = writeln!(text, "    {}", lifecycle_drift(lifecycle));
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(
+        drift
+            .lifecycle
+            .map(|lifecycle| lifecycle_drift(lifecycle).to_owned()),
+    );
+    notes.extend(
+        drift
+            .renamed_to
+            .as_ref()
+            .map(|name| renamed(&drift.segment, name)),
+    );
+    let _ = write!(text, "{style}! {name}{style:#} ({location}), id {id}");
+    if options.compact {
+        let changes = drift.changes.len();
+        notes.extend((changes > 0).then(|| count_noun(changes, "change")));
+        let _ = writeln!(text, ": {}", notes.join(", "));
+        return;
     }
-    if let Some(name) = &drift.renamed_to {
-        let _ = writeln!(text, "    renamed to {}", quoted(name));
+    text.push('\n');
+    for note in notes {
+        let _ = writeln!(text, "    {note}");
     }
-    for changed in &drift.changes {
-        let _ = writeln!(text, "    {}", change(changed));
-    }
+    change::changes(text, &drift.changes, options.color);
+}
+
+fn renamed(before: &str, after: &str) -> String {
+    let points = change::alike_code_points(before, after);
+    format!("renamed to {}{}", quoted(after), points.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use crate::render::json::{HistoryDocument, RestoredDocument, RevisionDocument, S
 use crate::render::phrases::count_noun;
 use std::fmt::Write as _;
 
-pub fn history(document: &HistoryDocument) -> String {
+pub fn history(document: &HistoryDocument, color: bool) -> String {
     let segment = &document.segment;
     let mut text = state::entry_heading(segment);
     if !document.other_segments.is_empty() {
@@ -15,7 +15,7 @@ pub fn history(document: &HistoryDocument) -> String {
         let _ = writeln!(text, "    {note}");
     }
     for revision in &document.revisions {
-        self::revision(&mut text, &segment.name, revision);
+        self::revision(&mut text, &segment.name, revision, color);
     }
     let name = quoted(&segment.name);
     let _ = match (document.revisions.len(), document.dropped_revisions) {
@@ -48,6 +48,7 @@ pub fn shared_name_note(name: &str, others: &[SegmentRefDocument]) -> String {
 
 pub fn restored(document: &RestoredDocument, color: bool) -> String {
     let mut text = String::new();
+    change::changes(&mut text, &document.changes, color);
     if let Some(patch) = &document.patch {
         diff(&mut text, patch, color);
     }
@@ -68,7 +69,7 @@ pub fn restored(document: &RestoredDocument, color: bool) -> String {
     text
 }
 
-fn revision(text: &mut String, current_name: &str, revision: &RevisionDocument) {
+fn revision(text: &mut String, current_name: &str, revision: &RevisionDocument, color: bool) {
     let address = quoted(&format!("{current_name}@{}", revision.revision));
     let name = if revision.name == current_name {
         String::new()
@@ -81,7 +82,5 @@ fn revision(text: &mut String, current_name: &str, revision: &RevisionDocument) 
         "{address}{name} replaced {:.0} by {run}",
         revision.replaced_at
     );
-    for changed in &revision.changes {
-        let _ = writeln!(text, "    {}", change(changed));
-    }
+    change::changes(text, &revision.changes, color);
 }

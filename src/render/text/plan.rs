@@ -4,19 +4,20 @@ use super::estimate::estimate;
 use super::freshness::{freshness, nothing_found};
 use super::plan_notes::plan_notes;
 use super::{
-    NOT_IN_CONFIGURATION, action_symbol, change, file_and_line, finding, lifecycle_drift, paint, quoted,
-    workspace_line,
+    NOT_IN_CONFIGURATION, TextOptions, action_symbol, change, file_and_line, finding, lifecycle_drift, paint,
+    quoted, temporary_changes, workspace_line,
 };
 use crate::model::escape_unprintable;
 use crate::plan::step::TemporaryChange;
 use crate::render::json::{MembersDocument, PlanDocument, StepDocument, SummaryDocument};
-use crate::render::phrases::{count_noun, join_limited, with_thousands_separators};
+use crate::render::phrases::{count_noun, join_limited, join_with_and, with_thousands_separators};
 use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 
 /// Times are in `zone`; the last line is the summary.
-pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
+pub fn plan(document: &PlanDocument, options: TextOptions, zone: &TimeZone) -> String {
+    let color = options.color;
     let mut text = workspace_line(&document.workspace, &document.endpoint);
     for violation in &document.guard_violations {
         finding(&mut text, "blocked", violation, paint(color, AnsiColor::Red));
@@ -28,7 +29,7 @@ pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
         finding(&mut text, "warning", warning, paint(color, AnsiColor::Yellow));
     }
     for step in &document.steps {
-        self::step(&mut text, step, &document.steps, color);
+        self::step(&mut text, step, &document.steps, options);
     }
     if !document.steps.is_empty() {
         text.push('\n');
@@ -47,22 +48,25 @@ pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
+    let blocked = blocked(document);
+    let last = match (blocked, document.steps.is_empty()) {
+        (Some(blocked), _) => format!("Cannot apply: {blocked}."),
+        (None, true) => nothing_found("No changes", freshness),
+        (None, false) => plan_summary(document.summary),
+    };
+    let _ = writeln!(text, "{last}");
+    text
+}
+
+/// Everything that forbids an apply, counted: `1 conflict and 1 guard violation`.
+pub fn blocked(document: &PlanDocument) -> Option<String> {
     let blocked = [
         (document.conflicts.len(), "conflict"),
         (document.guard_violations.len(), "guard violation"),
     ];
-    let blocked: Vec<_> = blocked
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| count_noun(count, noun))
-        .collect();
-    let last = match (blocked.is_empty(), document.steps.is_empty()) {
-        (false, _) => format!("Cannot apply: {}.", blocked.join(", ")),
-        (true, true) => nothing_found("No changes", freshness),
-        (true, false) => plan_summary(document.summary),
-    };
-    let _ = writeln!(text, "{last}");
-    text
+    let blocked = blocked.into_iter().filter(|(count, _)| *count > 0);
+    let blocked: Vec<_> = blocked.map(|(count, noun)| count_noun(count, noun)).collect();
+    (!blocked.is_empty()).then(|| join_with_and(&blocked))
 }
 
 fn plan_summary(summary: SummaryDocument) -> String {
@@ -77,10 +81,12 @@ fn plan_summary(summary: SummaryDocument) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, action)| format!("{count} to {action}"))
         .collect();
-    format!("Plan: {}.", counts.join(", "))
+    let temporary = temporary_changes(summary.temporary_changes);
+    format!("Plan: {}{temporary}.", counts.join(", "))
 }
 
-fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], color: bool) {
+fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], options: TextOptions) {
+    let color = options.color;
     let style = match step.action.as_str() {
         "create" | "unarchive" => paint(color, AnsiColor::Green),
         "archive" => paint(color, AnsiColor::Red),
@@ -93,7 +99,13 @@ fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], color: b
         (None, None) => NOT_IN_CONFIGURATION.to_owned(),
     };
     let (symbol, action, name) = (action_symbol(&step.action), &step.action, quoted(&step.segment));
-    let _ = writeln!(text, "{style}{symbol} {action}{style:#} {name} ({location})");
+    let _ = write!(text, "{style}{symbol} {action}{style:#} {name} ({location})");
+    if options.compact {
+        let suffix = step.temporary_change.map_or("", |_| ", temporary change");
+        let _ = writeln!(text, "{suffix}");
+        return;
+    }
+    text.push('\n');
     if let Some(id) = &step.id {
         let _ = write!(text, "    id: {}", escape_unprintable(id));
         if let (Some(_), Some(reason)) = (&step.origin, &step.match_reason) {
@@ -104,8 +116,10 @@ fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], color: b
     for line in step_notes(step, steps) {
         let _ = writeln!(text, "    {line}");
     }
-    for change in &step.changes {
-        let _ = writeln!(text, "    {}", self::change(change));
+    if step.action == "create" {
+        change::definition(text, &step.changes, color);
+    } else {
+        change::changes(text, &step.changes, color);
     }
 }
 

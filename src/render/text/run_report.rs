@@ -1,6 +1,6 @@
 //! The outcome of each step, and the end of a run, as text.
 
-use super::{action_symbol, paint, quoted};
+use super::{action_symbol, paint, quoted, temporary_changes};
 use crate::model::escape_unprintable;
 use crate::render::json::{OutcomeDocument, RunSummaryDocument};
 use anstyle::{AnsiColor, Style};
@@ -29,7 +29,7 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
     let counts = summary.counts;
     let reasons = summary.stop_reasons.iter();
     let reasons: Vec<_> = reasons.map(|reason| escape_unprintable(reason)).collect();
-    let done = counts.applied + counts.unchanged;
+    let done = counts.applied + counts.temporary_changes + counts.unchanged;
     let not_done = counts.skipped + counts.failed + counts.unknown;
     // Without a reason, the error is on standard error.
     let is_failed = !reasons.is_empty() || summary.exit_code != 0;
@@ -40,7 +40,7 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
             reasons.join("; ")
         );
     }
-    if done + not_done + counts.not_attempted == 0 {
+    if done + not_done + counts.not_attempted + counts.adopted == 0 {
         return "No changes.\n".to_owned();
     }
     let stopped = match reasons.as_slice() {
@@ -55,8 +55,74 @@ pub fn run_summary(summary: &RunSummaryDocument) -> String {
         (counts.failed, "failed"),
         (counts.unknown, "unknown"),
         (counts.not_attempted, "not attempted"),
+        (counts.adopted, "adopted"),
     ];
     let others = others.iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
-    format!("{stopped}Apply {end}: {} applied{others}.\n", counts.applied)
+    let temporary = temporary_changes(counts.temporary_changes);
+    format!(
+        "{stopped}Apply {end}: {} applied{temporary}{others}.\n",
+        counts.applied
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::json::OutcomeCountsDocument;
+    use jiff::Timestamp;
+
+    #[test]
+    fn the_summary_counts_what_the_plan_counted() {
+        let zero = OutcomeCountsDocument::default();
+        let table = [
+            (
+                OutcomeCountsDocument {
+                    applied: 2,
+                    temporary_changes: 1,
+                    ..zero
+                },
+                (0, ""),
+                "Apply complete: 2 applied (1 temporary change).\n",
+            ),
+            (
+                OutcomeCountsDocument {
+                    applied: 2,
+                    adopted: 3,
+                    ..zero
+                },
+                (0, ""),
+                "Apply complete: 2 applied, 3 adopted.\n",
+            ),
+            (
+                OutcomeCountsDocument { adopted: 200, ..zero },
+                (0, ""),
+                "Apply complete: 0 applied, 200 adopted.\n",
+            ),
+            (
+                OutcomeCountsDocument {
+                    not_attempted: 1,
+                    ..zero
+                },
+                (4, "the plan has 1 conflict and 1 guard violation"),
+                "Apply failed: the plan has 1 conflict and 1 guard violation. No changes were made.\n",
+            ),
+        ];
+        for (counts, (exit_code, reason), expected) in table {
+            let summary = RunSummaryDocument {
+                workspace: None,
+                run: String::new(),
+                started_at: Timestamp::UNIX_EPOCH,
+                ended_at: Timestamp::UNIX_EPOCH,
+                exit_code,
+                counts,
+                stop_reasons: Some(reason)
+                    .filter(|reason| !reason.is_empty())
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
+            };
+            assert_eq!(run_summary(&summary), expected);
+        }
+    }
 }
