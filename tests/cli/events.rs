@@ -168,7 +168,6 @@ const FAILURE_CASES: [FailureCase; 9] = [
         &[
             "configuration SEG010",
             "configuration SEG011",
-            "configuration SEG011",
             "run invalid_files",
         ],
     ),

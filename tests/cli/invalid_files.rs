@@ -150,7 +150,8 @@ fn every_error_of_every_file_is_reported_in_one_run() {
 fn many_errors_are_counted() {
     let repository = Repository::new();
     for number in 0..500 {
-        let text = event_segment(&format!("S{number}"), "buy").replace("action_name", "acton_name");
+        let text = event_segment(&format!("S{number}"), &format!("buy{number}"))
+            .replace("action_name", "acton_name");
         repository.write(&format!("segments/{number:03}.yaml"), text);
     }
     let run = repository.run(&["validate"]);

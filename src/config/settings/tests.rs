@@ -369,12 +369,11 @@ fn variables_of_other_tools_are_not_secrets() {
                 if field == "${ID}" { 5 } else { 6 },
                 ["`${NAME}`", "`${NAME}`, without a default"],
             );
-            let shown = format!("{error:?}");
             assert!(
-                !shown.contains("hunter2") && !shown.contains("committed"),
-                "{shown}"
+                !error.contains("hunter2") && !error.contains("committed"),
+                "{error}"
             );
-            assert_eq!(error.code, codes::OUT_OF_RANGE);
+            assert!(error.contains(codes::OUT_OF_RANGE), "{error}");
         }
     }
 }
