@@ -477,6 +477,9 @@ impl SimulatedWorkspace {
             Action::SyncCohort(sync) if SegmentId::new(id).is_unlisted_cohort() => {
                 self.ground_truth.by_cohort_key(&sync.cohort.key)
             }
+            Action::Unarchive(target) if target.id.is_unlisted_cohort() => {
+                self.ground_truth.by_name(target.remote_name.as_str())
+            }
             _ => None,
         };
         let id = unlisted.map_or(id, |(id, _)| id);
@@ -496,7 +499,10 @@ impl SimulatedWorkspace {
             Action::Create(desired) => has_definition(step.segment.as_str(), desired.payload()),
             Action::Update(change) => has_definition(change.name.as_str(), change.desired.payload()),
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
-            Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
+            Action::Unarchive(target) => {
+                let is_target = target.id.as_str() == id || target.id.is_unlisted_cohort();
+                !segment.is_archived && is_target
+            }
             Action::SyncCohort(sync) => {
                 let desired = people::people_in_members(&sync.cohort.members);
                 !self.is_known_archived((id, segment), run) && self.has_desired_people(id, desired)

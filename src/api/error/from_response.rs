@@ -115,18 +115,18 @@ fn is_about_credentials(operation: &Operation, (message, answer): (&str, &Value)
         OperationFamily::Cohorts => V1,
         OperationFamily::FilesAndLifecycle => V2,
     };
-    // The name of the segment may contain such words.
-    let message = match operation.segment_name() {
-        Some(name) => message.replace(name.as_str(), ""),
-        None => message.to_owned(),
-    };
-    let attribute = find_field(answer, "attribute").and_then(Value::as_str);
-    let mut texts = attribute.into_iter().chain([message.as_str()]);
-    texts.any(|text| {
+    let letters = |text: &str| {
         let letters = text.chars().filter(|character| character.is_alphanumeric());
-        let letters = letters.collect::<String>().to_lowercase();
-        phrases.iter().any(|phrase| letters.contains(phrase))
-    })
+        letters.collect::<String>().to_lowercase()
+    };
+    let message = letters(message);
+    let attribute = find_field(answer, "attribute").and_then(Value::as_str);
+    let attribute = attribute.map(letters).unwrap_or_default();
+    // The answer may quote the name of the segment.
+    let name = operation.segment_name().map(|name| letters(name.as_str()));
+    let is_in_name = |phrase: &str| name.as_ref().is_some_and(|name| name.contains(phrase));
+    let mut phrases = phrases.iter().filter(|phrase| !is_in_name(phrase));
+    phrases.any(|phrase| message.contains(phrase) || attribute.contains(phrase))
 }
 
 /// A conflict of definitions names the other segment. A conflict of names does not.

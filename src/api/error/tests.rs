@@ -107,6 +107,12 @@ fn a_400_about_a_client_header_is_a_rejection_of_the_credentials() {
         (archive(), v2("MOE-DBNAME header is missing"), Some("`db_name`")),
         (upload(), v2("Wrong database: other"), Some("`db_name`")),
         (upload(), v2("attribute_name: must not be empty"), None),
+        // A name may be part of every word.
+        (
+            Operation::Archive(SegmentName::new("A")),
+            v2("MOE-DBNAME is missing or names another database"),
+            Some("`db_name`"),
+        ),
         // The name of the segment does not count.
         (upload(), v2("the name `Invalid database` is in use"), None),
         (sync(), v3("MOE-APPKEY is missing"), Some("`workspace_id`")),
