@@ -125,7 +125,7 @@ fn values(value: &Value) -> BTreeSet<String> {
     }
 }
 
-/// A field that says nothing.
+/// A value that selects nothing.
 fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -36,7 +36,13 @@ fn values(name: &str) -> Vec<Value> {
         "rate_headers_window" => &["shortest", "fullest"],
         "patch_without_excluded" => &["keep", "clear"],
         "patch_without_change" => &["accepted", "refused", "conflict"],
-        "echo" => &["as_sent", "defaults_filled", "defaults_dropped", "dashboard_days"],
+        "echo" => &[
+            "as_sent",
+            "defaults_filled",
+            "defaults_dropped",
+            "dashboard_days",
+            "undocumented",
+        ],
         _ => return vec![json!(false), json!(true)],
     };
     values.iter().map(|value| json!(value)).collect()

@@ -77,16 +77,19 @@ fn canonicalize_operator(fields: &mut Map<String, Value>) {
 }
 
 /// Defaults of fields that have no meaning for the data type.
-fn remove_inapplicable_defaults(fields: &mut Map<String, Value>) {
-    let data_type = text(fields, "data_type").to_owned();
-    if !matches!(data_type.as_str(), "string" | "array_string") {
+pub(super) fn remove_inapplicable_defaults(fields: &mut Map<String, Value>) {
+    let data_type = text(fields, "data_type");
+    let is_text = matches!(data_type, "string" | "array_string");
+    let is_date = data_type == "datetime";
+    let is_array = matches!(data_type, "array_string" | "array_double");
+    if !is_text {
         remove_if_false(fields, "case_sensitive");
     }
-    if data_type != "datetime" {
+    if !is_date {
         remove_if(fields, "extract_type", "default_option_date");
         remove_if(fields, "value_type", "absolute");
     }
-    if !matches!(data_type.as_str(), "array_string" | "array_double") {
+    if !is_array {
         remove_if(fields, "array_filter_type", "any_of");
     }
     if !is_true(fields, "is_dynamic_value") {

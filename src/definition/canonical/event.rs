@@ -1,8 +1,8 @@
 //! The canonical form of event and affinity filters, their time ranges and aggregations.
 
-use super::attribute::canonical_group_of_conditions;
+use super::attribute::{canonical_group_of_conditions, remove_inapplicable_defaults};
 use super::date::canonicalize_dates;
-use super::fields::{remove_if, remove_if_false, rename_field, set_default, text, without_nulls};
+use super::fields::{remove_if, rename_field, set_default, text, without_nulls};
 use super::operand::{canonicalize_number_texts, canonicalize_operand};
 use super::{canonical_children, is_empty_group, without_filter_type};
 use serde_json::{Map, Value, json};
@@ -116,8 +116,7 @@ fn canonical_aggregation(aggregation: &Value) -> Value {
     let mut fields = without_nulls(fields);
     set_default(&mut fields, "negate", false);
     set_default(&mut fields, "data_type", "double");
-    remove_if_false(&mut fields, "is_dynamic_value");
-    fields.remove("dynamic_attribute_type");
+    remove_inapplicable_defaults(&mut fields);
     canonicalize_operand(&mut fields);
     canonicalize_number_texts(&mut fields, &["value", "value1"]);
     if let Some(Value::Object(base)) = fields.get("base_time_range") {
