@@ -118,7 +118,11 @@ fn report_no_state(
     if output.json {
         output.print_json(&report);
     } else {
-        output.print_result(&text::drift(&report, false, output.color()));
+        output.print_result(&text::drift(
+            &report,
+            false,
+            output.text_options(&arguments.compact),
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

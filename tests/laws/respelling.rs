@@ -240,8 +240,8 @@ fn varied_definition() -> Definition {
             project_name: None,
             execution: Execution::AtLeast(1),
             time_range: TimeRange::BetweenDates {
-                first: day,
-                last: day,
+                first: day.into(),
+                last: day.into(),
                 unit: None,
             },
             attributes: AttributeGroup::empty(),

@@ -65,7 +65,10 @@ impl Decoder<'_> {
         } else {
             date(&text).map(|date| date.to_datetime(boundary.time()))
         };
-        moment.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"))
+        moment.or_else(|| {
+            let help = time_help(&text).or_else(|| written_date::date_help(&text));
+            self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ", help)
+        })
     }
 
     /// Month and day from `MM-DD`; accepts 29 February.

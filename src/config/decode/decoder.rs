@@ -9,7 +9,7 @@ use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
 use super::indentation::{self, Found, Subject};
 use super::{codes, numbers};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Keyword, Number, Origin, Reference, is_home_of_other};
+use crate::model::{Number, Origin, Reference, is_home_of_other};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 

@@ -116,6 +116,7 @@ mod tests {
                 ended_at: Timestamp::UNIX_EPOCH,
                 exit_code,
                 counts,
+                freshness: None,
                 stop_reasons: Some(reason)
                     .filter(|reason| !reason.is_empty())
                     .map(str::to_owned)
