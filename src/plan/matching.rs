@@ -13,7 +13,8 @@
 //! A matched remote segment is not available to others. Rule 2 has two cases:
 //!
 //! - An active declared segment that rules 3 to 5 do not match has a previous name that another declared segment has now.
-//!   Then the remote segment of that name was renamed, and the other segment is new or was renamed, too.
+//!   Then the remote segment of that name was renamed, and the other segment is new or was renamed, too. If the other
+//!   segment already has its declared definition, then it is the one that was created first.
 //! - In a swap or a longer cycle of renames, every segment matches by rules 3 to 5. `renames` decides.
 
 mod renames;
@@ -160,7 +161,7 @@ impl<'a> Matcher<'a> {
                 // An available segment with a previous name is the match.
                 .filter(|segment| !self.has_unclaimed_previous_name(segment))
                 .flat_map(|segment| &segment.previous_names)
-                .filter(|name| self.is_claimed_by_name(name))
+                .filter(|name| self.is_renamed_away(name))
                 .collect();
             if reassigned.is_empty() {
                 return;
@@ -169,28 +170,11 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn has_unclaimed_previous_name(&self, segment: &DeclaredSegment) -> bool {
-        let names = segment.previous_names.iter();
-        let mut remotes = names.filter_map(|name| self.remote_by_name.get(name));
-        remotes.any(|remote| self.is_unclaimed(remote))
-    }
-
     /// The index of the declared segment that a remote one matches, and why.
     fn claim_on(&self, remote: &ObservedSegment) -> Option<(usize, &MatchReason)> {
         let index = *self.claimed.get(&SegmentKey::of(remote))?;
         let (_, reason) = self.matched.get(index)?.as_ref()?;
         Some((index, reason))
-    }
-
-    /// Whether the declared segment of this name matches by state or name.
-    fn is_claimed_by_name(&self, name: &SegmentName) -> bool {
-        let remote = self.remote_by_name.get(name);
-        let Some((index, reason)) = remote.and_then(|remote| self.claim_on(remote)) else {
-            return false;
-        };
-        let declared = self.input.declared.get(index);
-        declared.is_some_and(|segment| segment.name == *name)
-            && matches!(reason, MatchReason::State | MatchReason::Name)
     }
 
     /// An unmanaged segment has the declared name, and another segment has a previous one. A wrong guess would overwrite

@@ -18,6 +18,24 @@ struct Takeover<'a> {
 }
 
 impl<'a> Matcher<'a> {
+    pub(super) fn has_unclaimed_previous_name(&self, segment: &DeclaredSegment) -> bool {
+        let names = segment.previous_names.iter();
+        let mut remotes = names.filter_map(|name| self.remote_by_name.get(name));
+        remotes.any(|remote| self.is_unclaimed(remote))
+    }
+
+    /// Whether the remote segment with this name matches the declared one by state or name, and has another definition.
+    pub(super) fn is_renamed_away(&self, name: &SegmentName) -> bool {
+        let remote = self.remote_by_name.get(name).copied();
+        let claim = remote.and_then(|remote| Some((remote, self.claim_on(remote)?)));
+        let Some((remote, (index, MatchReason::State | MatchReason::Name))) = claim else {
+            return false;
+        };
+        let declared = self.input.declared.get(index);
+        declared.is_some_and(|segment| segment.name == *name)
+            && !self.has_declared_definition(index, remote, &self.resolved_references().identities)
+    }
+
     /// In a swap or a longer cycle, the ids move with the names.
     pub(super) fn match_rename_cycles(&mut self) {
         let takeovers = self.takeovers();

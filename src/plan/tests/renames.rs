@@ -323,3 +323,28 @@ fn a_previous_name_finds_a_segment_that_was_renamed_outside_segctl() {
         (&[][..], vec![("New", "a1")])
     );
 }
+
+#[test]
+fn a_segment_that_was_created_first_keeps_its_id() {
+    // Both are new. The first run created `Old` and ended, or had `--target Old`.
+    let files = files(&[("New", &["Old"], 1.0), ("Old", &[], 2.0)]);
+    let created = || vec![remote_spender("o1", "Old", 2.0)];
+    for state in [state(vec![entry("o1", "Old")]), State::default()] {
+        let plan = plan_with_state(&files, created(), &state);
+        assert_eq!(
+            (plan.conflicts.as_slice(), steps(&plan)),
+            (&[][..], vec!["create New <>".to_owned()])
+        );
+    }
+    // `Old` existed before, and its file has another definition now.
+    let plan = plan_with_policy(
+        &files,
+        vec![remote_spender("o1", "Old", 3.0)],
+        &State::default(),
+        &frees_names(),
+    );
+    assert_eq!(
+        (plan.conflicts.as_slice(), ids(&plan)),
+        (&[][..], vec![("New", "o1")])
+    );
+}
