@@ -5,6 +5,7 @@
 mod api_faults;
 mod callbacks;
 mod crash_recovery;
+mod documented_shapes;
 mod events;
 mod examples;
 mod exit_codes;
