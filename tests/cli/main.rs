@@ -6,6 +6,7 @@ mod api_faults;
 mod callbacks;
 mod crash_recovery;
 mod credentials;
+mod documented_shapes;
 mod events;
 mod examples;
 mod exit_codes;
