@@ -75,7 +75,7 @@ impl ColumnCounter {
 
     fn add_separated(&mut self, (number, line): (u32, &[u8]), separator: ColumnSeparator) {
         let is_provider = |provider: &&[u8]| line.starts_with(provider);
-        if separator == ColumnSeparator::Bar && PROVIDERS.iter().any(|provider| is_provider(provider)) {
+        if separator == ColumnSeparator::Bar && PROVIDERS.iter().any(is_provider) {
             return;
         }
         let count = line.iter().filter(|byte| **byte == separator.byte()).count();
@@ -109,10 +109,12 @@ impl ColumnCounter {
 mod tests {
     use super::*;
 
+    type Found = (ColumnSeparator, u32, u64);
+
     #[test]
     fn equal_columns_in_most_lines_are_found() {
         use ColumnSeparator::{Bar, Semicolon};
-        let table: [(&[&str], Option<(ColumnSeparator, u32, u64)>); 12] = [
+        let table: [(&[&str], Option<Found>); 12] = [
             (&[], None),
             (&["a"], None),
             (&["a;Anna", "b;Bert"], Some((Semicolon, 1, 2))),

@@ -314,7 +314,10 @@ fn is_damaged(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn suspicions(attribute: &str, lines: &[&str]) -> Vec<(Suspicion, u32, u64)> {
+    /// A suspicion with its first line and the number of lines.
+    type Found = (Suspicion, u32, u64);
+
+    fn suspicions(attribute: &str, lines: &[&str]) -> Vec<Found> {
         let headers = HeaderWords::of(attribute);
         let mut finder = SuspicionFinder::new(&headers);
         for (number, line) in (1..).zip(lines) {
@@ -330,7 +333,7 @@ mod tests {
     #[test]
     fn debris_of_spreadsheets_and_exports_is_found_with_its_lines() {
         use Suspicion::*;
-        let table: [(&[&str], &[(Suspicion, u32, u64)]); 22] = [
+        let table: [(&[&str], &[Found]); 22] = [
             (
                 &["a", "NULL", "b", "null", "NaN", "None", "undefined", "\\N"],
                 &[(MissingValue, 2, 6)],

@@ -59,8 +59,10 @@ pub(super) fn make_world_readable(_: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -83,9 +85,12 @@ mod tests {
             (mode(&web), mode(&web.join("x")), mode(&lists)),
             (0o700, 0o755, 0o755)
         );
-        assert_eq!(closed_folders(&lists, Some(top.path())), [web.clone()]);
+        assert_eq!(
+            closed_folders(&lists, Some(top.path())),
+            std::slice::from_ref(&web)
+        );
         set_mode(&web, 0o711);
-        assert_eq!(closed_folders(&lists, Some(top.path())), [PathBuf::new(); 0]);
+        assert_eq!(closed_folders(&lists, Some(top.path())), Vec::<PathBuf>::new());
         set_mode(&lists, 0o750);
         create_public_folder(&lists).unwrap();
         assert_eq!(mode(&lists), 0o750);
