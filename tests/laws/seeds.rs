@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Checks a law with the fixed seed, or with as many fresh seeds as `SEGCTL_LAW_RUNS` says.
+/// Checks a law with the fixed seed, or with as many fresh seeds as `SEGCTL_LAW_RUNS` sets.
 pub(crate) fn for_each_seed(law: impl Fn(u64) -> Result<(), String>) {
     let Ok(runs) = std::env::var("SEGCTL_LAW_RUNS") else {
         return law(fixed_seeds::seed()).unwrap_or_else(|failure| panic!("{failure}"));

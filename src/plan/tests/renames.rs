@@ -301,7 +301,7 @@ fn a_chain_of_renames_keeps_the_id_over_two_applies() {
             (plan.conflicts.as_slice(), ids(&plan)),
             (&[][..], vec![("C", "a1")])
         );
-        // One apply was left out.
+        // One apply was omitted.
         if previous.contains(&"A") {
             let first = state(vec![entry("a1", "A")]);
             let plan = plan_with_state(&files, vec![remote_spender("a1", "A", 1.0)], &first);

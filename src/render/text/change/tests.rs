@@ -306,7 +306,7 @@ fn an_exclusion_that_comes_or_goes_is_whole() {
     let before = payload(&[event("visit", true)]);
     let reference = json!({"filter_type": "custom_segments", "name": "Buyers"});
     let after = Payload {
-        excluded_filters: payload(&[reference, city(&json!("Pune"))])
+        excluded_filters: payload(&[reference, city(&json!(["Pune"]))])
             .included_filters
             .into(),
         ..before.clone()
@@ -320,7 +320,7 @@ fn an_exclusion_that_comes_or_goes_is_whole() {
 +         category: Tracked Custom Attribute
 +         data_type: string
 +         operator: in
-+         value: Pune
++         value: [Pune]
 ";
     assert_eq!(changed_text(&before, &after), expected);
     let removed = changed_text(&after, &before);
