@@ -106,6 +106,10 @@ fn program_path(program: &str, directory: &Path) -> PathBuf {
 }
 
 /// `None` at the deadline.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits for a process, whose time no clock can move"
+)]
 fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
