@@ -39,8 +39,7 @@ pub(super) fn without_separators(text: &str) -> Option<String> {
     let is_group = |part: &&str| is_digits(part) && part.len() == 3;
     let sign = if first.starts_with('-') { "-" } else { "" };
     let first = first.trim_start_matches('-');
-    let is_number =
-        is_digits(first) && first.len() <= 3 && first != "0" && groups.iter().all(|part| is_group(&part));
+    let is_number = is_digits(first) && first.len() <= 3 && first != "0" && groups.iter().all(is_group);
     // `1.000` alone is a number with a fraction.
     if !is_number || groups.is_empty() || (separator == '.' && groups.len() == 1 && !text.contains(',')) {
         return None;

@@ -136,7 +136,7 @@ fn forbidden_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
         name.escape_debug()
     );
     // A text after `>` or `|` ends with a line end.
-    let is_block = name.ends_with('\n') && !name.trim_end().contains(|next| is_forbidden(next));
+    let is_block = name.ends_with('\n') && !name.trim_end().contains(is_forbidden);
     let help = if is_block {
         "write the name on the line of `name:`, or write `>-` instead of `>` or `|`"
     } else {

@@ -169,6 +169,14 @@ fn plain_meaning(word: &str) -> Option<Meaning> {
 mod tests {
     use super::*;
 
+    /// An operator, the operators of the data type, its value, and the help.
+    type Row = (
+        &'static str,
+        &'static [&'static str],
+        Option<&'static str>,
+        Option<&'static str>,
+    );
+
     const STRING: [&str; 7] = [
         "in",
         "containsInTheFollowing",
@@ -193,7 +201,7 @@ mod tests {
 
     #[test]
     fn operators_of_other_tools_get_the_operator_of_the_api() {
-        let table: [(&str, &[&str], Option<&str>, Option<&str>); 30] = [
+        let table: [Row; 30] = [
             (
                 "isNot",
                 &STRING,

@@ -351,9 +351,7 @@ fn a_wrong_indentation_is_one_error() {
             ["SEG010 10:7", "indented too little", "below `attributes`"],
         ),
         (
-            format!(
-                "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n  filter_type: custom_segments\n  name: B\n"
-            ),
+            "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n  filter_type: custom_segments\n  name: B\n".to_owned(),
             [
                 "SEG010 5:3",
                 "`filter_type` and `name` are indented too little",
