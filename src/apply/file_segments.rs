@@ -175,7 +175,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 step_run.change = step_run.change.map(|_| UserChange::Replace);
                 step_run.ambiguous_error = Some(error);
             } else if !self.client.backoff(attempt, &error).await {
+                let is_other_kind = step_run.id.is_none() && matches!(error.kind, ApiError::NotFound { .. });
                 return Ok(match &step_run.ambiguous_error {
+                    // The replacement found no file segment of this name.
+                    Some(taken) if is_other_kind && matches!(taken.kind, ApiError::NameTaken { .. }) => {
+                        name_holder_not_listed(taken)
+                    }
                     Some(lost) => unverifiable(lost, &error),
                     None => self.failed_request_outcome(&error),
                 });
@@ -304,10 +309,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             None if is_name_taken => {
                 // The first delivery may have created the segment, and the listing lags.
                 self.run_state().ambiguous_steps.insert(step_run.step.number);
-                Ok(Some(StepOutcome::failed(format!(
-                    "{error}; the segment with this name is not listed: if it is archived, unarchive it in the dashboard; if \
-                     it is this segment, set its `id` in the file; or choose another name"
-                ))))
+                Ok(Some(name_holder_not_listed(error)))
             }
             None => Ok(None),
         }
@@ -523,6 +525,13 @@ fn publish_failed(error: &io::Error, ambiguous_error: Option<&RequestError>) -> 
         Some(lost) => StepOutcome::unknown(format!("{lost}; then {message}")),
         None => StepOutcome::failed(message),
     }
+}
+
+fn name_holder_not_listed(taken: &RequestError) -> StepOutcome {
+    StepOutcome::failed(format!(
+        "{taken}; the segment with this name is not listed: if it is archived, unarchive it in the dashboard; if it is this \
+         segment, set its `id` in the file; or choose another name"
+    ))
 }
 
 fn segment_appeared_since_plan(found: &RemoteSegment) -> StepOutcome {

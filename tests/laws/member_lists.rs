@@ -7,7 +7,7 @@ use segctl::api::{Client, Clock};
 use segctl::apply::run_report::{RunReport, StepOutcome};
 use segctl::model::{
     Cohort, CohortKey, Contents, DeclaredSegment, FileSegment, Identifier, IdentifierType, Lifecycle,
-    MemberSource, Origin, Policy, PublishLocation, SegmentName, UserChange, UserListSource,
+    ListedKinds, MemberSource, Origin, Policy, PublishLocation, SegmentName, UserChange, UserListSource,
 };
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
@@ -143,6 +143,7 @@ pub(crate) async fn run_with_options(
     };
     let policy = Policy {
         publish: Some(location),
+        api_behavior: options.api_behavior,
         ..Policy::default()
     };
     let request = PlanRequest {
@@ -348,18 +349,31 @@ async fn a_lost_state_makes_members_unknown_until_a_forced_upload() {
 }
 
 #[tokio::test]
-async fn a_cohort_name_dropped_by_the_api_is_not_a_success() {
+async fn a_cohort_name_dropped_by_the_api_is_not_a_success_where_lists_show_cohorts() {
+    for setting in [Some(ListedKinds::All), None] {
+        a_dropped_cohort_name_is_reported(setting).await;
+    }
+}
+
+/// If a list may hide cohorts, the answer is the only result, and a note explains what it does not show.
+async fn a_dropped_cohort_name_is_reported(setting: Option<ListedKinds>) {
     let workspace = workspace();
+    let mut options = segctl::apply::ApplyOptions::default();
+    options.api_behavior.list_shows = setting;
     let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
                         "operator": "greaterThan", "value": 1, "negate": false});
     workspace.edit_in_dashboard(
         &json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}),
     );
     workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let (_, report) = run(&workspace, vec![cohort(&[1].into())], false).await;
+    let (_, report) = run_with_options(options, &workspace, vec![cohort(&[1].into())], false).await;
     let report = report.unwrap();
     let outcome = &report.steps.first().unwrap().outcome;
-    let is_expected = matches!(outcome, StepOutcome::Unknown { message } if message.contains("drops"));
+    let is_expected = match (setting, outcome) {
+        (Some(_), StepOutcome::Unknown { message }) => message.contains("drops"),
+        (None, StepOutcome::Applied { notes, .. }) => notes.iter().any(|note| note.contains("drops")),
+        _ => false,
+    };
     assert!(is_expected, "{report:?}");
 }
 

@@ -193,7 +193,10 @@ async fn a_hidden_name_conflict_is_reported_after_a_lost_upload() {
     let StepOutcome::Failed { message } = outcome else {
         panic!("{outcome:?}");
     };
-    assert!(message.contains("archived and not listed"), "{message}");
+    assert!(
+        message.contains("the segment with this name is not listed"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
