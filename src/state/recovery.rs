@@ -40,11 +40,17 @@ pub fn recovery_records(
     records
 }
 
-/// Whether the write may have created a file segment that no list shows. The next create then is refused, and the recorded
-/// intent shows that the holder of the name may be managed.
+/// Whether the write may have created a segment that no list shows. The recorded intent then shows what the next run has to
+/// expect: members of a cohort, or a file segment that holds the name.
 fn is_creation_hidden(intent: &Intent, (observed, api_behavior): (&ObservedWorkspace, ApiBehavior)) -> bool {
-    matches!(intent.write, IntendedWrite::CreateFileSegment { .. })
-        && !api_behavior.lists_file_segments(&observed.shown_kinds)
+    match intent.write {
+        IntendedWrite::CreateFileSegment { .. } => !api_behavior.lists_file_segments(&observed.shown_kinds),
+        IntendedWrite::CreateCohort { .. } => !api_behavior.lists_cohorts(&observed.shown_kinds),
+        IntendedWrite::Create { .. }
+        | IntendedWrite::Update { .. }
+        | IntendedWrite::ProbeNameHolder { .. }
+        | IntendedWrite::SetLifecycle { .. } => false,
+    }
 }
 
 /// The same intent, without the file that its request published: MoEngage has read it by now.
@@ -417,6 +423,43 @@ pub(crate) mod tests {
             state.apply_journal_entry(record);
         }
         assert_eq!(state.intents().count(), 0);
+    }
+
+    #[test]
+    fn a_creation_that_no_list_can_show_stays_recorded() {
+        use crate::model::{Identifier, IdentifierType, ListDigest, ListedKinds};
+        let file_name = ListDigest::from_bytes([7; 32]);
+        let create_file = IntendedWrite::CreateFileSegment {
+            identifier: Identifier {
+                attribute: "uid".to_owned(),
+                kind: IdentifierType::Text,
+            },
+            expires_in_days: 9,
+            published_file: Some(file_name.clone()),
+        };
+        for (setting, is_kept) in [
+            (Some(ListedKinds::All), false),
+            (Some(ListedKinds::Filter), true),
+            (Some(ListedKinds::FilterAndFile), false),
+            (None, true),
+        ] {
+            let api_behavior = ApiBehavior {
+                list_shows: setting,
+                ..ApiBehavior::default()
+            };
+            let mut state = state_with_intent(false, create_file.clone());
+            let observed = ObservedWorkspace::default();
+            let now = Timestamp::from_second(600).unwrap();
+            for _ in 0..2 {
+                for record in recovery_records(&state, (&observed, api_behavior), now) {
+                    state.apply_journal_entry(record);
+                }
+                assert_eq!(state.intents().count(), usize::from(is_kept), "{setting:?}");
+                // Its file can be deleted.
+                assert_eq!(state.orphaned_files().count(), 1, "{setting:?}");
+                assert!(!state.is_file_in_use(&file_name), "{setting:?}");
+            }
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ pub(crate) async fn run_with_options(
     };
     let policy = Policy {
         publish: Some(location),
+        api_behavior: options.api_behavior,
         ..Policy::default()
     };
     let request = PlanRequest {
@@ -356,15 +357,16 @@ async fn a_cohort_name_dropped_by_the_api_is_not_a_success_where_lists_show_coho
 
 /// If a list may hide cohorts, the answer is the only result, and a note explains what it does not show.
 async fn a_dropped_cohort_name_is_reported(setting: Option<ListedKinds>) {
-    let mut workspace = workspace();
-    workspace.change_policy(|policy| policy.api_behavior.list_shows = setting);
+    let workspace = workspace();
+    let mut options = segctl::apply::ApplyOptions::default();
+    options.api_behavior.list_shows = setting;
     let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
                         "operator": "greaterThan", "value": 1, "negate": false});
     workspace.edit_in_dashboard(
         &json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}),
     );
     workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
-    let (_, report) = run(&workspace, vec![cohort(&[1].into())], false).await;
+    let (_, report) = run_with_options(options, &workspace, vec![cohort(&[1].into())], false).await;
     let report = report.unwrap();
     let outcome = &report.steps.first().unwrap().outcome;
     let is_expected = match (setting, outcome) {
