@@ -87,7 +87,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 .before_update
                 .entry(step.number)
                 .or_insert_with(|| (current.clone(), recorded.clone()));
-            let entry = current.payload().map(|definition| {
+            let entry = self.written_definition(current).map(|definition| {
                 // This does not change when the segment was applied.
                 let mut entry = recorded.unwrap_or_else(|| StateEntry {
                     history_only: true,

@@ -6,6 +6,7 @@
 
 use super::actions::ProposedStep;
 use super::limits::ReferenceLimits;
+use super::remote_digests::RemoteDigests;
 use super::step::{
     Action, ChangeWithCause, DesiredDefinition, ResolvedReferences, TemporaryChange, UpdateAction,
 };
@@ -29,6 +30,7 @@ pub(super) struct RequiredRelease {
 
 pub(super) struct CycleBreaker<'s, 'a> {
     pub(super) uniqueness: &'s UniquenessIndex<'a>,
+    pub(super) remote_digests: &'s RemoteDigests<'a>,
     pub(super) limits: &'s ReferenceLimits<'a>,
     pub(super) references: &'s ResolvedReferences,
     pub(super) observed: &'s ObservedWorkspace,
@@ -102,7 +104,7 @@ impl CycleBreaker<'_, '_> {
         step: &ProposedStep<'_>,
         update: &UpdateAction,
     ) -> Option<DesiredDefinition> {
-        let payload = step.remote?.definition.clone()?;
+        let payload = self.remote_digests.definition(step.remote?)?.clone();
         let is_active = |id: &SegmentId| {
             let remote = self.observed.segments.get(id);
             remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active)

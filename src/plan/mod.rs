@@ -93,6 +93,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let desired = proposed.iter().filter_map(|step| step.action.desired());
     let mut breaker = CycleBreaker {
         uniqueness: &uniqueness,
+        remote_digests: &remote_digests,
         limits: &limits,
         references: &matching.references,
         observed: input.observed,

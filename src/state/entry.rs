@@ -57,7 +57,7 @@ pub struct StateEntry {
 #[serde(deny_unknown_fields)]
 pub struct Revision {
     pub name: SegmentName,
-    /// What MoEngage returned before it was overwritten.
+    /// What MoEngage returned before it was overwritten; what segctl wrote, if MoEngage returned that.
     pub definition: Payload,
     pub replaced_at: Timestamp,
     pub run: String,

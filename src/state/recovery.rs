@@ -182,10 +182,9 @@ fn replaces_definition(state: &State, intent: &Intent, id: &SegmentId) -> bool {
         return false;
     };
     let replaced = replaced_definition(state, intent, id);
-    replaced.is_some_and(|replaced| digest(state.as_written(id, replaced)) != digest(definition))
+    replaced.is_some_and(|replaced| digest(replaced) != digest(definition))
 }
 
-/// What the write replaces, as MoEngage returned it.
 fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) -> Option<&'s Payload> {
     let latest = state.any_entry(id)?.revisions.last()?;
     (latest.run == intent.step.run).then_some(&latest.definition)
@@ -204,7 +203,7 @@ fn is_respelled(state: &State, (remote, definition): (&ObservedSegment, &Payload
     let form = |definition| canonical::exact(definition, &Identities::default());
     let is_replaced = |found| {
         let replaced = replaced_definition(state, intent, &remote.id);
-        replaced.is_some_and(|replaced| digest(replaced) == digest(found))
+        replaced.is_some_and(|replaced| digest(replaced) == digest(state.as_written(&remote.id, found)))
     };
     remote.kind == RemoteKind::Filter
         && remote
