@@ -87,7 +87,7 @@ impl<'a> DependencyGraph<'a> {
 
     /// Returns a conflict for each cycle that cannot be broken.
     pub(super) fn break_cycles(&mut self, breaker: &mut CycleBreaker<'_, '_>) -> Vec<Conflict> {
-        let mut conflicts = Vec::new();
+        let mut unbroken = Vec::new();
         let mut tried: BTreeSet<usize> = BTreeSet::new();
         let mut open = self.cycles(&(0..self.steps.len()).collect::<Vec<_>>());
         while let Some(cycle) = open.pop() {
@@ -97,10 +97,10 @@ impl<'a> DependencyGraph<'a> {
                     members.push(added);
                     open.extend(self.cycles(&members));
                 }
-                None => conflicts.push(self.cycle_conflict(&cycle)),
+                None => unbroken.push(cycle),
             }
         }
-        conflicts
+        unbroken.iter().map(|cycle| self.cycle_conflict(cycle)).collect()
     }
 
     /// Splits the first step of a cycle that can be split; returns the index of the temporary step.
@@ -252,7 +252,29 @@ impl<'a> DependencyGraph<'a> {
         let segments = cycle.iter().filter_map(|index| self.steps.get(*index)?.declared);
         let mut segments: Vec<_> = segments.map(declared_ref).collect();
         segments.dedup();
-        Conflict::Cycle { segments }
+        let waiting = self.waiting_for(cycle).into_iter();
+        let waiting: BTreeSet<&SegmentName> = waiting
+            .filter_map(|index| Some(self.steps.get(index)?.name))
+            .collect();
+        Conflict::Cycle {
+            waiting: waiting
+                .into_iter()
+                .filter(|name| !segments.iter().any(|segment| segment.name == **name))
+                .cloned()
+                .collect(),
+            segments,
+        }
+    }
+
+    /// The steps that wait for a step of the cycle, directly or indirectly. Like the cycle, they are not in the plan.
+    fn waiting_for(&self, cycle: &[usize]) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut open = cycle.to_vec();
+        while let Some(index) = open.pop() {
+            let dependents = self.dependents.get(index).into_iter().flatten();
+            open.extend(dependents.filter(|dependent| found.insert(**dependent)));
+        }
+        found
     }
 }
 

@@ -113,7 +113,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         mut steps,
         excluded,
         segments_in_scope,
-    } = targeting::select(steps, input);
+    } = targeting::select(steps, input, &matching);
     ordering::assign_freed_slots(&mut steps, active, active_limit);
     // Excluded segments neither cause conflicts nor have any.
     let is_in_scope = |name: &SegmentName| {

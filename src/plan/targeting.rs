@@ -1,6 +1,7 @@
 //! `--target` and `--exclude`: a part of a plan that can be applied on its own.
 
 use super::PlanInput;
+use super::matching::Matching;
 use super::step::{Dependent, Excluded, Step};
 use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +45,7 @@ pub(super) struct SelectedSteps {
 
 /// Keeps the steps of a segment together, since some of them alone could leave it with a temporary name. Includes what a
 /// selected segment depends on, and excludes what depends on an excluded one.
-pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>) -> SelectedSteps {
+pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matching<'_>) -> SelectedSteps {
     let selection = input.selection;
     if selection.targets.is_empty() && selection.excludes.is_empty() {
         return SelectedSteps {
@@ -68,7 +69,9 @@ pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>) -> SelectedSteps {
         .collect();
     let is_selected = |name: &&SegmentName| selection.includes(&[*name]) && !excluded_names.contains(name);
     let declared = input.declared.iter().map(|segment| &segment.name);
-    let mut segments_in_scope: BTreeSet<SegmentName> = declared.filter(is_selected).cloned().collect();
+    // Also without a step: a conflict can keep it out of the plan.
+    let names = declared.chain(matching.orphans.iter().map(|remote| &remote.name));
+    let mut segments_in_scope: BTreeSet<SegmentName> = names.filter(is_selected).cloned().collect();
     let target_names: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
     // Contains no excluded step: a target that depends on one is excluded itself.
     let selected = transitive_closure(targets.into_iter(), &steps, &step_dependencies(&steps));

@@ -144,14 +144,17 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// The previous name was added to a segment that exists, and another declared segment has that name.
+    /// The previous name was added to a segment that exists, and another declared segment has that name. If one of the two
+    /// has its declared definition, no id moves.
     fn check_new_previous_name(&mut self, takeover: &Takeover<'a>) {
         let entry = self.input.state.managed_entry(&takeover.own.id);
         let had_name = entry.is_some_and(|entry| entry.has_or_had_name(takeover.previous_name));
-        let identities = || self.resolved_references().identities;
-        if self.previous_name_use(takeover) != PreviousNameUse::New
-            || had_name
-            || self.has_declared_definition(takeover.index, takeover.own, &identities())
+        if self.previous_name_use(takeover) != PreviousNameUse::New || had_name {
+            return;
+        }
+        let identities = self.resolved_references().identities;
+        if self.has_declared_definition(takeover.index, takeover.own, &identities)
+            || self.has_declared_definition(takeover.owner, takeover.remote, &identities)
         {
             return;
         }

@@ -154,6 +154,8 @@ pub enum Conflict {
     /// The steps wait for each other, and no temporary step breaks the cycle.
     Cycle {
         segments: Vec<DeclaredRef>,
+        /// Other segments whose steps wait for the cycle: these steps are not in the plan either.
+        waiting: Vec<SegmentName>,
     },
     /// `count` is the maximum during the run.
     ActiveLimit {
@@ -332,9 +334,13 @@ impl Conflict {
             | Self::UnknownId { segment, .. }
             | Self::AdoptionRefused { segment, .. }
             | Self::ReferenceLimit { segment, .. } => vec![&segment.name],
-            Self::DefinitionShared { segments }
-            | Self::SharedTarget { segments, .. }
-            | Self::Cycle { segments } => segments.iter().map(|segment| &segment.name).collect(),
+            Self::DefinitionShared { segments } | Self::SharedTarget { segments, .. } => {
+                segments.iter().map(|segment| &segment.name).collect()
+            }
+            Self::Cycle { segments, waiting } => {
+                let segments = segments.iter().map(|segment| &segment.name);
+                segments.chain(waiting).collect()
+            }
             Self::ArchiveRefused { target, .. } => vec![&target.name],
             Self::ActiveLimit { .. } => Vec::new(),
         }

@@ -188,3 +188,46 @@ fn freed_slots_are_assigned_among_the_selected_steps() {
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["archive Old <>", "create New 2 <1>"]);
 }
+
+#[test]
+fn a_step_that_waits_for_an_unbroken_cycle_is_not_omitted_silently() {
+    // `Taker` gets the name of `b1`, which refers to it and to an archived segment, so no temporary step is possible.
+    let files = [
+        declared("Taker", vec![spends_more_than(4.0)]),
+        declared("Waiting", vec![spends_more_than(5.0), reference_by_id("b1")]),
+        DeclaredSegment {
+            id: Some(SegmentId::new("b1")),
+            ..declared("Renamed", vec![member_of("Taker")])
+        },
+    ];
+    let existing = || {
+        vec![
+            archived_remote(remote_spender("a1", "Waiting", 0.0)),
+            remote("b1", "Taker", payload(vec![reference_by_id("a1")])),
+        ]
+    };
+    for targets in [&["Waiting"][..], &[]] {
+        let plan = plan_selected((targets, &[]), &files, existing(), &Policy::default());
+        let waiting: Vec<_> = plan
+            .conflicts
+            .iter()
+            .filter_map(|conflict| match conflict {
+                Conflict::Cycle { waiting, .. } => Some(waiting.as_slice()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            waiting,
+            [[SegmentName::new("Waiting")]],
+            "{targets:?} {:?}",
+            plan.conflicts
+        );
+    }
+    let plan = plan_selected(
+        (&[], &["Waiting", "Taker", "Renamed"]),
+        &files,
+        existing(),
+        &Policy::default(),
+    );
+    assert_eq!(plan.conflicts, []);
+}

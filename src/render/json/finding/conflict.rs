@@ -88,7 +88,7 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::AdoptionRefused { segment, target } => matching::adoption_refused(segment, target),
         Conflict::ArchiveRefused { target, pattern } => matching::archive_refused(target, pattern),
         Conflict::ReferenceLimit { segment, limit } => limit::reference_limit(segment, limit),
-        Conflict::Cycle { segments } => limit::cycle(segments),
+        Conflict::Cycle { segments, waiting } => limit::cycle(segments, waiting),
         Conflict::ActiveLimit { count, limit } => limit::active_limit(*count, *limit),
     }
 }

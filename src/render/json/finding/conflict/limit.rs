@@ -102,11 +102,18 @@ fn format_path<'n>(path: impl IntoIterator<Item = &'n SegmentName>) -> String {
     names.join(" -> ")
 }
 
-pub(super) fn cycle(segments: &[DeclaredRef]) -> FindingDocument {
-    let message = format!(
+pub(super) fn cycle(segments: &[DeclaredRef], waiting: &[SegmentName]) -> FindingDocument {
+    let mut message = format!(
         "{} form a cycle that cannot be resolved automatically",
         names(segments)
     );
+    if !waiting.is_empty() {
+        let waiting: Vec<_> = waiting.iter().map(quoted).collect();
+        message = format!(
+            "{message}; the changes of {} wait for it",
+            join_with_and(&waiting)
+        );
+    }
     FindingDocument::new("cycle", message)
         .with_segments(segments)
         .with_help(
