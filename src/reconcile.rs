@@ -82,7 +82,7 @@ pub enum ReconcileError {
     Api(RequestError),
     Store(StoreError),
     MemberList(SegmentName, MemberListError),
-    ReadingTooLong(ReadingTooLong),
+    ReadingTooLong(Box<ReadingTooLong>),
 }
 
 impl fmt::Display for ReconcileError {

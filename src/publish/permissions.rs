@@ -60,9 +60,8 @@ pub(super) fn make_world_readable(_: &fs::File) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 

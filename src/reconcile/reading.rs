@@ -159,10 +159,10 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let now = self.clock.now();
         let estimate = estimate(&vec![EndpointClass::Get; count], self.client.rate_limiter(), now);
         if let Some(max_duration) = max_duration.filter(|max| estimate.duration() > *max) {
-            return Err(ReconcileError::ReadingTooLong(ReadingTooLong {
+            return Err(ReconcileError::ReadingTooLong(Box::new(ReadingTooLong {
                 estimate,
                 max_duration,
-            }));
+            })));
         }
         if estimate.wait_time.is_positive() {
             (self.on_note)(format!(
