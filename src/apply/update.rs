@@ -196,7 +196,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             Ok(found) => found,
             Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
-        let effect = self.update_effect((step, change), &found);
+        let effect = match self.update_effect((step, change), &found) {
+            // A refusal says that there is nothing to change; the definition may be returned in another form.
+            Effect::NotApplied if !error.is_ambiguous_write() && self.is_respelled(change, &found) => {
+                Effect::Applied
+            }
+            effect => effect,
+        };
         // An unchanged segment proves nothing about a lost request.
         let is_untouched = error.is_ambiguous_write() && effect == Effect::NotApplied;
         if !is_untouched && self.is_group_dropped(change, &found) {
@@ -267,6 +273,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         StepOutcome::failed(format!(
             "{error}; MoEngage treats a definition in an extra group as the same definition; {SWAP_WORKAROUND}"
         ))
+    }
+
+    fn is_respelled(&self, change: &UpdateAction, current: &RemoteSegment) -> bool {
+        let is_respelled = |found| change.desired.is_respelled_as(&found, &self.resolved_references());
+        current.name == change.name && current.payload().is_some_and(is_respelled)
     }
 
     fn update_effect(&self, (step, change): (&Step, &UpdateAction), current: &RemoteSegment) -> Effect {

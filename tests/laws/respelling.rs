@@ -6,7 +6,6 @@ use super::notation::{Notation, RESPELLINGS, notation};
 use super::test_workspace::TestWorkspace;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::RngSeed;
 use segctl::definition::encode;
 use segctl::model::{
     Adoption, ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, Condition,
@@ -139,12 +138,7 @@ async fn require_in_sync(workspace: &TestWorkspace, files: &[DeclaredSegment]) -
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 300,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(20_260_731),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::fixed_seeds::config(300))]
 
     #[test]
     fn a_respelling_is_no_change_and_an_edit_is_one(
@@ -241,7 +235,7 @@ fn varied_definition() -> Definition {
             execution: Execution::AtLeast(1),
             time_range: TimeRange::BetweenDates {
                 first: day.into(),
-                last: day.into(),
+                last: day.at(23, 59, 59, 999_000_000),
                 unit: None,
             },
             attributes: AttributeGroup::empty(),

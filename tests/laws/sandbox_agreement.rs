@@ -95,7 +95,7 @@ fn require_acceptance(document: &Value) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fixed_seeds::config(1000))]
 
     #[test]
     fn the_sandbox_accepts_what_segctl_sends(

@@ -77,6 +77,7 @@ impl Stable {
         });
         let text = replace(&text, RUN, &|_| true);
         let text = without_finish_times(&text);
+        let text = without_use_of_one_second(&text);
         replace(&text, CLOCK, &|_| true)
     }
 }
@@ -87,6 +88,23 @@ fn without_finish_times(text: &str) -> String {
         None => line.to_owned(),
     };
     text.split_inclusive('\n').map(line).collect()
+}
+
+/// How many requests fall into one second depends on the load of the machine.
+fn without_use_of_one_second(text: &str) -> String {
+    let mut lines = text.split_inclusive('\n');
+    let mut stable = String::new();
+    while let Some(line) = lines.next() {
+        stable.push_str(line);
+        if line.trim() != "\"span_seconds\": 1," {
+            continue;
+        }
+        for line in lines.by_ref().take(2) {
+            let (name, _) = line.split_once(": ").unwrap_or((line, ""));
+            stable.push_str(&format!("{name}: <count>,\n"));
+        }
+    }
+    stable
 }
 
 /// Replaces each text of the shape that `is_current` accepts, with a fraction of seconds and a `Z`.
