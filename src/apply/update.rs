@@ -276,7 +276,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     fn is_respelled(&self, change: &UpdateAction, current: &RemoteSegment) -> bool {
-        let is_respelled = |found| change.desired.is_respelled_as(&found, &self.resolved_references());
+        let is_respelled = |found| {
+            change
+                .desired
+                .is_respelled_as(&found, &self.resolved_references())
+        };
         current.name == change.name && current.payload().is_some_and(is_respelled)
     }
 
