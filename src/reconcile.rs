@@ -81,7 +81,7 @@ pub struct RecheckResult {
 pub enum ReconcileError {
     Api(RequestError),
     Store(StoreError),
-    MemberList(SegmentName, MemberListError),
+    MemberList(MemberListError),
     ReadingTooLong(Box<ReadingTooLong>),
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for ReconcileError {
         match self {
             Self::Api(error) => error.fmt(formatter),
             Self::Store(error) => error.fmt(formatter),
-            Self::MemberList(name, error) => write!(formatter, "`{name}`: {error}"),
+            Self::MemberList(error) => error.fmt(formatter),
             Self::ReadingTooLong(error) => error.fmt(formatter),
         }
     }

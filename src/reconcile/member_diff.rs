@@ -7,8 +7,8 @@ use crate::member_list::check::{CheckedList, ListFileErrors};
 use crate::member_list::diff::{ListDiff, ValueChange};
 use crate::member_list::source::ListSource;
 use crate::model::{
-    Cohort, CohortKey, Contents, Identifier, Lifecycle, ObservedWorkspace, SegmentId, SegmentName,
-    UserListSource,
+    Cohort, CohortKey, Contents, Identifier, Lifecycle, MemberSource, ObservedWorkspace, SegmentId,
+    SegmentName, UserListSource,
 };
 use crate::plan::compared_lists::{CohortListDiff, ComparedCohortList, ComparedUserList, UserListDiff};
 use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
@@ -17,27 +17,47 @@ use std::path::Path;
 use std::{fmt, io};
 
 #[derive(Debug)]
-pub enum MemberListError {
+pub struct MemberListError {
+    segment: SegmentName,
+    /// As segctl.yaml's folder sees it. `None` if the members are in the segment file.
+    file: Option<String>,
+    problem: MemberListProblem,
+}
+
+#[derive(Debug)]
+enum MemberListProblem {
     Unreadable(io::Error),
     Invalid(Box<ListFileErrors>),
 }
 
 impl fmt::Display for MemberListError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(formatter, "its member list cannot be read: {error}"),
-            Self::Invalid(errors) => match errors.reported().next() {
-                Some((0, error)) => write!(formatter, "its member list is invalid: {error}"),
-                Some((line, error)) => {
-                    write!(formatter, "line {line} of its member list is invalid: {error}")
+        let Self {
+            segment,
+            file,
+            problem,
+        } = self;
+        let file = file.as_deref().unwrap_or("the segment file");
+        match problem {
+            MemberListProblem::Unreadable(error) => {
+                write!(
+                    formatter,
+                    "cannot read {file}, the member list of `{segment}`: {error}"
+                )
+            }
+            MemberListProblem::Invalid(errors) => {
+                write!(formatter, "{file}, the member list of `{segment}`, is invalid")?;
+                match errors.reported().next() {
+                    Some((0, error)) => write!(formatter, ": {error}"),
+                    Some((line, error)) => write!(formatter, " in line {line}: {error}"),
+                    None => Ok(()),
                 }
-                None => formatter.write_str("its member list is invalid"),
-            },
+            }
         }
     }
 }
 
-impl From<io::Error> for MemberListError {
+impl From<io::Error> for MemberListProblem {
     fn from(error: io::Error) -> Self {
         Self::Unreadable(error)
     }
@@ -53,21 +73,32 @@ impl LoadedWorkspace {
         let active = declared.filter(|segment| segment.lifecycle == Lifecycle::Active);
         for segment in active {
             let name = &segment.name;
-            let list_error = |error| ReconcileError::MemberList(name.clone(), error);
+            let list_error = |file: Option<&String>, problem| {
+                ReconcileError::MemberList(MemberListError {
+                    segment: name.clone(),
+                    file: file.cloned(),
+                    problem,
+                })
+            };
             match &segment.contents {
                 Contents::Cohort(cohort) => {
+                    let file = match &cohort.members {
+                        MemberSource::Local(path) => Some(path),
+                        MemberSource::Inline(_) => None,
+                    };
                     let recorded = recorded_cohort_state((&self.state, &self.observed), &cohort.key);
                     let state = recorded.as_ref().map(|(_, state)| state);
                     let members = RecordedMembers::load(store, state).await;
                     let members = warn_if_unavailable(members, (name, on_note))?;
                     let recorded = recorded.zip(members.as_ref());
                     let compared = compare_cohort((name, cohort), &self.request.directory, recorded, on_note);
-                    self.member_lists
-                        .cohorts
-                        .insert(name.clone(), compared.map_err(list_error)?);
+                    self.member_lists.cohorts.insert(
+                        name.clone(),
+                        compared.map_err(|problem| list_error(file, problem))?,
+                    );
                 }
                 Contents::File(upload) => {
-                    let UserListSource::Local(path) = &upload.users else {
+                    let UserListSource::Local(file) = &upload.users else {
                         continue;
                     };
                     let entries = self.state.all_entries();
@@ -79,11 +110,12 @@ impl LoadedWorkspace {
                     let members = RecordedMembers::load_list(store, list).await;
                     let members = warn_if_unavailable(members, (name, on_note))?;
                     let recorded = latest.filter(|_| list.is_some()).zip(members.as_ref());
-                    let path = self.request.directory.join(path);
+                    let path = self.request.directory.join(file);
                     let compared = compare_user_list((name, &path), &upload.identifier, recorded, on_note);
-                    self.member_lists
-                        .file_segments
-                        .insert(name.clone(), compared.map_err(list_error)?);
+                    self.member_lists.file_segments.insert(
+                        name.clone(),
+                        compared.map_err(|problem| list_error(Some(file), problem))?,
+                    );
                 }
                 Contents::Filter(_) => {}
             }
@@ -111,7 +143,7 @@ fn compare_user_list(
     identifier: &Identifier,
     recorded: Option<(&StateEntry, &RecordedMembers)>,
     on_note: &NoteSink,
-) -> Result<ComparedUserList, MemberListError> {
+) -> Result<ComparedUserList, MemberListProblem> {
     let source = ListSource::File(path.to_owned());
     let comparison = match recorded {
         Some((_, members)) => source.compare(identifier, &mut members.bounds()?, |_, _| Ok(())),
@@ -133,8 +165,8 @@ fn compare_user_list(
 fn valid_comparison(
     checked: CheckedList,
     (name, on_note): (&SegmentName, &NoteSink),
-) -> Result<ListDiff, MemberListError> {
-    let invalid = |errors| MemberListError::Invalid(Box::new(errors));
+) -> Result<ListDiff, MemberListProblem> {
+    let invalid = |errors| MemberListProblem::Invalid(Box::new(errors));
     let comparison = checked.comparison.map_err(invalid)?;
     for (suspicion, lines) in checked.suspicions.iter() {
         let (first, count) = (lines.first, lines.count);
@@ -155,7 +187,7 @@ fn compare_cohort(
     base: &Path,
     recorded: Option<((Option<SegmentId>, CohortState), &RecordedMembers)>,
     on_note: &NoteSink,
-) -> Result<ComparedCohortList, MemberListError> {
+) -> Result<ComparedCohortList, MemberListProblem> {
     let counter = || RequestCounter::new(name, cohort);
     let (mut all, mut adds, mut removes) = (counter(), counter(), counter());
     let each = |change: ValueChange, value: &[u8]| {
