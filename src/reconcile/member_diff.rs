@@ -37,15 +37,13 @@ impl fmt::Display for MemberListError {
             file,
             problem,
         } = self;
-        let file = file.as_deref().unwrap_or("the segment file");
         match problem {
+            // The error names the file.
             MemberListProblem::Unreadable(error) => {
-                write!(
-                    formatter,
-                    "cannot read {file}, the member list of `{segment}`: {error}"
-                )
+                write!(formatter, "cannot read the member list of `{segment}`: {error}")
             }
             MemberListProblem::Invalid(errors) => {
+                let file = file.as_deref().unwrap_or("the segment file");
                 write!(formatter, "{file}, the member list of `{segment}`, is invalid")?;
                 match errors.reported().next() {
                     Some((0, error)) => write!(formatter, ": {error}"),
