@@ -19,10 +19,18 @@ const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 ///
 /// A pattern is a directory (all files in it, at any depth), a file, or a glob, relative to `base` or absolute.
 /// Names that start with a dot are skipped, and links are followed. `settings`, the file with the patterns, declares no
-/// segment.
+/// segment. Diagnostics contain paths as `display_path` prints them.
 #[must_use]
-pub fn discover(base: &Path, patterns: &[String], settings: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
-    let mut found = DiscoveredFiles::default();
+pub fn discover(
+    (base, settings): (&Path, &Path),
+    patterns: &[String],
+    display_path: &dyn Fn(&Path) -> String,
+) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let mut found = DiscoveredFiles {
+        display_path,
+        files: BTreeSet::new(),
+        diagnostics: Vec::new(),
+    };
     for pattern in patterns {
         let path = base.join(pattern);
         if path.is_dir() {
@@ -39,13 +47,13 @@ pub fn discover(base: &Path, patterns: &[String], settings: &Path) -> (Vec<PathB
     (files, found.diagnostics)
 }
 
-#[derive(Default)]
-struct DiscoveredFiles {
+struct DiscoveredFiles<'d> {
+    display_path: &'d dyn Fn(&Path) -> String,
     files: BTreeSet<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl DiscoveredFiles {
+impl DiscoveredFiles<'_> {
     /// Each file once, under its shortest path. A link to another found file is reported, because an editor of the link
     /// changes both.
     fn distinct_files(&mut self, settings: &Path) -> Vec<PathBuf> {
@@ -59,12 +67,17 @@ impl DiscoveredFiles {
         }
         let mut files = Vec::new();
         for mut paths in paths.into_values() {
-            let is_link = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
             paths.sort_by_key(|path| (is_link(path), path.components().count(), path.clone()));
+            // Two patterns can find the same link.
+            let mut entries = BTreeSet::new();
+            paths.retain(|path| entries.insert(directory_entry(path)));
             let mut paths = paths.into_iter();
             if let Some(first) = paths.next() {
-                self.diagnostics
-                    .extend(paths.filter(is_link).map(|link| link_warning(&first, &link)));
+                let links = paths.filter(|path| is_link(path));
+                let warnings = links
+                    .map(|link| self.link_warning(&first, &link))
+                    .collect::<Vec<_>>();
+                self.diagnostics.extend(warnings);
                 files.push(first);
             }
         }
@@ -73,7 +86,7 @@ impl DiscoveredFiles {
     }
 
     fn add_directory(&mut self, path: &Path, pattern: &str) {
-        let (mut matching, diagnostics) = walk(path);
+        let (mut matching, diagnostics) = walk(path, self.display_path);
         let has_other_files = !matching.is_empty() && diagnostics.is_empty();
         matching.retain(|entry| is_segment_file(entry));
         self.diagnostics.extend(diagnostics);
@@ -100,7 +113,7 @@ impl DiscoveredFiles {
         if !root.is_dir() {
             return self.diagnostics.push(pattern_error(pattern, "matches no file"));
         }
-        let (mut matching, diagnostics) = walk(&root);
+        let (mut matching, diagnostics) = walk(&root, self.display_path);
         matching.retain(|entry| {
             let relative = entry.strip_prefix(&root).unwrap_or(entry);
             is_segment_file(entry) && matcher.is_match(relative)
@@ -111,14 +124,27 @@ impl DiscoveredFiles {
         self.diagnostics.extend(diagnostics);
         self.files.extend(matching);
     }
+
+    fn link_warning(&self, file: &Path, link: &Path) -> Diagnostic {
+        let [file, link] = [file, link].map(self.display_path);
+        let message = format!("`{file}` and `{link}` are one file");
+        let location = Location::whole_file(Arc::from(link));
+        Diagnostic::warning("SEG007", message, location, "")
+            .with_help("remove the link; segctl reads the file once")
+    }
 }
 
-fn link_warning(file: &Path, link: &Path) -> Diagnostic {
-    let [file, link] = [file, link].map(|path| path.to_string_lossy().into_owned());
-    let message = format!("`{file}` and `{link}` are one file");
-    let location = Location::whole_file(Arc::from(link));
-    Diagnostic::warning("SEG007", message, location, "")
-        .with_help("remove the link; segctl reads the file once")
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+}
+
+/// The name in its directory, whatever path leads to the directory.
+fn directory_entry(path: &Path) -> PathBuf {
+    let directory = path.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    match (directory, path.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn pattern_error(pattern: &str, what: &str) -> Diagnostic {
@@ -168,7 +194,7 @@ fn may_lead_to_segments(path: &Path) -> bool {
 }
 
 /// Everything below `root` except directories.
-fn walk(root: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let (mut entries, mut diagnostics) = (Vec::new(), Vec::new());
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).hidden(true).follow_links(true);
@@ -176,7 +202,7 @@ fn walk(root: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
             Ok(entry) => entries.push(entry.into_path()),
-            Err(error) => diagnostics.extend(walk_error(root, None, error)),
+            Err(error) => diagnostics.extend(walk_error((root, display_path), None, error)),
         }
     }
     // The walk has the order of the file system.
@@ -185,14 +211,17 @@ fn walk(root: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
 }
 
 /// `None` for a broken link that is not a segment file.
-fn walk_error(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Diagnostic> {
-    let display = |path: &Path| path.to_string_lossy().into_owned();
+fn walk_error(
+    (root, display): (&Path, &dyn Fn(&Path) -> String),
+    path: Option<PathBuf>,
+    error: ignore::Error,
+) -> Option<Diagnostic> {
     match error {
-        ignore::Error::WithPath { path, err } => walk_error(root, Some(path), *err),
-        ignore::Error::WithDepth { err, .. } => walk_error(root, path, *err),
+        ignore::Error::WithPath { path, err } => walk_error((root, display), Some(path), *err),
+        ignore::Error::WithDepth { err, .. } => walk_error((root, display), path, *err),
         ignore::Error::Loop { ancestor, child } => {
             let child = display(&child);
-            let message = format!("the link `{child}` points to its parent `{}`", ancestor.display());
+            let message = format!("the link `{child}` points to its parent `{}`", display(&ancestor));
             let location = Location::whole_file(Arc::from(child));
             let warning = Diagnostic::warning("SEG007", message, location, "");
             Some(warning.with_help("remove the link; segctl did not follow it"))
@@ -243,7 +272,8 @@ mod tests {
 
     fn discovered(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
         let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-        let (files, diagnostics) = discover(base, &patterns, &base.join("segctl.yaml"));
+        let display_path = |path: &Path| path.to_string_lossy().into_owned();
+        let (files, diagnostics) = discover((base, &base.join("segctl.yaml")), &patterns, &display_path);
         let relative = |path: &PathBuf| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
         let codes = diagnostics
             .iter()
@@ -384,9 +414,11 @@ mod tests {
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("a.yaml", base.path().join("s/current.yaml")).unwrap();
-            let (files, codes) = discovered(base.path(), &["s"]);
-            assert_eq!(files, ["s/a.yaml", "s/deep/b.yaml"]);
-            assert_eq!(codes, ["SEG007 warning"]);
+            for patterns in [&["s"][..], &["s", "s/../s"]] {
+                let (files, codes) = discovered(base.path(), patterns);
+                assert_eq!(files, ["s/a.yaml", "s/deep/b.yaml"]);
+                assert_eq!(codes, ["SEG007 warning"]);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn load(
     display_path: &(dyn Fn(&Path) -> String + Sync),
 ) -> LoadedConfig {
     let base = settings_file.parent().unwrap_or(Path::new(""));
-    let (files, diagnostics) = discover(base, &settings.segments, settings_file);
+    let (files, diagnostics) = discover((base, settings_file), &settings.segments, display_path);
     let mut loaded = LoadedConfig {
         diagnostics,
         ..LoadedConfig::default()
