@@ -208,6 +208,13 @@ impl GroundTruth {
         found.map(|(id, segment)| (id.as_str(), segment))
     }
 
+    pub(crate) fn was_renamed_in_dashboard(&self, name: &str) -> bool {
+        self.changes.iter().any(|change| {
+            let before = change.before.as_ref().map(|segment| segment.name.as_str());
+            change.author == Author::Dashboard && before == Some(name) && change.after.name != name
+        })
+    }
+
     /// Whether a segment has this name, or had it once.
     pub(crate) fn was_name_used(&self, name: &str) -> bool {
         self.changes.iter().any(|change| change.after.name == name)

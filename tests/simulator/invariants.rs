@@ -187,6 +187,13 @@ fn require_list_as_declared(
     (item, list): (&DeclaredItem, &DeclaredList),
     remote: Option<(&str, &ActualSegment)>,
 ) {
+    // A cohort that no list shows has no id to read, so its new name is hidden, too.
+    let is_rename_hidden = item.kind() == SegmentKind::Cohort
+        && workspace.hidden_kinds.contains(&SegmentKind::Cohort)
+        && workspace.ground_truth.was_renamed_in_dashboard(&item.name);
+    if remote.is_none() && is_rename_hidden {
+        return;
+    }
     let is_there = remote.is_some_and(|(id, segment)| {
         let has_people = workspace.has_desired_people(id, list.people) || workspace.overtaken.contains(id);
         !segment.is_archived && segment.kind == item.kind() && has_people
