@@ -197,7 +197,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
         let effect = match self.update_effect((step, change), &found) {
-            // A refusal says that there is nothing to change; the definition may be returned in another form.
+            // The refusal means that nothing would change; the definition may be returned in another form.
             Effect::NotApplied if !error.is_ambiguous_write() && self.is_respelled(change, &found) => {
                 Effect::Applied
             }
