@@ -420,8 +420,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
         error: &RequestError,
         reason: WaitReason,
     ) -> bool {
-        let RetryDecision::RetryAt(until) = self.decide((attempt, outcome), error) else {
-            return false;
+        let until = match self.decide((attempt, outcome), error) {
+            RetryDecision::GiveUp => return false,
+            RetryDecision::RetryAtOnce => return true,
+            RetryDecision::RetryAt(until) => until,
         };
         let class = error.operation.class();
         self.wait(WaitNotice { class, until, reason }).await.is_ok()

@@ -9,6 +9,7 @@ pub(super) use from_response::{
 };
 
 use super::operation::{Operation, OperationFamily};
+use super::transport::SetupProblem;
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use std::fmt;
@@ -31,7 +32,7 @@ impl RequestError {
     #[must_use]
     pub fn may_still_be_processed(&self) -> bool {
         match self.kind {
-            ApiError::NoResponse { .. } => true,
+            ApiError::ConnectionClosed { .. } | ApiError::NoResponse { .. } => true,
             ApiError::Server { status, .. } => matches!(status, 408 | 502 | 504),
             _ => false,
         }
@@ -43,6 +44,7 @@ impl RequestError {
     pub fn may_reflect_segment_state(&self) -> bool {
         match &self.kind {
             ApiError::Unreachable { .. }
+            | ApiError::Misconfigured { .. }
             | ApiError::InvalidCredentials { .. }
             | ApiError::Redirected { .. }
             | ApiError::AddressNotFound { .. }
@@ -50,7 +52,8 @@ impl RequestError {
             | ApiError::RateLimited { .. }
             | ApiError::Cancelled
             | ApiError::PermitExpired => false,
-            ApiError::NoResponse { .. }
+            ApiError::ConnectionClosed { .. }
+            | ApiError::NoResponse { .. }
             | ApiError::NotUpdatable { .. }
             | ApiError::NotFound { .. }
             | ApiError::NameTaken { .. }
@@ -83,6 +86,15 @@ impl std::error::Error for RequestError {}
 pub enum ApiError {
     /// There was no connection, so MoEngage certainly did not process the request.
     Unreachable {
+        message: String,
+    },
+    /// There was no connection, and there will be none until a setting changes. All other requests will fail too.
+    Misconfigured {
+        problem: SetupProblem,
+        message: String,
+    },
+    /// A connection that carried earlier requests was closed before a byte of the answer.
+    ConnectionClosed {
         message: String,
     },
     /// The request was sent, and no complete answer arrived.
@@ -157,8 +169,12 @@ impl ApiError {
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
         match self {
-            Self::NoResponse { .. } | Self::Server { .. } | Self::MalformedResponse { .. } => true,
+            Self::ConnectionClosed { .. }
+            | Self::NoResponse { .. }
+            | Self::Server { .. }
+            | Self::MalformedResponse { .. } => true,
             Self::Unreachable { .. }
+            | Self::Misconfigured { .. }
             | Self::InvalidCredentials { .. }
             | Self::Redirected { .. }
             | Self::AddressNotFound { .. }
@@ -179,6 +195,7 @@ impl ApiError {
             Self::Unreachable { .. } => {
                 Some("nothing was sent: check the endpoint, the network and the proxy")
             }
+            Self::Misconfigured { problem, .. } => Some(setup_help(*problem)),
             Self::InvalidCredentials { status: None, .. } => {
                 Some("nothing was sent: set it for the workspace in segctl.yaml")
             }
@@ -202,12 +219,37 @@ impl ApiError {
             Self::RateLimited { .. } => Some(
                 "the request was not processed: run again later, or lower `rate_limits` if other programs use the workspace's API",
             ),
-            Self::NoResponse { .. }
+            Self::ConnectionClosed { .. }
+            | Self::NoResponse { .. }
             | Self::Server { .. }
             | Self::MalformedResponse { .. }
             | Self::Cancelled
             | Self::PermitExpired => Some("run again later"),
             Self::NotFound { .. } | Self::DefinitionTaken { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+fn setup_help(problem: SetupProblem) -> &'static str {
+    match problem {
+        // On these systems, the operating system verifies certificates.
+        SetupProblem::Certificate if cfg!(any(windows, target_vendor = "apple")) => {
+            "nothing was sent: if a company's proxy signs connections, add its CA to the certificates of this machine \
+             (`SSL_CERT_FILE` is used on Linux only); otherwise check `endpoint` and this machine's clock"
+        }
+        SetupProblem::Certificate => {
+            "nothing was sent: if a company's proxy signs connections, set `SSL_CERT_FILE` to a PEM file with its CA; \
+             otherwise check `endpoint` and this machine's clock"
+        }
+        SetupProblem::ProxyAuthentication => {
+            "nothing was sent: set the user and the password in the URL of the proxy, percent-encoded: \
+             `http://USER:PASSWORD@HOST:PORT`"
+        }
+        SetupProblem::Tls => {
+            "nothing was sent: check that `endpoint` in segctl.yaml has the port of an HTTPS server with TLS 1.2 or 1.3"
+        }
+        SetupProblem::UnencryptedProxy => {
+            "nothing was sent: the proxy does not answer in TLS, so set its URL to `http://HOST:PORT`"
         }
     }
 }
@@ -238,8 +280,12 @@ fn credentials_help(family: OperationFamily, status: u16) -> &'static str {
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable { message } => write!(formatter, "cannot connect to the API ({message})"),
-            Self::NoResponse { message } => write!(formatter, "no response ({message})"),
+            Self::Unreachable { message } | Self::Misconfigured { message, .. } => {
+                write!(formatter, "cannot connect to the API ({message})")
+            }
+            Self::ConnectionClosed { message } | Self::NoResponse { message } => {
+                write!(formatter, "no response ({message})")
+            }
             Self::InvalidCredentials { status, message } => match status {
                 None => formatter.write_str(message),
                 Some(status) => write!(

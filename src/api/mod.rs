@@ -34,6 +34,6 @@ pub use request_log::{RecordExchange, RequestLog};
 pub use responses::{RemoteSegment, RemoteSummary};
 pub use retry::{RetryDecision, RetryPolicy, Retryability};
 pub use transport::{
-    ApiVersion, Credentials, Endpoint, HttpTransport, Method, Request, Response, SetupError, Transport,
-    TransportError,
+    ApiVersion, Credentials, Endpoint, HttpTransport, Method, ProxyError, Request, Response, SetupError,
+    SetupProblem, Transport, TransportError,
 };

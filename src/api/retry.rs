@@ -27,6 +27,8 @@ pub enum Retryability {
     RateLimited { reset: Option<Timestamp> },
     /// A retry is safe and may succeed.
     Retryable,
+    /// A retry is safe and has another connection, which a wait does not improve.
+    RetryableAtOnce,
     /// A retry is useless or unsafe.
     NotRetryable,
 }
@@ -37,6 +39,7 @@ impl Retryability {
         match &error.kind {
             ApiError::RateLimited { reset, .. } => Self::RateLimited { reset: *reset },
             ApiError::Unreachable { .. } | ApiError::PermitExpired => Self::Retryable,
+            ApiError::ConnectionClosed { .. } if !error.operation.is_write() => Self::RetryableAtOnce,
             kind if kind.may_have_been_processed() && !error.operation.is_write() => Self::Retryable,
             _ => Self::NotRetryable,
         }
@@ -45,6 +48,7 @@ impl Retryability {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
+    RetryAtOnce,
     /// Retry at this time or later.
     RetryAt(Timestamp),
     GiveUp,
@@ -72,7 +76,7 @@ impl RetryPolicy {
     pub fn decide(&mut self, attempt: u32, outcome: Retryability, now: Timestamp) -> RetryDecision {
         let (attempts, first) = match outcome {
             Retryability::RateLimited { .. } => (MAX_RATE_LIMITED_ATTEMPTS, INITIAL_RATE_LIMITED_BACKOFF),
-            Retryability::Retryable => (MAX_ATTEMPTS, INITIAL_BACKOFF),
+            Retryability::Retryable | Retryability::RetryableAtOnce => (MAX_ATTEMPTS, INITIAL_BACKOFF),
             Retryability::NotRetryable => return RetryDecision::GiveUp,
         };
         if attempt >= attempts {
@@ -86,6 +90,9 @@ impl RetryPolicy {
             return RetryDecision::GiveUp;
         };
         self.retries_left = budget;
+        if outcome == Retryability::RetryableAtOnce {
+            return RetryDecision::RetryAtOnce;
+        }
         RetryDecision::RetryAt(later(now, self.jitter(attempt, first)))
     }
 
@@ -113,13 +120,14 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Operation;
+    use crate::api::{Operation, SetupProblem};
     use crate::model::{SegmentId, SegmentName};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn milliseconds_until_retry(decision: RetryDecision) -> Option<i64> {
         match decision {
+            RetryDecision::RetryAtOnce => Some(NOW.as_millisecond()),
             RetryDecision::RetryAt(until) => Some(until.as_millisecond()),
             RetryDecision::GiveUp => None,
         }
@@ -140,6 +148,10 @@ mod tests {
             expected: message(),
             received: message(),
         };
+        let untrusted = ApiError::Misconfigured {
+            problem: SetupProblem::Certificate,
+            message: message(),
+        };
         let full = ApiError::ActiveLimit {
             actual_count: None,
             limit: None,
@@ -149,6 +161,8 @@ mod tests {
             (ApiError::PermitExpired, true, true),
             (limited, true, true),
             (ApiError::NoResponse { message: message() }, true, false),
+            (ApiError::ConnectionClosed { message: message() }, true, false),
+            (untrusted, false, false),
             (server, true, false),
             (malformed, true, false),
             (full, false, false),
@@ -205,6 +219,17 @@ mod tests {
             waits.first() < Some(&2_000) && waits.last() > Some(&6_000),
             "{waits:?}"
         );
+    }
+
+    #[test]
+    fn retries_at_once_use_the_attempts_and_the_retry_budget() {
+        let mut policy = RetryPolicy::new(7);
+        let mut decide = |attempt| policy.decide(attempt, Retryability::RetryableAtOnce, NOW);
+        assert_eq!(decide(MAX_ATTEMPTS), RetryDecision::GiveUp);
+        for _ in 0..RUN_RETRY_BUDGET {
+            assert_eq!(decide(1), RetryDecision::RetryAtOnce);
+        }
+        assert_eq!(decide(1), RetryDecision::GiveUp);
     }
 
     #[test]

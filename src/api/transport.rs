@@ -3,11 +3,15 @@
 //! [`HttpTransport`] is the only code that uses HTTP and the only holder of the API key. It sends each request once. It
 //! follows no redirects and retries nothing, because only the caller knows whether a retry is safe.
 
+mod connections;
 mod endpoint;
+mod failure;
 mod http;
+mod proxy;
 
 pub use endpoint::Endpoint;
 pub use http::{Credentials, HttpTransport, SetupError};
+pub use proxy::ProxyError;
 
 use crate::model::RequestContentType;
 use crate::rate_limit::RateLimitHeaders;
@@ -84,6 +88,11 @@ pub struct Response {
 pub enum TransportError {
     /// There was no connection, so MoEngage certainly did not process the request.
     NotSent { message: String },
+    /// There was no connection, and there will be none until a setting changes.
+    Misconfigured { problem: SetupProblem, message: String },
+    /// A connection that carried earlier requests was closed before a byte of the response. MoEngage may have processed
+    /// the request. The next request has a connection of its own.
+    ConnectionClosed { message: String },
     /// All or part of the request was sent, and no complete response arrived. MoEngage may have processed it.
     NoResponse { message: String },
     /// A response arrived and was too large. MoEngage may have processed the request.
@@ -95,11 +104,28 @@ pub enum TransportError {
     MissingDatabaseName,
 }
 
+/// The setting that prevents every connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetupProblem {
+    /// The certificate of the server or of the proxy is not trusted, has expired, or has another name.
+    Certificate,
+    /// The proxy requires a user and a password, or rejects them.
+    ProxyAuthentication,
+    /// The server does not speak TLS, or no version that segctl speaks.
+    Tls,
+    /// The proxy's URL is https, and the proxy does not speak TLS.
+    UnencryptedProxy,
+}
+
 impl fmt::Display for TransportError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent { message } => write!(formatter, "cannot connect to the API: {message}"),
-            Self::NoResponse { message } => write!(formatter, "no response: {message}"),
+            Self::NotSent { message } | Self::Misconfigured { message, .. } => {
+                write!(formatter, "cannot connect to the API: {message}")
+            }
+            Self::ConnectionClosed { message } | Self::NoResponse { message } => {
+                write!(formatter, "no response: {message}")
+            }
             Self::ResponseTooLarge { limit } => {
                 write!(formatter, "the response is larger than {limit} bytes")
             }

@@ -7,7 +7,8 @@ use super::project::Project;
 use super::secret_settings::SettingResolver;
 use super::wait_messages::WaitReporter;
 use crate::api::{
-    ApiError, CancelToken, Client, Clock, Credentials, Endpoint, HttpTransport, RequestError, SystemClock,
+    ApiError, CancelToken, Client, Clock, Credentials, Endpoint, HttpTransport, RequestError, SetupError,
+    SystemClock,
 };
 use crate::config::settings::{ConnectionSettings, EndpointSetting, WorkspaceSettings};
 use crate::model::{Keyword, StateLocation, hexadecimal};
@@ -63,9 +64,8 @@ impl Connection {
             ConnectionSettings::MoEngage { .. } => format!("{endpoint} {}", credentials.workspace_id),
         };
         let callback_secret = Arc::default();
-        let transport = HttpTransport::new(endpoint, credentials)
-            .map_err(|error| Failure::from_error(FailureKind::Error, &error))?
-            .with_redacted_secret(Arc::clone(&callback_secret));
+        let transport =
+            HttpTransport::new(endpoint, credentials)?.with_redacted_secret(Arc::clone(&callback_secret));
         let on_note = Box::new(move |note: String| output.print_note(note));
         let request_log = SharedRequestLog::new(open_state_store(project, name, workspace)?, on_note);
         let limits = rate_limits(workspace);
@@ -126,6 +126,19 @@ pub(super) fn open_state_store(
         StateLocation::ObjectStore(_) => location,
     };
     Ok(ConfiguredStore::open(&location, &project.directory)?)
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let kind = match error {
+            // As for the variables of flags.
+            SetupError::Proxy { .. } => FailureKind::Usage,
+            SetupError::BadCredential { .. } | SetupError::Client { .. } => FailureKind::Error,
+        };
+        let mut failure = Self::from_error(kind, &error);
+        failure.help.extend(error.help().map(str::to_owned));
+        failure
+    }
 }
 
 impl From<RequestError> for Failure {

@@ -4,6 +4,7 @@
 
 mod api_faults;
 mod callbacks;
+mod closed_connections;
 mod crash_recovery;
 mod credentials;
 mod documented_shapes;
@@ -26,6 +27,7 @@ mod server_clock;
 mod settings_file;
 mod signals;
 mod state_lock;
+mod unusable_connections;
 
 use std::fs;
 use std::path::Path;

@@ -270,7 +270,7 @@ fn read_all(mut stream: impl Read) -> String {
 }
 
 /// Reads a request, and adds a header that closes the connection. `None` if the client closed it without a request.
-fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
+pub(super) fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
@@ -289,7 +289,7 @@ fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     Some([head.into_bytes(), body].concat())
 }
 
-fn send_raw_request(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+pub(super) fn send_raw_request(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request).unwrap();
     let mut response = Vec::new();

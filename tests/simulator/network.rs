@@ -486,7 +486,10 @@ impl SimulatedTransport {
         if creates_segment(request) {
             let is_unknown = match result {
                 Ok(response) => response.status >= 500 || !is_well_formed && response.status < 300,
-                Err(error) => matches!(error, TransportError::NoResponse { .. }),
+                Err(error) => matches!(
+                    error,
+                    TransportError::NoResponse { .. } | TransportError::ConnectionClosed { .. }
+                ),
             };
             let body: Value = serde_json::from_slice(&request.body).unwrap();
             let created = (self.run, text_of(&body["name"]));
@@ -566,9 +569,12 @@ impl SimulatedTransport {
             Some(NetworkFaultKind::Unreachable) => Err(TransportError::NotSent {
                 message: "connection refused".to_owned(),
             }),
-            Some(
-                NetworkFaultKind::ResetBefore | NetworkFaultKind::ResetAfter | NetworkFaultKind::Truncated,
-            ) => lost("connection reset"),
+            Some(NetworkFaultKind::ResetBefore | NetworkFaultKind::ResetAfter) => {
+                Err(TransportError::ConnectionClosed {
+                    message: "connection reset".to_owned(),
+                })
+            }
+            Some(NetworkFaultKind::Truncated) => lost("connection reset"),
             Some(
                 NetworkFaultKind::TimeoutBefore
                 | NetworkFaultKind::TimeoutAfter

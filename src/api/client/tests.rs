@@ -1,7 +1,7 @@
 mod rate_limits;
 
 use super::*;
-use crate::api::{RecordExchange, RequestLog, TransportError};
+use crate::api::{RecordExchange, RequestLog, SetupProblem, TransportError};
 use crate::rate_limit::{RateLimitHeaders, Window};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -168,6 +168,12 @@ fn no_response() -> ScriptedAnswer {
     })
 }
 
+fn connection_closed() -> ScriptedAnswer {
+    Err(TransportError::ConnectionClosed {
+        message: "connection closed before message completed".to_owned(),
+    })
+}
+
 fn not_sent() -> ScriptedAnswer {
     Err(TransportError::NotSent {
         message: "connection refused".to_owned(),
@@ -237,8 +243,9 @@ async fn every_write(answers: impl Fn() -> Vec<ScriptedAnswer>) -> Vec<(RequestE
 
 #[tokio::test]
 async fn an_ambiguous_write_is_never_sent_again() {
-    let answers: [fn() -> ScriptedAnswer; 5] = [
+    let answers: [fn() -> ScriptedAnswer; 6] = [
         no_response,
+        connection_closed,
         || answer(500, ""),
         || answer(504, "<html>gateway timeout</html>"),
         || answer(201, r#"{"data":{"id":"a1","na"#),
@@ -309,6 +316,44 @@ async fn reads_are_retried_until_they_succeed() {
     let error = test.client.list().await.unwrap_err();
     assert!(matches!(error.kind, ApiError::NoResponse { .. }) && !error.is_ambiguous_write());
     assert_eq!(test.request_seconds().len(), 6);
+}
+
+#[tokio::test]
+async fn a_read_that_a_closed_connection_lost_is_retried_at_once() {
+    let test = TestClient::with_answers([connection_closed(), connection_closed(), segment_response()]);
+    test.client.get(&id()).await.unwrap();
+    assert_eq!(test.request_seconds().len(), 3);
+    assert_eq!(test.observed_waits.lock().unwrap().len(), 0);
+    assert_eq!(
+        test.client.request_counts(),
+        BTreeMap::from([(EndpointClass::Get, 3)])
+    );
+
+    let test = TestClient::with_answers([connection_closed(), segment_response()]);
+    assert!(test.client.get_without_waiting(&id()).await.unwrap().is_some());
+
+    let test = TestClient::with_answers((0..10).map(|_| connection_closed()));
+    let error = test.client.list().await.unwrap_err();
+    assert!(matches!(error.kind, ApiError::ConnectionClosed { .. }), "{error}");
+    assert_eq!(test.request_seconds().len(), 6);
+}
+
+#[tokio::test]
+async fn a_setup_problem_is_final() {
+    let misconfigured = || {
+        Err(TransportError::Misconfigured {
+            problem: SetupProblem::Certificate,
+            message: "UnknownIssuer".to_owned(),
+        })
+    };
+    let test = TestClient::with_answers([misconfigured(), segment_response()]);
+    let error = test.client.get(&id()).await.unwrap_err();
+    assert!(error.to_string().contains("`SSL_CERT_FILE`"), "{error}");
+    assert_eq!(test.request_seconds().len(), 1);
+    for (error, sent) in every_write(|| vec![misconfigured(), segment_response()]).await {
+        assert!(!error.is_ambiguous_write(), "{error}");
+        assert_eq!(sent, 1, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,13 @@ pub(in crate::api) fn from_transport_error(error: TransportError) -> ApiError {
         TransportError::NotSent { message } => ApiError::Unreachable {
             message: escape_and_truncate(&message),
         },
+        TransportError::Misconfigured { problem, message } => ApiError::Misconfigured {
+            problem,
+            message: escape_and_truncate(&message),
+        },
+        TransportError::ConnectionClosed { message } => ApiError::ConnectionClosed {
+            message: escape_and_truncate(&message),
+        },
         TransportError::NoResponse { message } => ApiError::NoResponse {
             message: escape_and_truncate(&message),
         },

@@ -272,6 +272,26 @@ fn errors_name_the_request_the_cause_and_the_next_step() {
             "cannot create segment `Lapsed`: segment `Other` (id `b2`) already has this definition",
         ),
         (
+            create(),
+            ApiError::ConnectionClosed {
+                message: "connection reset".to_owned(),
+            },
+            "cannot create segment `Lapsed`: no response (connection reset); the write may have had an effect: check the \
+             segment before you retry",
+        ),
+        (
+            Operation::List,
+            ApiError::Misconfigured {
+                problem: SetupProblem::ProxyAuthentication,
+                message:
+                    "the proxy `http://proxy.example` of HTTPS_PROXY requires a user and a password (407)"
+                        .to_owned(),
+            },
+            "cannot list the segments: cannot connect to the API (the proxy `http://proxy.example` of HTTPS_PROXY requires \
+             a user and a password (407)); nothing was sent: set the user and the password in the URL of the proxy, \
+             percent-encoded: `http://USER:PASSWORD@HOST:PORT`",
+        ),
+        (
             archive(),
             from_transport_error(crate::api::TransportError::MissingDatabaseName),
             "cannot archive segment `Lapsed`: `db_name` (the name of the workspace's database) is not set; nothing was \

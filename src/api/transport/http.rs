@@ -1,5 +1,8 @@
 //! The HTTP transport. No other code reads the credentials.
 
+use super::connections::{Connection, Connections};
+use super::failure::{is_closed_connection, transport_error};
+use super::proxy::{ProxyChoice, ProxyError};
 use super::{ApiVersion, Endpoint, Method, Request, Response, Transport, TransportError};
 use crate::model::{Keyword as _, redact_query_strings};
 use crate::rate_limit::RateLimitHeaders;
@@ -14,10 +17,6 @@ use std::time::Duration;
 
 /// A list of a thousand segments is well under a megabyte, and a definition is under 262,144 characters.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
-
-/// A reachable server accepts a connection within a few round trips. An early timeout leaves most of the deadline to the
-/// answer, and distinguishes "not sent" from "possibly processed".
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shorter secrets are not redacted, because they would match parts of ordinary words.
 const MIN_REDACTED_LENGTH: usize = 4;
@@ -58,7 +57,7 @@ pub struct HttpTransport {
     /// Each API version has one client header of its own. The authorization header is marked as sensitive.
     headers_v1_v3: HeaderMap,
     headers_v2: HeaderMap,
-    client: reqwest::Client,
+    connections: Connections,
     /// Another secret that answers may contain.
     extra_secret: Arc<OnceLock<SecretString>>,
 }
@@ -68,8 +67,12 @@ impl HttpTransport {
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, SetupError> {
         check_credentials(&credentials)?;
         let workspace = header_value(&credentials.workspace_id, "workspace_id")?;
-        let client = build_client(&endpoint)?;
-        let authorization = authorization(&client, &endpoint, &credentials)?;
+        let proxy = ProxyChoice::for_endpoint(&endpoint, |name| std::env::var_os(name))
+            .map_err(|source| SetupError::Proxy { source })?;
+        let connections =
+            Connections::new(&endpoint, proxy).map_err(|source| SetupError::Client { source })?;
+        let client = connections.for_next_request().client;
+        let authorization = authorization(client, &endpoint, &credentials)?;
         let headers_v1_v3 = HeaderMap::from_iter([
             (AUTHORIZATION, authorization.clone()),
             (WORKSPACE_HEADER, workspace),
@@ -83,7 +86,7 @@ impl HttpTransport {
             credentials,
             headers_v1_v3,
             headers_v2,
-            client,
+            connections,
             extra_secret: Arc::default(),
         })
     }
@@ -97,6 +100,7 @@ impl HttpTransport {
 
     fn build_request(
         &self,
+        client: &reqwest::Client,
         request: Request,
         deadline: Duration,
     ) -> Result<reqwest::RequestBuilder, TransportError> {
@@ -113,8 +117,7 @@ impl HttpTransport {
             ApiVersion::V3 | ApiVersion::V1 => &self.headers_v1_v3,
             ApiVersion::V2 => &self.headers_v2,
         };
-        let builder = self
-            .client
+        let builder = client
             .request(method, self.endpoint.url(&request.path, &request.query))
             .headers(headers.clone())
             .header(CONTENT_TYPE, request.content_type.as_str())
@@ -128,18 +131,11 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
-        let response = self
-            .build_request(request, deadline)?
-            .send()
-            .await
-            .map_err(|error| transport_error(&error, deadline))?;
-        Ok(Response {
-            status: response.status().as_u16(),
-            headers: rate_headers(response.headers()),
-            date: date_header(response.headers()),
-            location: text_header(response.headers(), &LOCATION),
-            body: read_body(response, deadline).await?,
-        })
+        let connection = self.connections.for_next_request();
+        let request = self.build_request(connection.client, request, deadline)?;
+        let result = receive(request, &connection, deadline).await;
+        self.connections.record(&result);
+        result
     }
 
     fn address(&self, path: &str) -> String {
@@ -168,8 +164,21 @@ pub enum SetupError {
         name: &'static str,
         reason: &'static str,
     },
-    /// The machine's TLS or proxy configuration does not work.
+    /// An environment variable names no usable proxy.
+    Proxy { source: ProxyError },
+    /// The certificates of this machine cannot be used.
     Client { source: reqwest::Error },
+}
+
+impl SetupError {
+    /// What to do next, if the message does not say it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Proxy { source } => Some(source.help()),
+            Self::BadCredential { .. } | Self::Client { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for SetupError {
@@ -179,8 +188,10 @@ impl fmt::Display for SetupError {
                 formatter,
                 "`{name}` {reason}: check its value, or the source of the value, in segctl.yaml"
             ),
+            Self::Proxy { source } => source.fmt(formatter),
             Self::Client { .. } => formatter.write_str(
-                "cannot set up the HTTPS client: check the machine's certificates and proxy variables",
+                "cannot set up the HTTPS client: check the certificates of this machine, or the PEM file that \
+                 `SSL_CERT_FILE` names",
             ),
         }
     }
@@ -189,7 +200,7 @@ impl fmt::Display for SetupError {
 impl Error for SetupError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::BadCredential { .. } => None,
+            Self::BadCredential { .. } | Self::Proxy { .. } => None,
             Self::Client { source } => Some(source),
         }
     }
@@ -243,50 +254,28 @@ fn authorization(
     })
 }
 
-fn build_client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may install it first; it installs the same provider.
-        drop(rustls::crypto::ring::default_provider().install_default());
-    }
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("segctl/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .https_only(endpoint.is_encrypted());
-    if endpoint.is_loopback() {
-        builder = builder.no_proxy();
-    }
-    if !endpoint.is_encrypted() {
-        // The sandbox must work on machines without certificates.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|source| SetupError::Client { source })
-}
-
-/// Distinguishes a request that was not sent from one without a response. In doubt, the request was sent.
-fn transport_error(error: &reqwest::Error, deadline: Duration) -> TransportError {
-    if error.is_connect() || error.is_builder() {
-        let message = root_cause(error);
-        return TransportError::NotSent { message };
-    }
-    let message = if error.is_timeout() {
-        format!("no complete response within {} s", deadline.as_secs_f32())
-    } else {
-        root_cause(error)
-    };
-    TransportError::NoResponse { message }
-}
-
-/// The innermost cause. The HTTP client's own text contains only the URL and that the request failed.
-fn root_cause(error: &reqwest::Error) -> String {
-    let Some(mut cause) = error.source() else {
-        return "the request failed".to_owned();
-    };
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+async fn receive(
+    request: reqwest::RequestBuilder,
+    connection: &Connection<'_>,
+    deadline: Duration,
+) -> Result<Response, TransportError> {
+    let context = (deadline, connection.proxy);
+    let response = request.send().await;
+    let response = response.map_err(|error| match transport_error(&error, context) {
+        TransportError::NoResponse { message }
+            if connection.may_be_reused && is_closed_connection(&error) =>
+        {
+            TransportError::ConnectionClosed { message }
+        }
+        error => error,
+    })?;
+    Ok(Response {
+        status: response.status().as_u16(),
+        headers: rate_headers(response.headers()),
+        date: date_header(response.headers()),
+        location: text_header(response.headers(), &LOCATION),
+        body: read_body(response, |error| transport_error(error, context)).await?,
+    })
 }
 
 /// HTTP allows only this date format today.
@@ -310,13 +299,13 @@ fn rate_headers(headers: &HeaderMap) -> RateLimitHeaders {
     }
 }
 
-async fn read_body(mut response: reqwest::Response, deadline: Duration) -> Result<Vec<u8>, TransportError> {
+async fn read_body(
+    mut response: reqwest::Response,
+    classify: impl Fn(&reqwest::Error) -> TransportError,
+) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     loop {
-        let part = response
-            .chunk()
-            .await
-            .map_err(|error| transport_error(&error, deadline))?;
+        let part = response.chunk().await.map_err(|error| classify(&error))?;
         let Some(part) = part else {
             return Ok(body);
         };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::transport::SetupProblem;
 use crate::model::RequestContentType;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -152,7 +153,7 @@ async fn a_refused_connection_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_failed_tls_handshake_is_not_sent() {
+async fn a_server_without_tls_is_a_setup_problem() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
@@ -162,7 +163,11 @@ async fn a_failed_tls_handshake_is_not_sent() {
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
     let transport = HttpTransport::new(endpoint, credentials()).unwrap();
     let error = transport.send(request(ApiVersion::V3), LONG).await.unwrap_err();
-    assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
+    let problem = SetupProblem::Tls;
+    assert!(
+        matches!(&error, TransportError::Misconfigured { problem: found, .. } if *found == problem),
+        "{error:?}"
+    );
     server.join().unwrap();
 }
 
@@ -243,5 +248,79 @@ fn invalid_credentials_are_rejected_and_not_shown() {
         let error = HttpTransport::new(endpoint(), credentials).unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(shown.starts_with(start) && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+/// Reads one request with a body from an open connection.
+fn read_request(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    let mut part = [0; 4096];
+    while !request.ends_with(b"}") {
+        let count = stream.read(&mut part).unwrap();
+        assert_ne!(count, 0, "the client closed the connection");
+        request.extend_from_slice(&part[..count]);
+    }
+}
+
+fn answer(stream: &mut TcpStream) {
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn after_a_closed_connection_each_request_has_a_connection_of_its_own() {
+    // Closed after a part of the request is read, the connection is reset. Closed after all of it, it ends.
+    for reads_all in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_request(&mut stream);
+            answer(&mut stream);
+            if reads_all {
+                read_request(&mut stream);
+            } else {
+                stream.read_exact(&mut [0]).unwrap();
+            }
+            drop(stream);
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                read_request(&mut stream);
+                answer(&mut stream);
+                assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the connection is reused");
+            }
+        });
+        let transport = transport(port);
+        let send = || transport.send(request(ApiVersion::V3), LONG);
+        send().await.unwrap();
+        let error = send().await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::ConnectionClosed { .. }),
+            "{reads_all}: {error:?}"
+        );
+        send().await.unwrap();
+        send().await.unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_incomplete_response_on_a_used_connection_is_no_response() {
+    let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":";
+    for bytes in [truncated, "\u{1}\u{2}\u{3} hello\r\n\r\n"] {
+        let (port, server) = serve(move |mut stream| {
+            answer(&mut stream);
+            read_request(&mut stream);
+            stream.write_all(bytes.as_bytes()).unwrap();
+        });
+        let transport = transport(port);
+        transport.send(request(ApiVersion::V3), LONG).await.unwrap();
+        let error = transport.send(request(ApiVersion::V3), LONG).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::NoResponse { .. }),
+            "{bytes}: {error:?}"
+        );
+        server.join().unwrap();
     }
 }
