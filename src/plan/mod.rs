@@ -5,7 +5,7 @@
 //!
 //! 1. `matching`: the remote segment of each declared one, and the managed remote segments that are not declared.
 //! 2. `remote_digests`: the digests of the remote definitions.
-//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target` and `drift`.
+//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target`, `drift` and `unreadable`.
 //! 4. `uniqueness`: which segment has which name and definition.
 //! 5. `conflicts` and `limits`: what the API would reject.
 //! 6. `dependencies` and `cycle_breaking`: which step waits for which, and the temporary steps that break cycles.
@@ -44,6 +44,7 @@ pub mod step;
 mod target;
 pub mod targeting;
 mod uniqueness;
+mod unreadable;
 
 use crate::model::{
     Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
@@ -107,7 +108,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let remotes = input.observed.segments.values();
     let active = remotes
         .filter(|remote| remote.lifecycle == Lifecycle::Active)
-        .count();
+        .count()
+        // The list shows them, so they count, too.
+        + input.observed.unreadable_rows.len();
     let steps = ordering::order(graph, active, active_limit);
     let SelectedSteps {
         mut steps,
@@ -135,6 +138,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         warnings.extend(adoption::archive_unmanaged_warnings(&steps));
     }
     warnings.extend(adoption::likely_rename(&steps));
+    warnings.extend(unreadable::warnings(input, &matching));
     let mut unmanaged: Vec<_> = matching
         .unmanaged
         .iter()

@@ -2,6 +2,7 @@
 
 use super::super::change::ChangeDocument;
 use super::super::yaml_scalar::yaml_scalar;
+use super::unreadable::{unreadable_rows, unreadable_segments};
 use super::{FindingDocument, describe_remote, location};
 use crate::definition::FieldChange;
 use crate::model::SegmentName;
@@ -42,6 +43,8 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         } => overwrites_manual_changes(segment, target, changes),
         Warning::ArchiveUnmanaged { pattern, segments } => archive_unmanaged(pattern, segments),
         Warning::LikelyRename { segment, target } => likely_rename(segment, target),
+        Warning::UnreadableRows { rows } => unreadable_rows(rows),
+        Warning::UnreadableSegments { segments } => unreadable_segments(segments),
         Warning::StillReferenced {
             segment,
             target,
