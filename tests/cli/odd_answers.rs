@@ -472,6 +472,10 @@ fn a_managed_segment_that_cannot_be_read_is_an_error_of_that_segment() {
         let drift = api.run(&["drift"]);
         assert_eq!(drift.code, Some(1), "{reason}: {}{}", drift.stdout, drift.stderr);
         assert_contains(&drift, &[reason, "the drift of 1 segment is unknown"], reason);
+        let before = api.run(&["state", "show", "A"]).stdout;
+        let rebuild = api.run(&["state", "rebuild"]);
+        assert_contains(&rebuild, &[reason, "its state entry is unchanged"], reason);
+        assert_eq!(api.run(&["state", "show", "A"]).stdout, before, "{reason}");
         std::fs::remove_file(api.repository.path().join("segments/a.yaml")).unwrap();
         let deleted = api.run(&["plan"]);
         assert_eq!(deleted.code, Some(4), "{reason}: {}", deleted.stdout);

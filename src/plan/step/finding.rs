@@ -319,6 +319,11 @@ pub enum Warning {
         segment: DeclaredRef,
         target: RemoteRef,
     },
+    /// Segments that the plan archives. Unmanaged ones whose definitions were not read may reference them.
+    ReferencesUnknown {
+        segments: Vec<SegmentRef>,
+        unread: Vec<SegmentId>,
+    },
     /// Rows of the segment list without a usable id or name, which are not of managed segments as far as known.
     UnreadableRows {
         rows: Vec<UnreadableRow>,
@@ -437,6 +442,7 @@ impl Warning {
             | Self::StaleMembersPossible { segments }
             | Self::UsersLost { segments, .. }
             | Self::UploadsPending { segments }
+            | Self::ReferencesUnknown { segments, .. }
             | Self::ArchiveUnmanaged { segments, .. } => segments.iter().map(|remote| &remote.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],
