@@ -23,7 +23,7 @@ use crate::observe::{
 };
 use crate::plan::compared_lists::ComparedLists;
 use crate::plan::guards::Overrides;
-use crate::plan::rereads::definitions_behind;
+use crate::plan::rereads::{definitions_behind, possible_references};
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
 use crate::plan::targeting::Selection;
@@ -175,7 +175,9 @@ impl LoadedWorkspace {
     /// Segments without a definition count if the plan writes one, which may conflict with theirs.
     fn ids_to_read_for(&self, plan: &Plan) -> BTreeSet<SegmentId> {
         let mut ids = BTreeSet::new();
-        if plan.definition_writes().next().is_some() {
+        let has_unknown_references = || !possible_references(plan, &self.observed).is_empty();
+        let reads_all = self.request.refresh == Refresh::Full && has_unknown_references();
+        if reads_all || plan.definition_writes().next().is_some() {
             ids = self.scope().ids_without_definition(&self.observed);
         }
         if self.request.refresh != Refresh::None {
@@ -317,11 +319,21 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         self.read(workspace, ids, None).await
     }
 
-    /// Compares the member lists and plans. Re-reads the definitions that the plan depends on and then, as far as the
-    /// refresh mode allows, others. A definition that changed leads to another plan.
+    /// Compares the member lists and plans. Reads the definitions that the plan depends on, then, without a wait, those that
+    /// may reference an archived segment, and then, as far as the refresh mode allows, others. A definition that changed
+    /// leads to another plan.
     pub async fn plan(&self, workspace: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
         workspace.load_member_lists((&self.store, &self.on_note)).await?;
-        let plan = self.plan_on_fresh_definitions(workspace).await?;
+        let mut plan = self.plan_on_fresh_definitions(workspace).await?;
+        if workspace.request.refresh != Refresh::None {
+            let ids = possible_references(&plan, &workspace.observed).into_iter();
+            let unread = ids
+                .filter(|id| !workspace.observed.fetched.contains(id))
+                .collect();
+            if self.reread_without_waiting(workspace, unread).await? > 0 {
+                plan = self.plan_on_fresh_definitions(workspace).await?;
+            }
+        }
         let excluded = workspace.retain_examined(&plan);
         if workspace.request.refresh != Refresh::Auto {
             return Ok(plan);

@@ -19,7 +19,7 @@ use super::clock::Clock;
 use super::error::{self, ApiError, RequestError};
 use super::operation::Operation;
 use super::request_log::RequestLog;
-use super::responses::{self, MalformedBody, RemoteSegment, RemoteSummary};
+use super::responses::{self, Listing, MalformedBody, RemoteSegment, RemoteSummary};
 use super::retry::{RetryDecision, RetryPolicy, Retryability};
 use super::server_clock::ServerClock;
 use super::transport::{Request, Response, Transport};
@@ -197,7 +197,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// Whether the list contains archived segments is not documented.
-    pub async fn list(&self) -> Result<Vec<RemoteSummary>, RequestError> {
+    pub async fn list(&self) -> Result<Listing, RequestError> {
         let request = (Operation::List, requests::list(None));
         self.send_read(None, request, responses::decode_list).await
     }
@@ -207,7 +207,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let request = (Operation::ListNamed(name.clone()), requests::list(Some(name)));
         // If MoEngage matches names less strictly, segctl must not manage another segment.
         let decode = |body: &[u8]| {
-            let mut listed = responses::decode_list(body)?;
+            let mut listed = responses::decode_list(body)?.segments;
             listed.retain(|segment| segment.name == *name);
             Ok(listed)
         };
@@ -469,7 +469,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let Response { status, body, .. } = response;
         let text = || self.transport.redact(&String::from_utf8_lossy(body));
         if (200..300).contains(status) {
-            return decode(body).map_err(|mismatch| error::malformed_response(mismatch, &text()));
+            return decode(body).map_err(|mismatch| error::malformed_response(operation, mismatch, &text()));
         }
         let location = response.location.as_deref();
         let response = error::ErrorResponse {

@@ -60,6 +60,7 @@ impl RequestError {
             | ApiError::DefinitionTaken { .. }
             | ApiError::Refused { .. }
             | ApiError::Server { .. }
+            | ApiError::UnreadableSegment { .. }
             | ApiError::MalformedResponse { .. } => true,
         }
     }
@@ -157,6 +158,11 @@ pub enum ApiError {
         status: u16,
         message: String,
     },
+    /// A get request was answered, and the segment in the answer cannot be read. Another attempt gets the same answer.
+    UnreadableSegment {
+        /// A phrase such as "`name` is null".
+        reason: String,
+    },
     /// A success whose body cannot be decoded.
     MalformedResponse {
         expected: String,
@@ -180,6 +186,7 @@ impl ApiError {
             | Self::AddressNotFound { .. }
             | Self::NotUpdatable { .. }
             | Self::NotFound { .. }
+            | Self::UnreadableSegment { .. }
             | Self::NameTaken { .. }
             | Self::DefinitionTaken { .. }
             | Self::Refused { .. }
@@ -225,6 +232,9 @@ impl ApiError {
             | Self::MalformedResponse { .. }
             | Self::Cancelled
             | Self::PermitExpired => Some("run again later"),
+            Self::UnreadableSegment { .. } => {
+                Some("save the segment again in the dashboard, with another name if the name is the reason")
+            }
             Self::NotFound { .. } | Self::DefinitionTaken { .. } | Self::Refused { .. } => None,
         }
     }
@@ -346,6 +356,12 @@ impl fmt::Display for ApiError {
             Self::Cancelled => formatter.write_str("the run was interrupted before the request was sent"),
             Self::PermitExpired => formatter.write_str("the request was not sent in time"),
             Self::Server { status, message } => write!(formatter, "server error ({status}: {message})"),
+            Self::UnreadableSegment { reason } => {
+                write!(
+                    formatter,
+                    "the segment that MoEngage returned cannot be read ({reason})"
+                )
+            }
             Self::MalformedResponse { expected, received } => {
                 write!(
                     formatter,

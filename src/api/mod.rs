@@ -31,7 +31,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, RequestError};
 pub use operation::Operation;
 pub use request_log::{RecordExchange, RequestLog};
-pub use responses::{RemoteSegment, RemoteSummary};
+pub use responses::{Listing, RemoteSegment, RemoteSummary};
 pub use retry::{RetryDecision, RetryPolicy, Retryability};
 pub use transport::{
     ApiVersion, Credentials, Endpoint, HttpTransport, Method, ProxyError, Request, Response, SetupError,

@@ -21,7 +21,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         if self.options.adoption == Adoption::Refuse {
             return Ok(adoption_refused(step));
         }
-        let before = self.client.list().await?;
+        let before = self.client.list().await?.segments;
         if let Some(other) = find_name_differing_in_case(&before, &step.segment) {
             return Ok(name_differs_in_case_only(step, other));
         }
@@ -112,7 +112,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         before: &[RemoteSummary],
     ) -> Result<StepOutcome, StepError> {
         let mut unarchived = match self.client.list().await {
-            Ok(listed) => listed,
+            Ok(listed) => listed.segments,
             Err(error) => return Ok(unarchived_holder_unreadable(step, &error)),
         };
         unarchived.retain(|listed| before.iter().all(|other| other.id != listed.id));

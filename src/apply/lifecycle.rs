@@ -107,10 +107,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         }
         // By id: the segment may have been renamed.
         let listed = self.client.list().await;
-        listed.is_ok_and(|listed| {
-            let is_listed = listed.iter().any(|listed| listed.id == segment.id);
-            is_listed == (desired == Lifecycle::Active)
-        })
+        listed.is_ok_and(|listed| listed.contains(&segment.id) == (desired == Lifecycle::Active))
     }
 }
 

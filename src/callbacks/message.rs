@@ -1,6 +1,6 @@
 //! The body of a callback.
 
-use crate::model::{UploadCounts, UploadResult, redact_query_strings};
+use crate::model::{UploadCounts, UploadResult, answer_text, json_from_answer, redact_query_strings};
 use serde_json::Value;
 use std::{error, fmt};
 
@@ -42,7 +42,7 @@ const REDACTED: &str = "[redacted]";
 /// Parses a body. The documented status is 201 for success, and 400 or 500 for failure. All other fields are optional here,
 /// since a rejected callback is lost.
 pub(super) fn parse(body: &[u8], secret: &str) -> Result<Message, MessageError> {
-    let body: Value = serde_json::from_slice(body).map_err(MessageError::InvalidJson)?;
+    let body: Value = json_from_answer(&answer_text(body)).map_err(MessageError::InvalidJson)?;
     let status = body
         .get("status")
         .and_then(number)
@@ -105,7 +105,7 @@ mod tests {
                 },
             ),
             (
-                r#"{"status": 500}"#,
+                r#"{"status": 500, "segment_name": "Weekend \ud83d"}"#,
                 UploadResult::Failed {
                     message: "status 500".to_owned(),
                 },

@@ -43,6 +43,7 @@ pub(super) async fn run(
     let workspace = (workspace.0, describe_endpoint(workspace.1));
     let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
         .with_expiring(&plan.warnings)
+        .with_unreadable(&plan)
         .with_freshness(Freshness::new((&read.observed, &read.examined), started_at));
     if output.json {
         output.print_json(&report);
@@ -53,7 +54,9 @@ pub(super) async fn run(
     if arguments.update_files {
         edits.write(output)?;
     }
-    Ok(if arguments.detailed_exitcode && !report.drift.is_empty() {
+    Ok(if !report.unreadable.is_empty() {
+        FailureKind::Error.into()
+    } else if arguments.detailed_exitcode && !report.drift.is_empty() {
         EXIT_CODE_CHANGES.into()
     } else {
         ExitCode::SUCCESS
@@ -127,7 +130,7 @@ fn report_no_state(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes drift and warnings of segments that the run excludes. A segment is selected by any of its names.
+/// Removes drift, warnings and conflicts of segments that the run excludes. A segment is selected by any of its names.
 fn retain_selected(plan: &mut Plan, selection: &Selection) {
     let declared = &plan.references.identities.declared_by_id;
     plan.drift.retain(|drift| {
@@ -137,4 +140,6 @@ fn retain_selected(plan: &mut Plan, selection: &Selection) {
     });
     let is_selected = |warning: &Warning| selection.includes(&warning.segments());
     plan.warnings.retain(is_selected);
+    plan.conflicts
+        .retain(|conflict| selection.includes(&conflict.segments()));
 }

@@ -11,7 +11,8 @@ use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{
-    NamePattern, ObservedSegment, RemoteKind, SegmentId, SegmentKind, SegmentName, escape_unprintable,
+    NamePattern, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentKind, SegmentName,
+    UnreadableRow, escape_unprintable,
 };
 use crate::observe::Refresh;
 use crate::plan::plan;
@@ -46,6 +47,9 @@ async fn import(
     let request = plan_request(project, workspace, Refresh::Partial);
     let mut read = read_workspace(request, connection).await?;
     let mut unmanaged = segments_without_file(plan(&read.plan_input()));
+    for row in &read.observed.unreadable_rows {
+        output.print_status_line(&format!("skipped {}", describe_row(row)));
+    }
     if !arguments.all && arguments.patterns.is_empty() {
         let ids = unmanaged.iter().map(|segment| &segment.id);
         let remote: Vec<_> = ids.filter_map(|id| read.remote_segment(id)).collect();
@@ -67,7 +71,10 @@ async fn import(
         None => default_directory(project)?,
     };
     let files = NewFiles::in_directory(directory)?;
-    let result = write_files((project, &read), &unmanaged, files, output)?;
+    let mut result = write_files((project, &read), &unmanaged, files, output)?;
+    if arguments.all {
+        result.skipped += read.observed.unreadable_rows.len();
+    }
     let has_errors = project.report_new_file_errors(&result.written, output);
     Ok(result.print_summary(has_errors, output))
 }
@@ -159,7 +166,8 @@ fn write_files(
     let mut result = ImportResult::default();
     let ids = selected.iter().map(|segment| &segment.id);
     for remote in ids.filter_map(|id| read.remote_segment(id)) {
-        let text = match file_text(remote, &names) {
+        let reason = import_obstacle(remote, &read.observed);
+        let text = match reason.map_or_else(|| file_text(remote, &names), Err) {
             Ok(text) => text,
             Err(reason) => {
                 result.skipped += 1;
@@ -182,6 +190,29 @@ fn write_files(
         }
     }
     Ok(result)
+}
+
+/// Why no file is written for a segment, if that does not depend on its definition.
+fn import_obstacle(remote: &ObservedSegment, observed: &ObservedWorkspace) -> Option<String> {
+    let unreadable = observed.unreadable.get(&remote.id);
+    let unreadable = unreadable.map(|reason| format!("MoEngage's answer cannot be read: {reason}"));
+    let is_incomplete = remote.name.as_str().contains(char::REPLACEMENT_CHARACTER);
+    unreadable.or(is_incomplete.then(|| {
+        "its name has a character that MoEngage did not return whole (shown as U+FFFD); rename it in the dashboard".to_owned()
+    }))
+}
+
+/// Such as "row 3 of the segment list (id 65f…): `name` is null".
+fn describe_row(row: &UnreadableRow) -> String {
+    let identity = match (&row.name, &row.id) {
+        (Some(name), _) => format!(" (\"{name}\")"),
+        (None, Some(id)) => format!(" (id {id})"),
+        (None, None) => String::new(),
+    };
+    format!(
+        "row {} of the segment list{identity}: {}",
+        row.position, row.reason
+    )
 }
 
 #[derive(Default)]

@@ -134,6 +134,18 @@ async fn rebuild_state(
     connection: &Connection,
 ) -> Result<(usize, State), Failure> {
     let read = read_workspace(plan_request(project, workspace, Refresh::Full), connection).await?;
+    let on_note = &connection.reconciler.on_note;
+    for row in &read.observed.unreadable_rows {
+        let (position, reason) = (row.position, &row.reason);
+        on_note(format!(
+            "row {position} of the segment list cannot be read ({reason}); if it is a managed segment, the state lacks it"
+        ));
+    }
+    for (id, reason) in &read.observed.unreadable {
+        on_note(format!(
+            "the segment with id {id} cannot be read ({reason}); its state entry is unchanged"
+        ));
+    }
     let (updates, references) = plan::rebuild_state(&read.plan_input());
     let count = updates.len();
     let state = rebuilt_state(read.state.clone(), updates, &references);

@@ -4,6 +4,7 @@
 //! closed enums, so that a filter of invalid form cannot be built. The rules of `config` check what depends on other
 //! fields or segments.
 
+mod answer_text;
 mod attribute;
 mod contents;
 mod datetime;
@@ -32,6 +33,7 @@ mod storage_url;
 mod suggest;
 mod upload_result;
 
+pub use answer_text::answer_text;
 pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, StringTest, TextListOperator, TextOperator,
@@ -59,13 +61,14 @@ pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use look_alike::LookAlikeKey;
 pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
-pub use nested_json::{json_from_answer, json_from_file};
+pub use nested_json::{is_whole_object, json_from_answer, json_from_file};
 pub use number::Number;
 pub use operand::Operand;
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{Adoption, ApiBehavior, Guards, ListedKinds, Policy, RequestContentType};
 pub use segment::{
     DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, ShownKinds,
+    UnreadableRow,
 };
 pub use segment_kind::SegmentKind;
 pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};

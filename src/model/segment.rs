@@ -74,6 +74,24 @@ pub struct ObservedWorkspace {
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
     /// The segments that this run read by id. Definitions of others come from the cache.
     pub fetched: BTreeSet<SegmentId>,
+    /// Rows of the list that identify no segment of `segments`.
+    pub unreadable_rows: Vec<UnreadableRow>,
+    /// The segments whose rows or definitions cannot be read, with the reason.
+    pub unreadable: BTreeMap<SegmentId, String>,
+}
+
+/// A row of the list without a usable id or name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadableRow {
+    /// In the list, from 1.
+    pub position: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<SegmentId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<SegmentName>,
+    /// A phrase such as "`name` is null".
+    pub reason: String,
 }
 
 impl ShownKinds {

@@ -7,15 +7,18 @@
 //!
 //! The list does not show archived segments, and no answer contains the lifecycle. A segment in the state that is not listed
 //! but can be read by id is therefore archived, if the list shows its kind: see `shown_kinds`.
+//!
+//! One segment that cannot be read stops nothing else: see `unreadable`.
 
 mod recheck;
 mod refresh;
 mod shown_kinds;
+mod unreadable;
 
 pub use recheck::{ids_with_pending_writes, recheck};
 pub use refresh::Refresh;
 
-use crate::api::{ApiError, Client, Clock, RemoteSegment, RemoteSummary, RequestError, Transport};
+use crate::api::{ApiError, Client, Clock, Listing, RemoteSegment, RemoteSummary, RequestError, Transport};
 use crate::definition::{Digest, Identities};
 use crate::model::{
     DeclaredSegment, Keyword, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, RemoteKind,
@@ -145,13 +148,14 @@ pub enum ReadOutcome {
 }
 
 impl Scope<'_> {
-    fn add_listed(&self, listed: &[RemoteSummary], observed: &mut ObservedWorkspace) {
+    fn add_listed(&self, listing: &Listing, observed: &mut ObservedWorkspace) {
         observed.shown_kinds = self.shown_kinds.clone();
-        for listed in listed {
+        for listed in &listing.segments {
             let remote = self.listed(listed);
             self.note_shown_kind(listed, &remote.kind, &mut observed.shown_kinds);
             observed.segments.insert(remote.id.clone(), remote);
         }
+        self.add_unreadable_rows(&listing.unreadable, observed);
     }
 
     fn record_answer(
@@ -166,11 +170,20 @@ impl Scope<'_> {
                 let remote = self.fetched(&segment, was_listed, &observed.shown_kinds);
                 observed.segments.insert(id.clone(), remote);
                 observed.fetched.insert(id.clone());
+                observed.unreadable.remove(id);
                 Ok(Some(segment))
+            }
+            Err(RequestError {
+                kind: ApiError::UnreadableSegment { reason },
+                ..
+            }) => {
+                self.note_unreadable(id, reason, observed);
+                Ok(None)
             }
             // Deleted since the list, or the state is of another workspace.
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {
                 observed.segments.remove(id);
+                observed.unreadable.remove(id);
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use super::step::{
     StateUpdate, Step, Unchanged, UpdateAction, Warning,
 };
 use super::target::{is_lifecycle_unknown, possibly_in, target};
-use super::{PlanInput, cohorts, file_segments, sorted_segments};
+use super::{PlanInput, cohorts, file_segments, sorted_segments, unreadable};
 use crate::definition::{Digest, FieldChange, canonical, diff, encode};
 use crate::model::{
     Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, Payload, RemoteKind,
@@ -61,13 +61,19 @@ pub(super) fn propose_all<'a>(
     let mut proposed = ProposedActions::default();
     let pairs = matching.matches.iter();
     for pair in pairs.filter(|pair| !matching.is_unresolved(pair.declared)) {
-        propose_declared(input, (matching, remote_digests), pair, &mut proposed);
+        match unreadable::declared_conflict(input, pair) {
+            Some(conflict) => proposed.conflicts.push(conflict),
+            None => propose_declared(input, (matching, remote_digests), pair, &mut proposed),
+        }
     }
     let orphans = matching.orphans.iter().copied();
     let orphans = orphans.filter(|remote| possibly_in(remote, Lifecycle::Active, input));
     let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|remote| cohorts::is_cohort(remote, input));
     for remote in others {
-        propose_archive(input, (matching, remote_digests), remote, &mut proposed);
+        match unreadable::orphan_conflict(input, remote) {
+            Some(conflict) => proposed.conflicts.push(conflict),
+            None => propose_archive(input, (matching, remote_digests), remote, &mut proposed),
+        }
     }
     proposed
         .warnings

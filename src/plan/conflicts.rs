@@ -3,10 +3,11 @@
 use super::actions::ProposedStep;
 use super::cohorts::is_cohort;
 use super::matching::{Matching, declared_ref, management_reasons, referencing_ref};
-use super::step::{Action, Conflict, RemoteRef, SegmentRef, Warning};
+use super::rereads::may_have_references;
+use super::step::{Action, Conflict, RemoteRef, SegmentRef, Step, Warning};
 use super::target::possibly_in;
 use super::uniqueness::UniquenessIndex;
-use super::{PlanInput, segment_ref};
+use super::{PlanInput, segment_ref, sorted_segments};
 use crate::definition::Digest;
 use crate::model::{
     DeclaredSegment, Lifecycle, LookAlikeKey, ObservedSegment, Reference, SegmentId, SegmentName,
@@ -235,8 +236,7 @@ impl PlanContext<'_> {
             .collect()
     }
 
-    /// Archived segments that unmanaged ones reference. Definitions that are not read for another reason are ignored:
-    /// the warning does not justify API requests.
+    /// Archived segments that unmanaged ones reference, as far as their definitions were read.
     fn still_referenced(&self) -> Vec<Warning> {
         let steps = self.steps.iter();
         let archived: BTreeMap<_, _> = steps
@@ -265,6 +265,19 @@ impl PlanContext<'_> {
         };
         referenced_by.into_iter().filter_map(warning).collect()
     }
+}
+
+/// The warning about references that the plan does not know, because definitions were not read.
+pub(super) fn references_unknown(steps: &[Step], matching: &Matching<'_>) -> Option<Warning> {
+    let archived = steps.iter().filter_map(|step| match &step.action {
+        Action::Archive(target) => Some((&step.segment, &target.id)),
+        _ => None,
+    });
+    let segments = sorted_segments(archived)?;
+    let unmanaged = matching.unmanaged.iter();
+    let unread = unmanaged.filter(|remote| may_have_references(remote));
+    let unread: Vec<SegmentId> = unread.map(|remote| remote.id.clone()).collect();
+    (!unread.is_empty()).then_some(Warning::ReferencesUnknown { segments, unread })
 }
 
 /// Definitions that several steps write. If one of the segments already has it, `definition_taken` reports the others.

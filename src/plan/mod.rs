@@ -5,7 +5,7 @@
 //!
 //! 1. `matching`: the remote segment of each declared one, and the managed remote segments that are not declared.
 //! 2. `remote_digests`: the digests of the remote definitions.
-//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target` and `drift`.
+//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target`, `drift` and `unreadable`.
 //! 4. `uniqueness`: which segment has which name and definition.
 //! 5. `conflicts` and `limits`: what the API would reject.
 //! 6. `dependencies` and `cycle_breaking`: which step waits for which, and the temporary steps that break cycles.
@@ -13,7 +13,7 @@
 //! 8. `targeting`: `--target` and `--exclude`.
 //! 9. `guards` and `adoption`: violations and warnings about the plan as a whole.
 //!
-//! `rereads` selects the remote definitions that must not be outdated. `saved` stores a plan in a file; `estimate` computes its duration.
+//! `rereads` selects the remote definitions that must be read, and must not be outdated. `saved` stores a plan in a file; `estimate` computes its duration.
 //!
 //! # Names and definitions are unique
 //!
@@ -44,6 +44,7 @@ pub mod step;
 mod target;
 pub mod targeting;
 mod uniqueness;
+mod unreadable;
 
 use crate::model::{
     Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
@@ -107,7 +108,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let remotes = input.observed.segments.values();
     let active = remotes
         .filter(|remote| remote.lifecycle == Lifecycle::Active)
-        .count();
+        .count()
+        // The list shows them, so they count, too.
+        + input.observed.unreadable_rows.len();
     let steps = ordering::order(graph, active, active_limit);
     let SelectedSteps {
         mut steps,
@@ -128,6 +131,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     warnings.extend(duplicates);
     warnings.extend(drift::archived_but_listed(input, &matching));
     warnings.extend(actions::lifecycle_unknown_warning(&steps, input));
+    warnings.extend(conflicts::references_unknown(&steps, &matching));
     warnings.extend(cohorts::stale_members_warning(&steps));
     warnings.extend(file_segments::warnings(&steps, input, &matching));
     warnings.retain(|warning| warning.segments().into_iter().any(is_in_scope));
@@ -135,6 +139,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         warnings.extend(adoption::archive_unmanaged_warnings(&steps));
     }
     warnings.extend(adoption::likely_rename(&steps));
+    warnings.extend(unreadable::warnings(input, &matching));
     let mut unmanaged: Vec<_> = matching
         .unmanaged
         .iter()
@@ -161,15 +166,18 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
 #[must_use]
 pub fn rebuild_state(input: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedReferences) {
     let matching = matching::match_all(input);
+    // Their entries in the state, if any, stay as they are.
+    let is_readable = |remote: &ObservedSegment| !input.observed.unreadable.contains_key(&remote.id);
     let declared = matching.matches.iter().filter_map(|pair| {
-        let (remote, reason) = pair.remote.as_ref()?;
+        let (remote, reason) = pair.remote.as_ref().filter(|(remote, _)| is_readable(remote))?;
         // The members of cohorts and file segments cannot be read.
         pair.declared.contents.definition()?;
         // An undecided match stays undecided.
         let is_decided = !matching.is_unresolved(pair.declared);
         is_decided.then(|| state_update(input, remote, Some(pair.declared), reason.clone()))
     });
-    let undeclared = matching.orphans.iter().filter_map(|remote| {
+    let orphans = matching.orphans.iter().filter(|remote| is_readable(remote));
+    let undeclared = orphans.filter_map(|remote| {
         let reason = matching::management_reasons(remote, input).into_iter().next()?;
         Some(state_update(input, remote, None, reason))
     });

@@ -2,7 +2,7 @@
 
 use super::step::{Action, Conflict, Plan};
 use crate::definition::references::referenced_ids;
-use crate::model::{ObservedWorkspace, RemoteKind, SegmentId, SegmentName};
+use crate::model::{Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
 /// The filter segments that the plan writes, those that its conflicts are about, and those through which an update may
@@ -32,6 +32,24 @@ pub fn definitions_behind(plan: &Plan, observed: &ObservedWorkspace) -> BTreeSet
         remote.is_some_and(|remote| remote.kind == RemoteKind::Filter)
     });
     ids
+}
+
+/// The segments that may reference one that the plan archives: the unmanaged ones whose definitions were not read. File
+/// segments and cohorts have no references.
+#[must_use]
+pub fn possible_references(plan: &Plan, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    let mut steps = plan.steps.iter();
+    if !steps.any(|step| matches!(step.action, Action::Archive(_))) {
+        return BTreeSet::new();
+    }
+    let unmanaged = plan.unmanaged.iter().map(|segment| &segment.id);
+    let is_unread = |id: &&SegmentId| observed.segments.get(*id).is_some_and(may_have_references);
+    unmanaged.filter(is_unread).cloned().collect()
+}
+
+/// An active filter segment whose definition was not read.
+pub(super) fn may_have_references(remote: &ObservedSegment) -> bool {
+    remote.kind == RemoteKind::Filter && remote.lifecycle == Lifecycle::Active && remote.definition.is_none()
 }
 
 /// The segments and those that they reference, directly or indirectly.

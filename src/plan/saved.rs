@@ -56,6 +56,8 @@ pub enum Difference {
     DefinitionChanged(SegmentName),
     Archived(SegmentName),
     Unarchived(SegmentName),
+    /// With the reason.
+    Unreadable(SegmentName, String),
     /// The state has another name for the segment than at the time of the plan, or has it only now.
     AppliedByAnotherRun(SegmentName, SegmentId),
     /// A segment that the plan references.
@@ -72,6 +74,7 @@ impl fmt::Display for Difference {
             Self::Renamed(from, to) => write!(formatter, "`{from}` was renamed to `{to}`"),
             Self::DefinitionChanged(name) => write!(formatter, "the definition of `{name}` changed"),
             Self::Archived(name) => write!(formatter, "`{name}` was archived"),
+            Self::Unreadable(name, reason) => write!(formatter, "`{name}` cannot be read: {reason}"),
             Self::Unarchived(name) => write!(formatter, "`{name}` was unarchived"),
             Self::AppliedByAnotherRun(name, id) => {
                 write!(formatter, "another run applied `{name}` (id {id})")
@@ -261,6 +264,9 @@ impl SavedPlan {
         let Some(remote) = now.segments.get(&target.id) else {
             return vec![Difference::Missing(name.clone(), target.id.clone())];
         };
+        if let Some(reason) = now.unreadable.get(&target.id) {
+            return vec![Difference::Unreadable(name.clone(), reason.clone())];
+        }
         let mut found = Vec::new();
         if remote.name != *name {
             found.push(Difference::Renamed(name.clone(), remote.name.clone()));

@@ -22,6 +22,14 @@ pub fn recovery_records(
 ) -> Vec<JournalEntry> {
     let mut records = Vec::new();
     for intent in state.intents() {
+        if intent
+            .write
+            .id()
+            .is_some_and(|id| observed.unreadable.contains_key(id))
+        {
+            // A later run may be able to read the result.
+            continue;
+        }
         let recovered = recovered_entry(state, (observed, api_behavior), intent);
         // A negative age means that the clock was set back.
         let age = now.duration_since(intent.at);

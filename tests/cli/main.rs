@@ -15,6 +15,7 @@ mod import;
 mod invalid_files;
 mod member_lists;
 mod missing_segments;
+mod odd_answers;
 mod output_errors;
 mod paths;
 mod proxy;

@@ -551,6 +551,7 @@ fn is_service_rule(conflict: &Conflict, settings: &SandboxSettings) -> bool {
         | Conflict::PreviousNameInUse { .. }
         | Conflict::UndecidedRename { .. }
         | Conflict::UnknownId { .. }
+        | Conflict::UnreadableSegment { .. }
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
         | Conflict::FixedAtUpload { .. }

@@ -9,6 +9,9 @@ use std::path::Path;
 /// that.
 const NOT_PRODUCED: [&str; 1] = ["shared_target"];
 
+/// The sandbox answers correctly; `tests/cli/odd_answers.rs` has an API that does not.
+const IN_ODD_ANSWERS: [&str; 3] = ["unreadable_segment", "unreadable_rows", "unreadable_segments"];
+
 /// Variants with another kind in JSON.
 const RENAMED: [(&str, &str); 3] = [
     ("archives", "guard_archive"),
@@ -36,7 +39,8 @@ fn every_kind_of_finding_is_in_a_snapshot() {
         assert!(found.contains(example), "{found:?}");
         kinds.extend(found);
     }
-    let shown = |kind: &&String| reviewed.contains(*kind) || NOT_PRODUCED.contains(&kind.as_str());
+    let elsewhere = [&NOT_PRODUCED[..], &IN_ODD_ANSWERS].concat();
+    let shown = |kind: &&String| reviewed.contains(*kind) || elsewhere.contains(&kind.as_str());
     let missing: Vec<&String> = kinds.iter().filter(|kind| !shown(kind)).collect();
     assert!(
         missing.is_empty(),

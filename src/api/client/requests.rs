@@ -106,7 +106,5 @@ pub(super) fn decode_segment_with_id(id: &SegmentId, body: &[u8]) -> Result<Remo
     if segment.id.as_str().eq_ignore_ascii_case(id.as_str()) {
         return Ok(segment);
     }
-    Err(MalformedBody {
-        expected: format!("`data.id` to be `{id}`"),
-    })
+    Err(MalformedBody::unexpected(format!("`data.id` to be `{id}`")))
 }

@@ -360,7 +360,7 @@ async fn a_setup_problem_is_final() {
 async fn a_lookup_by_name_returns_only_the_exact_name() {
     let body = json!({"data": [{"id": "b2", "name": "a"}, {"id": "a1", "name": "A"}]});
     let test = TestClient::with_answers([answer(200, &body), answer(200, &body)]);
-    assert_eq!(test.client.list().await.unwrap().len(), 2);
+    assert_eq!(test.client.list().await.unwrap().segments.len(), 2);
     let named = test.client.list_named(&name()).await.unwrap();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].id, id());

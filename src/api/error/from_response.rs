@@ -5,7 +5,7 @@ use super::ApiError;
 use crate::api::operation::{Operation, OperationFamily};
 use crate::api::responses::MalformedBody;
 use crate::api::transport::TransportError;
-use crate::model::{self, SegmentId, SegmentName};
+use crate::model::{self, SegmentId, SegmentName, answer_text, is_whole_object, json_from_answer};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(in crate::api) fn from_response(operation: &Operation, response: &ErrorRespo
     let ErrorResponse {
         status, body, reset, ..
     } = *response;
-    let answer = serde_json::from_str(body).unwrap_or(Value::Null);
+    let answer = answer_value(body.as_bytes());
     let message = escape_and_truncate(error_message(&answer).as_deref().unwrap_or(body));
     match (status, operation) {
         (300..400, _) => ApiError::Redirected {
@@ -94,9 +94,25 @@ pub(in crate::api) fn from_transport_error(error: TransportError) -> ApiError {
     }
 }
 
-pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) -> ApiError {
+pub(in crate::api) fn malformed_response(
+    operation: &Operation,
+    mismatch: MalformedBody,
+    body: &str,
+) -> ApiError {
+    let is_get = matches!(operation, Operation::Get(_));
+    let expected = match mismatch {
+        MalformedBody::UnreadableSegment { reason } if is_get => {
+            return ApiError::UnreadableSegment { reason };
+        }
+        MalformedBody::Unexpected { expected } if is_get && is_whole_object(body) => {
+            let reason = format!("expected {expected}");
+            return ApiError::UnreadableSegment { reason };
+        }
+        MalformedBody::UnreadableSegment { reason } => format!("a readable segment ({reason})"),
+        MalformedBody::Unexpected { expected } => expected,
+    };
     ApiError::MalformedResponse {
-        expected: mismatch.expected,
+        expected,
         received: escape_and_truncate(body),
     }
 }
@@ -152,8 +168,7 @@ fn classify_conflict(answer: &Value, message: String) -> ApiError {
 
 /// Whether the answer rejects a request because of a rate limit. The limit of active segments has the same status.
 pub(in crate::api) fn is_rate_limit(status: u16, body: &[u8]) -> bool {
-    let answer = || serde_json::from_slice(body).unwrap_or(Value::Null);
-    status == 429 && find_field(&answer(), "actual_count").is_none()
+    status == 429 && find_field(&answer_value(body), "actual_count").is_none()
 }
 
 /// Only the limit of active segments reports `actual_count`. A rate limit may also report its `limit`.
@@ -169,6 +184,11 @@ fn classify_too_many_requests(answer: &Value, message: String, reset: Option<Tim
         actual_count: number("actual_count"),
         limit: number("limit"),
     }
+}
+
+/// Null if the body is not JSON.
+fn answer_value(body: &[u8]) -> Value {
+    json_from_answer(&answer_text(body)).unwrap_or(Value::Null)
 }
 
 /// The message of any API version's error body.

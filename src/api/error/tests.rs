@@ -1,4 +1,6 @@
 use super::*;
+use crate::api::responses::MalformedBody;
+use crate::api::retry::Retryability;
 use serde_json::json;
 
 const ADDRESS: &str = "https://api.example/moe/v3/custom-segments";
@@ -301,4 +303,42 @@ fn errors_name_the_request_the_cause_and_the_next_step() {
     for (operation, kind, expected) in table {
         assert_eq!(RequestError { operation, kind }.to_string(), expected);
     }
+}
+
+#[test]
+fn half_a_character_in_an_error_does_not_hide_its_fields() {
+    let body = r#"{"error": {"code": "x", "message": "same filters as Weekend \ud83d", "existing_cs_id": "b2", "existing_cs_name": "Weekend \ud83d"}}"#;
+    let taken = ApiError::DefinitionTaken {
+        existing_id: Some(SegmentId::new("b2")),
+        existing_name: Some(SegmentName::new("Weekend \u{fffd}")),
+    };
+    assert_eq!(from_response(&create(), 409, body, None), taken);
+    let refused = ApiError::Refused {
+        status: 400,
+        message: "same filters as Weekend \u{fffd}".to_owned(),
+    };
+    assert_eq!(from_response(&create(), 400, body, None), refused);
+    let full = r#"{"error": {"message": "\ude00", "actual_count": 1000, "limit": 1000}}"#;
+    assert!(!is_rate_limit(429, full.as_bytes()));
+}
+
+#[test]
+fn a_get_of_an_unreadable_segment_is_not_retried_and_a_page_is() {
+    let get = Operation::Get(SegmentId::new("a1"));
+    let mismatch = || MalformedBody::unexpected("`data` as an object");
+    let unreadable = ApiError::UnreadableSegment {
+        reason: "expected `data` as an object".to_owned(),
+    };
+    let is_retried = |kind| {
+        let operation = get.clone();
+        Retryability::of_error(&RequestError { operation, kind }) == Retryability::Retryable
+    };
+    let whole = malformed_response(&get, mismatch(), r#"{"data": null}"#);
+    assert_eq!(whole, unreadable);
+    assert!(!is_retried(whole));
+    for body in ["<html>", r#"{"data": {"id""#, "[]", ""] {
+        assert!(is_retried(malformed_response(&get, mismatch(), body)), "{body}");
+    }
+    let write = malformed_response(&update(), mismatch(), r#"{"data": null}"#);
+    assert!(write.may_have_been_processed());
 }

@@ -2,7 +2,9 @@
 
 use super::{MatchReason, SegmentRef};
 use crate::definition::FieldChange;
-use crate::model::{CohortKey, Identifier, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
+use crate::model::{
+    CohortKey, Identifier, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName, UnreadableRow,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,14 @@ pub struct RemoteRef {
     pub name: SegmentName,
     pub lifecycle: Lifecycle,
     pub declared: Option<DeclaredRef>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadableRef {
+    pub segment: SegmentRef,
+    /// A phrase such as "`name` is null".
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +146,14 @@ pub enum Conflict {
     UnknownId {
         segment: DeclaredRef,
         id: SegmentId,
+    },
+    /// MoEngage has the segment, and segctl cannot read its row in the list or its definition.
+    UnreadableSegment {
+        segment: SegmentName,
+        /// `None` if it is managed and not declared.
+        origin: Option<Origin>,
+        id: Option<SegmentId>,
+        reason: String,
     },
     /// `adoption: refuse` forbids changes of an unmanaged segment.
     AdoptionRefused {
@@ -301,6 +319,19 @@ pub enum Warning {
         segment: DeclaredRef,
         target: RemoteRef,
     },
+    /// Segments that the plan archives. Unmanaged ones whose definitions were not read may reference them.
+    ReferencesUnknown {
+        segments: Vec<SegmentRef>,
+        unread: Vec<SegmentId>,
+    },
+    /// Rows of the segment list without a usable id or name, which are not of managed segments as far as known.
+    UnreadableRows {
+        rows: Vec<UnreadableRow>,
+    },
+    /// Unmanaged segments whose definitions cannot be read.
+    UnreadableSegments {
+        segments: Vec<UnreadableRef>,
+    },
     /// MoEngage does not document the members of segments that reference an archived one.
     StillReferenced {
         segment: SegmentName,
@@ -342,6 +373,7 @@ impl Conflict {
                 segments.chain(waiting).collect()
             }
             Self::ArchiveRefused { target, .. } => vec![&target.name],
+            Self::UnreadableSegment { segment, .. } => vec![segment],
             Self::ActiveLimit { .. } => Vec::new(),
         }
     }
@@ -371,6 +403,7 @@ impl Conflict {
             | Self::OrphanReferenced { target: remote, .. }
             | Self::AdoptionRefused { target: remote, .. }
             | Self::ArchiveRefused { target: remote, .. } => vec![&remote.id],
+            Self::UnreadableSegment { id, .. } => id.iter().collect(),
             Self::PublishNotConfigured { .. }
             | Self::DailyUserLimit { .. }
             | Self::DefinitionShared { .. }
@@ -409,9 +442,15 @@ impl Warning {
             | Self::StaleMembersPossible { segments }
             | Self::UsersLost { segments, .. }
             | Self::UploadsPending { segments }
+            | Self::ReferencesUnknown { segments, .. }
             | Self::ArchiveUnmanaged { segments, .. } => segments.iter().map(|remote| &remote.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],
+            Self::UnreadableRows { .. } => Vec::new(),
+            Self::UnreadableSegments { segments } => segments
+                .iter()
+                .map(|unreadable| &unreadable.segment.name)
+                .collect(),
         }
     }
 }

@@ -14,7 +14,9 @@ pub use action::{
 };
 pub use desired::{DesiredDefinition, ResolvedReferences, exact_digest};
 pub use drift::{Drift, LifecycleDrift};
-pub use finding::{Conflict, DeclaredRef, ExceededLimit, FixedField, GuardViolation, RemoteRef, Warning};
+pub use finding::{
+    Conflict, DeclaredRef, ExceededLimit, FixedField, GuardViolation, RemoteRef, UnreadableRef, Warning,
+};
 
 use crate::model::{
     Cohort, EndpointClass, FileSegment, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::rereads::possible_references;
 
 #[test]
 fn a_definition_in_use_is_a_conflict_that_names_the_holder() {
@@ -188,14 +189,47 @@ fn archiving_a_segment_that_unmanaged_ones_reference_warns() {
             referenced_by: by,
             ..
         },
+        Warning::ReferencesUnknown { segments, unread },
     ] = plan.warnings.as_slice()
     else {
         panic!("{:?}", plan.warnings)
     };
     assert_eq!((target.id.as_str(), by.len()), ("a1", 1));
+    assert_eq!(
+        (segments.len(), unread.as_slice()),
+        (1, [SegmentId::new("x2")].as_slice())
+    );
     let archived = plan_for(
         &files,
         vec![remote_spender("a1", "A", 1.0), archived_remote(unmanaged)],
     );
     assert_eq!(archived.warnings, []);
+}
+
+#[test]
+fn only_unread_filter_segments_may_reference_an_archived_segment() {
+    let files = [declared_archived(declared("A", vec![spends_more_than(1.0)]))];
+    let unread = ObservedSegment {
+        definition: None,
+        ..remote("x1", "Unread", payload(vec![]))
+    };
+    let file = ObservedSegment {
+        kind: RemoteKind::Other("FILE".to_owned()),
+        ..unread.clone()
+    };
+    for (other, count) in [
+        (unread.clone(), 1),
+        (file, 0),
+        (archived_remote(unread.clone()), 0),
+        (remote("x1", "Read", payload(vec![])), 0),
+    ] {
+        let remotes = vec![remote_spender("a1", "A", 1.0), other];
+        let plan = plan_for(&files, remotes.clone());
+        assert_eq!(plan.warnings.len(), count, "{:?}", plan.warnings);
+        assert_eq!(possible_references(&plan, &observed(remotes)).len(), count);
+    }
+    // Without an archive nothing is unknown.
+    let files = [declared("A", vec![spends_more_than(1.0)])];
+    let plan = plan_for(&files, vec![remote_spender("a1", "A", 1.0), unread]);
+    assert_eq!(plan.warnings, []);
 }

@@ -3,7 +3,7 @@
 use super::plan::DriftDocument;
 use super::{FORMAT_VERSION, FindingDocument, finding};
 use crate::model::{Freshness, SegmentId};
-use crate::plan::step::{Drift, Warning};
+use crate::plan::step::{Conflict, Drift, Plan, Warning};
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,12 @@ pub struct DriftReport {
     /// By segment id, why drift cannot be written to the configuration completely.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub unwritable: BTreeMap<String, String>,
+    /// Segments whose drift is unknown, because segctl cannot read them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unreadable: Vec<FindingDocument>,
+    /// Rows of the segment list and unmanaged segments that segctl cannot read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FindingDocument>,
     /// Segments that MoEngage archives soon; not drift yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub expiring: Vec<FindingDocument>,
@@ -59,6 +65,8 @@ impl DriftReport {
                 .into_iter()
                 .map(|(id, reason)| (id.to_string(), reason))
                 .collect(),
+            unreadable: Vec::new(),
+            warnings: Vec::new(),
             expiring: Vec::new(),
             freshness: None,
         }
@@ -78,6 +86,21 @@ impl DriftReport {
             .iter()
             .filter(|warning| matches!(warning, Warning::Expires { .. }));
         self.expiring = expiring.map(finding::warning).collect();
+        self
+    }
+
+    pub fn with_unreadable(mut self, plan: &Plan) -> Self {
+        let conflicts = plan.conflicts.iter();
+        let segments = conflicts.filter(|conflict| matches!(conflict, Conflict::UnreadableSegment { .. }));
+        self.unreadable = segments.map(finding::conflict).collect();
+        let is_about_others = |warning: &&Warning| {
+            matches!(
+                warning,
+                Warning::UnreadableRows { .. } | Warning::UnreadableSegments { .. }
+            )
+        };
+        let warnings = plan.warnings.iter().filter(is_about_others);
+        self.warnings = warnings.map(finding::warning).collect();
         self
     }
 

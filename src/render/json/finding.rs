@@ -2,6 +2,7 @@
 
 mod conflict;
 mod guard_violation;
+mod unreadable;
 mod warning;
 
 pub(super) use conflict::conflict;

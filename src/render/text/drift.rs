@@ -14,8 +14,11 @@ use std::fmt::Write as _;
 pub fn drift(report: &DriftReport, is_written: bool, options: TextOptions) -> String {
     let color = options.color;
     let mut text = workspace_line(&report.workspace, &report.endpoint);
-    for expiring in &report.expiring {
-        finding(&mut text, "warning", expiring, paint(color, AnsiColor::Yellow));
+    for unreadable in &report.unreadable {
+        finding(&mut text, "error", unreadable, paint(color, AnsiColor::Red));
+    }
+    for warning in report.warnings.iter().chain(&report.expiring) {
+        finding(&mut text, "warning", warning, paint(color, AnsiColor::Yellow));
     }
     for drift in &report.drift {
         drifted_segment(&mut text, drift, options);
@@ -51,6 +54,10 @@ pub fn drift(report: &DriftReport, is_written: bool, options: TextOptions) -> St
     }
     let last = match (report.drift.len(), report.already_in_configuration.len()) {
         (0, 0) if report.no_state => "No state for this workspace; run `segctl apply` first.".to_owned(),
+        (0, 0) if !report.unreadable.is_empty() => {
+            let unreadable = count_noun(report.unreadable.len(), "segment");
+            format!("No drift in the segments that can be read; the drift of {unreadable} is unknown.")
+        }
         (0, 0) => freshness::nothing_found("No drift", freshness),
         (0, _) => "No drift beyond changes already in the configuration.".to_owned(),
         (count, _) => format!("Drift: {}.", count_noun(count, "segment")),

@@ -9,6 +9,7 @@ mod limit;
 mod matching;
 mod name;
 
+use super::unreadable::unreadable_segment;
 use super::{FindingDocument, describe_remote, location, names, quoted, reference_filter};
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{Conflict, DeclaredRef, RemoteRef};
@@ -85,6 +86,12 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             others,
         } => matching::undecided_rename(segment, target, others),
         Conflict::UnknownId { segment, id } => matching::unknown_id(segment, id),
+        Conflict::UnreadableSegment {
+            segment,
+            origin,
+            id,
+            reason,
+        } => unreadable_segment((segment, origin.as_ref()), id.as_ref(), reason),
         Conflict::AdoptionRefused { segment, target } => matching::adoption_refused(segment, target),
         Conflict::ArchiveRefused { target, pattern } => matching::archive_refused(target, pattern),
         Conflict::ReferenceLimit { segment, limit } => limit::reference_limit(segment, limit),

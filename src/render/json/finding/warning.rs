@@ -2,11 +2,12 @@
 
 use super::super::change::ChangeDocument;
 use super::super::yaml_scalar::yaml_scalar;
+use super::unreadable::{unreadable_rows, unreadable_segments};
 use super::{FindingDocument, describe_remote, location};
 use crate::definition::FieldChange;
-use crate::model::SegmentName;
+use crate::model::{SegmentId, SegmentName};
 use crate::plan::step::{DeclaredRef, RemoteRef, SegmentRef, Warning};
-use crate::render::phrases::join_limited;
+use crate::render::phrases::{count_noun, join_limited};
 use crate::render::shell_commands;
 use jiff::Timestamp;
 
@@ -42,6 +43,9 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         } => overwrites_manual_changes(segment, target, changes),
         Warning::ArchiveUnmanaged { pattern, segments } => archive_unmanaged(pattern, segments),
         Warning::LikelyRename { segment, target } => likely_rename(segment, target),
+        Warning::ReferencesUnknown { segments, unread } => references_unknown(segments, unread),
+        Warning::UnreadableRows { rows } => unreadable_rows(rows),
+        Warning::UnreadableSegments { segments } => unreadable_segments(segments),
         Warning::StillReferenced {
             segment,
             target,
@@ -253,6 +257,20 @@ fn still_referenced(
     finding.remote_ids.push(target.id.to_string());
     let ids = referenced_by.iter().map(|remote| remote.id.to_string());
     finding.remote_ids.extend(ids);
+    finding
+}
+
+fn references_unknown(segments: &[SegmentRef], unread: &[SegmentId]) -> FindingDocument {
+    let were = if unread.len() == 1 { "was" } else { "were" };
+    let message = format!(
+        "would archive {}; {} {were} never read and may refer to {}",
+        list_segments(segments),
+        count_noun(unread.len(), "remote segment"),
+        it(segments)
+    );
+    let mut finding = finding("references_unknown", message, segments)
+        .with_help("to read them first: `--refresh full`, which may wait for the rate limit of gets");
+    finding.remote_ids.extend(unread.iter().map(ToString::to_string));
     finding
 }
 
