@@ -11,7 +11,8 @@ use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{
-    NamePattern, ObservedSegment, RemoteKind, SegmentId, SegmentKind, SegmentName, escape_unprintable,
+    DeclaredSegment, NamePattern, ObservedSegment, RemoteKind, SegmentId, SegmentKind, SegmentName,
+    did_you_mean, escape_unprintable,
 };
 use crate::observe::Refresh;
 use crate::plan::plan;
@@ -22,6 +23,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+const NO_UNMANAGED_SEGMENTS: &str = "No unmanaged segments found.\n";
 
 /// Lists unmanaged segments, or writes files for the selected ones. It does not change the state: a file that is never
 /// merged must not make its segment managed.
@@ -52,7 +55,12 @@ async fn import(
         print_list(&remote, output);
         return Ok(ExitCode::SUCCESS);
     }
-    require_matches(&unmanaged, arguments)?;
+    let declared = read.plan_input().declared;
+    require_matches((&unmanaged, declared), &arguments.patterns)?;
+    if unmanaged.is_empty() {
+        ImportResult::default().print_summary(false, output);
+        return Ok(ExitCode::SUCCESS);
+    }
     unmanaged.retain(|segment| {
         let mut patterns = arguments.patterns.iter();
         arguments.all || patterns.any(|pattern| pattern.matches(&segment.name))
@@ -68,23 +76,58 @@ async fn import(
     };
     let files = NewFiles::in_directory(directory)?;
     let result = write_files((project, &read), &unmanaged, files, output)?;
+    reconciler
+        .record_imported(&mut read, result.imported.iter().cloned())
+        .await;
     let has_errors = project.report_new_file_errors(&result.written, output);
     Ok(result.print_summary(has_errors, output))
 }
 
-/// A pattern without a match is a typing error, which the results of other patterns would hide.
-fn require_matches(unmanaged: &[SegmentRef], arguments: &ImportArguments) -> Result<(), Failure> {
+/// A pattern without a match is a typing error, which the results of other patterns would hide. So nothing is written.
+fn require_matches(
+    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
+    patterns: &[NamePattern],
+) -> Result<(), Failure> {
     let is_unmatched =
         |pattern: &&NamePattern| !unmanaged.iter().any(|segment| pattern.matches(&segment.name));
-    let failure = |message: String| Failure::new(FailureKind::Error, message);
-    match arguments.patterns.iter().find(is_unmatched) {
-        _ if unmanaged.is_empty() => Err(failure("no unmanaged segments found".to_owned())),
-        None => Ok(()),
-        Some(pattern) => Err(
-            failure(format!("no unmanaged segment matches `{}`", pattern.as_str()))
-                .with_help("run `segctl import` without a name to list the unmanaged segments"),
-        ),
+    let unmatched: Vec<&NamePattern> = patterns.iter().filter(is_unmatched).collect();
+    if unmatched.is_empty() {
+        return Ok(());
     }
+    let quoted: Vec<String> = unmatched
+        .iter()
+        .map(|pattern| format!("`{}`", pattern.as_str()))
+        .collect();
+    let mut message = format!("no unmanaged segment matches {}", quoted.join(", "));
+    if unmatched.len() < patterns.len() {
+        message.push_str("; no files were written");
+    }
+    let mut failure = Failure::new(FailureKind::Error, message);
+    for pattern in unmatched {
+        failure
+            .help
+            .extend(unmatched_help(pattern, (unmanaged, declared)));
+    }
+    Err(failure.with_help("run `segctl import` without a name to list the unmanaged segments"))
+}
+
+fn unmatched_help(
+    pattern: &NamePattern,
+    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
+) -> Option<String> {
+    if let Some(segment) = declared.iter().find(|segment| pattern.matches(&segment.name)) {
+        let (name, origin) = (&segment.name, &segment.origin);
+        return Some(format!(
+            "`{name}` is in the configuration already, at {}:{}",
+            origin.file, origin.line
+        ));
+    }
+    let names = unmanaged.iter().map(|segment| segment.name.as_str());
+    let similar = did_you_mean(pattern.as_str(), names)?;
+    Some(format!(
+        "did you mean `{similar}` instead of `{}`?",
+        pattern.as_str()
+    ))
 }
 
 /// Remote segments without a file, by name: unmanaged segments, segments that the next apply would archive, and segments
@@ -137,7 +180,7 @@ fn print_list(segments: &[&ObservedSegment], output: Output) {
         text.push_str(&(escape_unprintable(&line) + "\n"));
     }
     text.push_str(&match segments.len() {
-        0 => "No unmanaged segments found.\n".to_owned(),
+        0 => NO_UNMANAGED_SEGMENTS.to_owned(),
         1 => "1 unmanaged segment. Import it with `segctl import NAME` or `--all`.\n".to_owned(),
         count => {
             format!("{count} unmanaged segments. Import them with `segctl import NAME` or `--all`.\n")
@@ -172,6 +215,7 @@ fn write_files(
             let path = files.write(&remote.name, &text)?;
             output.print_status_line(&format!("wrote {}", project.display_path(&path)));
             result.written.push(path);
+            result.imported.push(remote.id.clone());
         } else {
             let path = files.write_template(&remote.name, &text)?;
             output.print_status_line(&format!(
@@ -187,6 +231,8 @@ fn write_files(
 #[derive(Default)]
 struct ImportResult {
     written: Vec<PathBuf>,
+    /// The segments of the written files.
+    imported: Vec<SegmentId>,
     /// How many templates were written. They are not segment files yet.
     templates: usize,
     skipped: usize,
@@ -200,6 +246,8 @@ impl ImportResult {
                 "format_version": FORMAT_VERSION, "written": written, "templates": templates, "skipped": skipped,
                 "valid": !has_errors,
             }));
+        } else if written + templates + skipped == 0 {
+            output.print_result(NO_UNMANAGED_SEGMENTS);
         } else {
             let files = if written == 1 { "file" } else { "files" };
             let templates = match templates {

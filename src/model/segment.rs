@@ -74,6 +74,8 @@ pub struct ObservedWorkspace {
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
     /// The segments that this run read by id. Definitions of others come from the cache.
     pub fetched: BTreeSet<SegmentId>,
+    /// The unmanaged segments that `segctl import` wrote files for. The cache keeps them until an apply.
+    pub imported: BTreeSet<SegmentId>,
 }
 
 impl ShownKinds {

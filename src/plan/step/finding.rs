@@ -83,7 +83,11 @@ pub enum Conflict {
         /// At the reference.
         segment: DeclaredRef,
         reference: SegmentName,
-        /// A similar name of a declared or remote segment.
+        /// The declared segments that had the name before.
+        renamed: Vec<DeclaredRef>,
+        /// Has the name and is declared archived, but no answer shows its id.
+        archived: Option<DeclaredRef>,
+        /// A similar name of a declared or remote segment, if the name is in no declaration.
         suggestion: Option<SegmentName>,
     },
     /// A cohort whose id segctl does not know, because MoEngage lists no cohorts.
@@ -301,6 +305,10 @@ pub enum Warning {
         segment: DeclaredRef,
         target: RemoteRef,
     },
+    /// `segctl import` wrote their files, which were removed before an apply.
+    ImportedNotApplied {
+        segments: Vec<SegmentRef>,
+    },
     /// MoEngage does not document the members of segments that reference an archived one.
     StillReferenced {
         segment: SegmentName,
@@ -409,6 +417,7 @@ impl Warning {
             | Self::StaleMembersPossible { segments }
             | Self::UsersLost { segments, .. }
             | Self::UploadsPending { segments }
+            | Self::ImportedNotApplied { segments }
             | Self::ArchiveUnmanaged { segments, .. } => segments.iter().map(|remote| &remote.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],
