@@ -6,7 +6,7 @@ use super::failure::{Failure, FailureKind};
 use super::new_files::{NewFiles, default_directory};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
-use super::project::Project;
+use super::project::{NewFileCheck, Project};
 use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
 use crate::config::settings::WorkspaceSettings;
@@ -58,8 +58,7 @@ async fn import(
     let declared = read.plan_input().declared;
     require_matches((&unmanaged, declared), &arguments.patterns)?;
     if unmanaged.is_empty() {
-        ImportResult::default().print_summary(false, output);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ImportResult::default().print_summary(&NewFileCheck::default(), output));
     }
     unmanaged.retain(|segment| {
         let mut patterns = arguments.patterns.iter();
@@ -76,11 +75,13 @@ async fn import(
     };
     let files = NewFiles::in_directory(directory)?;
     let result = write_files((project, &read), &unmanaged, files, output)?;
+    let check = project.report_new_file_errors(result.written.keys(), output);
+    let is_read = |path: &PathBuf| !check.ignored.contains(path);
+    let imported = result.written.iter().filter(|(path, _)| is_read(path));
     reconciler
-        .record_imported(&mut read, result.imported.iter().cloned())
+        .record_imported(&mut read, imported.map(|(_, id)| id.clone()))
         .await;
-    let has_errors = project.report_new_file_errors(&result.written, output);
-    Ok(result.print_summary(has_errors, output))
+    Ok(result.print_summary(&check, output))
 }
 
 /// A pattern without a match is a typing error, which the results of other patterns would hide. So nothing is written.
@@ -214,8 +215,7 @@ fn write_files(
         if remote.kind == RemoteKind::Filter {
             let path = files.write(&remote.name, &text)?;
             output.print_status_line(&format!("wrote {}", project.display_path(&path)));
-            result.written.push(path);
-            result.imported.push(remote.id.clone());
+            result.written.insert(path, remote.id.clone());
         } else {
             let path = files.write_template(&remote.name, &text)?;
             output.print_status_line(&format!(
@@ -230,16 +230,16 @@ fn write_files(
 
 #[derive(Default)]
 struct ImportResult {
-    written: Vec<PathBuf>,
-    /// The segments of the written files.
-    imported: Vec<SegmentId>,
+    /// The segment of each written file.
+    written: BTreeMap<PathBuf, SegmentId>,
     /// How many templates were written. They are not segment files yet.
     templates: usize,
     skipped: usize,
 }
 
 impl ImportResult {
-    fn print_summary(&self, has_errors: bool, output: Output) -> ExitCode {
+    fn print_summary(&self, check: &NewFileCheck, output: Output) -> ExitCode {
+        let has_errors = check.has_errors;
         let (written, templates, skipped) = (self.written.len(), self.templates, self.skipped);
         if output.json {
             output.print_json(&json!({
@@ -261,7 +261,7 @@ impl ImportResult {
             };
             let help = if has_errors {
                 " MoEngage contains definitions that its API rejects: fix the errors above, or delete those files."
-            } else if written > 0 {
+            } else if written > check.ignored.len() {
                 " Run `segctl plan`, then `segctl apply` to start managing them."
             } else {
                 ""

@@ -45,7 +45,8 @@ fn an_imported_workspace_plans_no_changes() {
             plan.stdout
         );
         assert!(
-            plan.stdout.contains("\n= and 28 more to adopt (--json lists all)\n"),
+            plan.stdout
+                .contains("\n= and 28 more to adopt (--json lists all)\n"),
             "{echo}: {}",
             plan.stdout
         );

@@ -87,7 +87,6 @@ fn plan_summary(summary: SummaryDocument) -> String {
         (summary.update, "update"),
         (summary.archive, "archive"),
         (summary.unarchive, "unarchive"),
-        (summary.adopt, "adopt"),
     ];
     let counts: Vec<_> = counts
         .into_iter()
@@ -95,7 +94,11 @@ fn plan_summary(summary: SummaryDocument) -> String {
         .map(|(count, action)| format!("{count} to {action}"))
         .collect();
     let temporary = temporary_changes(summary.temporary_changes);
-    format!("Plan: {}{temporary}.", counts.join(", "))
+    let adopt = match summary.adopt {
+        0 => String::new(),
+        count => format!(", {count} to adopt"),
+    };
+    format!("Plan: {}{temporary}{adopt}.", counts.join(", "))
 }
 
 /// Existing segments that become managed without a step, one line for each.
