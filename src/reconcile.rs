@@ -25,7 +25,7 @@ use crate::plan::compared_lists::ComparedLists;
 use crate::plan::guards::Overrides;
 use crate::plan::rereads::{definitions_behind, possible_references};
 use crate::plan::saved::SavedPlan;
-use crate::plan::step::Plan;
+use crate::plan::step::{Plan, Warning};
 use crate::plan::targeting::Selection;
 use crate::plan::{PlanInput, plan};
 use crate::rate_limit::RateLimiter;
@@ -267,6 +267,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let ids = scope.ids_to_fetch(&managed, &workspace.observed);
         workspace.examined = managed;
         self.read(&mut workspace, ids, None).await?;
+        let unlisted = workspace.scope().unlisted_references(&workspace.observed);
+        self.read(&mut workspace, unlisted, None).await?;
         self.finish_loading(&mut workspace).await;
         Ok(workspace)
     }
@@ -317,6 +319,16 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let mut ids = workspace.scope().ids_without_definition(&workspace.observed);
         ids.retain(is_needed);
         self.read(workspace, ids, None).await
+    }
+
+    /// Records that `segctl import` wrote files for these segments.
+    pub async fn record_imported(
+        &self,
+        workspace: &mut LoadedWorkspace,
+        ids: impl IntoIterator<Item = SegmentId>,
+    ) {
+        workspace.observed.imported.extend(ids);
+        self.save_cache(&Cache::of(&workspace.observed)).await;
     }
 
     /// Compares the member lists and plans. Reads the definitions that the plan depends on, then, without a wait, those that
@@ -452,7 +464,23 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let result = applier.apply(plan, on_event).await;
         let read = (&result.fetched, &result.shown_kinds);
         self.update_cache(read, (&result.state, policy)).await;
+        self.forget_reported_imports(plan).await;
         result
+    }
+
+    /// A removed file is reported until an apply: it may be intended.
+    async fn forget_reported_imports(&self, plan: &Plan) {
+        let reported = plan.warnings.iter().filter_map(|warning| match warning {
+            Warning::ImportedNotApplied { segments } => Some(segments),
+            _ => None,
+        });
+        let ids: BTreeSet<&SegmentId> = reported.flatten().map(|segment| &segment.id).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let mut cache = load_cache(&self.store, &self.on_note).await;
+        cache.imported.retain(|id| !ids.contains(id));
+        self.save_cache(&cache).await;
     }
 
     #[must_use]

@@ -215,7 +215,7 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub json_file: JsonFileArguments,
 
-    /// Exit 2 if there are changes.
+    /// Exit 2 if there are changes or adoptions.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }

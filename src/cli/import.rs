@@ -6,13 +6,13 @@ use super::failure::{Failure, FailureKind};
 use super::new_files::{NewFiles, default_directory};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
-use super::project::Project;
+use super::project::{NewFileCheck, Project};
 use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{
-    NamePattern, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentKind, SegmentName,
-    UnreadableRow, escape_unprintable,
+    DeclaredSegment, NamePattern, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentKind,
+    SegmentName, UnreadableRow, did_you_mean, escape_unprintable,
 };
 use crate::observe::Refresh;
 use crate::plan::plan;
@@ -23,6 +23,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+const NO_UNMANAGED_SEGMENTS: &str = "No unmanaged segments found.\n";
 
 /// Lists unmanaged segments, or writes files for the selected ones. It does not change the state: a file that is never
 /// merged must not make its segment managed.
@@ -56,7 +58,11 @@ async fn import(
         print_list(&remote, output);
         return Ok(ExitCode::SUCCESS);
     }
-    require_matches(&unmanaged, arguments)?;
+    let declared = read.plan_input().declared;
+    require_matches((&unmanaged, declared), &arguments.patterns)?;
+    if unmanaged.is_empty() {
+        return Ok(ImportResult::default().print_summary(&NewFileCheck::default(), output));
+    }
     unmanaged.retain(|segment| {
         let mut patterns = arguments.patterns.iter();
         arguments.all || patterns.any(|pattern| pattern.matches(&segment.name))
@@ -75,23 +81,60 @@ async fn import(
     if arguments.all {
         result.skipped += read.observed.unreadable_rows.len();
     }
-    let has_errors = project.report_new_file_errors(&result.written, output);
-    Ok(result.print_summary(has_errors, output))
+    let check = project.report_new_file_errors(result.written.keys(), output);
+    let is_read = |path: &PathBuf| !check.ignored.contains(path);
+    let imported = result.written.iter().filter(|(path, _)| is_read(path));
+    reconciler
+        .record_imported(&mut read, imported.map(|(_, id)| id.clone()))
+        .await;
+    Ok(result.print_summary(&check, output))
 }
 
-/// A pattern without a match is a typing error, which the results of other patterns would hide.
-fn require_matches(unmanaged: &[SegmentRef], arguments: &ImportArguments) -> Result<(), Failure> {
+/// A pattern without a match is a typing error, which the results of other patterns would hide. So nothing is written.
+fn require_matches(
+    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
+    patterns: &[NamePattern],
+) -> Result<(), Failure> {
     let is_unmatched =
         |pattern: &&NamePattern| !unmanaged.iter().any(|segment| pattern.matches(&segment.name));
-    let failure = |message: String| Failure::new(FailureKind::Error, message);
-    match arguments.patterns.iter().find(is_unmatched) {
-        _ if unmanaged.is_empty() => Err(failure("no unmanaged segments found".to_owned())),
-        None => Ok(()),
-        Some(pattern) => Err(
-            failure(format!("no unmanaged segment matches `{}`", pattern.as_str()))
-                .with_help("run `segctl import` without a name to list the unmanaged segments"),
-        ),
+    let unmatched: Vec<&NamePattern> = patterns.iter().filter(is_unmatched).collect();
+    if unmatched.is_empty() {
+        return Ok(());
     }
+    let quoted: Vec<String> = unmatched
+        .iter()
+        .map(|pattern| format!("`{}`", pattern.as_str()))
+        .collect();
+    let mut message = format!("no unmanaged segment matches {}", quoted.join(", "));
+    if unmatched.len() < patterns.len() {
+        message.push_str("; no files were written");
+    }
+    let mut failure = Failure::new(FailureKind::Error, message);
+    for pattern in unmatched {
+        failure
+            .help
+            .extend(unmatched_help(pattern, (unmanaged, declared)));
+    }
+    Err(failure.with_help("run `segctl import` without a name to list the unmanaged segments"))
+}
+
+fn unmatched_help(
+    pattern: &NamePattern,
+    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
+) -> Option<String> {
+    if let Some(segment) = declared.iter().find(|segment| pattern.matches(&segment.name)) {
+        let (name, origin) = (&segment.name, &segment.origin);
+        return Some(format!(
+            "`{name}` is in the configuration already, at {}:{}",
+            origin.file, origin.line
+        ));
+    }
+    let names = unmanaged.iter().map(|segment| segment.name.as_str());
+    let similar = did_you_mean(pattern.as_str(), names)?;
+    Some(format!(
+        "did you mean `{similar}` instead of `{}`?",
+        pattern.as_str()
+    ))
 }
 
 /// Remote segments without a file, by name: unmanaged segments, segments that the next apply would archive, and segments
@@ -144,7 +187,7 @@ fn print_list(segments: &[&ObservedSegment], output: Output) {
         text.push_str(&(escape_unprintable(&line) + "\n"));
     }
     text.push_str(&match segments.len() {
-        0 => "No unmanaged segments found.\n".to_owned(),
+        0 => NO_UNMANAGED_SEGMENTS.to_owned(),
         1 => "1 unmanaged segment. Import it with `segctl import NAME` or `--all`.\n".to_owned(),
         count => {
             format!("{count} unmanaged segments. Import them with `segctl import NAME` or `--all`.\n")
@@ -179,7 +222,7 @@ fn write_files(
         if remote.kind == RemoteKind::Filter {
             let path = files.write(&remote.name, &text)?;
             output.print_status_line(&format!("wrote {}", project.display_path(&path)));
-            result.written.push(path);
+            result.written.insert(path, remote.id.clone());
         } else {
             let path = files.write_template(&remote.name, &text)?;
             output.print_status_line(&format!(
@@ -217,20 +260,24 @@ fn describe_row(row: &UnreadableRow) -> String {
 
 #[derive(Default)]
 struct ImportResult {
-    written: Vec<PathBuf>,
+    /// The segment of each written file.
+    written: BTreeMap<PathBuf, SegmentId>,
     /// How many templates were written. They are not segment files yet.
     templates: usize,
     skipped: usize,
 }
 
 impl ImportResult {
-    fn print_summary(&self, has_errors: bool, output: Output) -> ExitCode {
+    fn print_summary(&self, check: &NewFileCheck, output: Output) -> ExitCode {
+        let has_errors = check.has_errors;
         let (written, templates, skipped) = (self.written.len(), self.templates, self.skipped);
         if output.json {
             output.print_json(&json!({
                 "format_version": FORMAT_VERSION, "written": written, "templates": templates, "skipped": skipped,
                 "valid": !has_errors,
             }));
+        } else if written + templates + skipped == 0 {
+            output.print_result(NO_UNMANAGED_SEGMENTS);
         } else {
             let files = if written == 1 { "file" } else { "files" };
             let templates = match templates {
@@ -244,7 +291,7 @@ impl ImportResult {
             };
             let help = if has_errors {
                 " MoEngage contains definitions that its API rejects: fix the errors above, or delete those files."
-            } else if written > 0 {
+            } else if written > check.ignored.len() {
                 " Run `segctl plan`, then `segctl apply` to start managing them."
             } else {
                 ""

@@ -13,7 +13,7 @@ use crate::config::{LoadedConfig, load};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{DeclaredSegment, Keyword, did_you_mean};
 use crate::render::diagnostic::{limited_diagnostics_text, sort};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs, io};
@@ -31,6 +31,13 @@ pub(super) struct Project {
     pub(super) directory: PathBuf,
     pub(super) settings: ProjectSettings,
     pub(super) loaded: LoadedConfig,
+}
+
+#[derive(Default)]
+pub(super) struct NewFileCheck {
+    pub(super) has_errors: bool,
+    /// The files that `segments` in segctl.yaml does not include.
+    pub(super) ignored: BTreeSet<PathBuf>,
 }
 
 impl Project {
@@ -101,9 +108,12 @@ impl Project {
         display_path(path, &self.working_directory)
     }
 
-    /// Prints the errors of new files, and a note for each file that `segments` does not include. Returns whether there
-    /// are errors.
-    pub(super) fn report_new_file_errors(&self, files: &[PathBuf], output: Output) -> bool {
+    /// Prints the errors of new files, and a note for each file that `segments` does not include.
+    pub(super) fn report_new_file_errors<'f>(
+        &self,
+        files: impl IntoIterator<Item = &'f PathBuf>,
+        output: Output,
+    ) -> NewFileCheck {
         let loaded = load(&self.settings, &self.settings_file, &|path| {
             self.display_path(path)
         });
@@ -113,13 +123,17 @@ impl Project {
         let names_by_path = sources.map(|name| (canonical(Path::new(&**name)), name));
         let names_by_path: BTreeMap<Option<PathBuf>, &Arc<str>> = names_by_path.collect();
         let mut names: Vec<Arc<str>> = Vec::new();
+        let mut ignored = BTreeSet::new();
         for file in files {
             match names_by_path.get(&canonical(file)) {
                 Some(name) => names.push(Arc::clone(name)),
-                None => output.print_note(format!(
-                    "`segments` in segctl.yaml does not include {}, so segctl will not read it",
-                    self.display_path(file)
-                )),
+                None => {
+                    ignored.insert(file.clone());
+                    output.print_note(format!(
+                        "`segments` in segctl.yaml does not include {}, so segctl will not read it",
+                        self.display_path(file)
+                    ));
+                }
             }
         }
         let mut errors = loaded.diagnostics;
@@ -134,7 +148,10 @@ impl Project {
             &text_of,
             output.diagnostics_style(),
         ));
-        !errors.is_empty()
+        NewFileCheck {
+            has_errors: !errors.is_empty(),
+            ignored,
+        }
     }
 
     pub(super) fn render_diagnostics(&self, diagnostics: &[Diagnostic], output: Output) -> String {

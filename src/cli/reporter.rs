@@ -176,8 +176,9 @@ impl RunReporter {
 
     /// Records the segments without a step that the run made managed.
     pub(super) fn record_adoptions(&self, plan: &Plan, state: &State) {
-        let adopted = plan.state_updates.iter().filter(|update| update.adopts);
-        let adopted = adopted.filter(|update| state.managed_entry(&update.id).is_some());
+        let adopted = plan
+            .adoptions()
+            .filter(|update| state.managed_entry(&update.id).is_some());
         self.progress().adopted_without_step = adopted.count();
     }
 

@@ -78,6 +78,8 @@ pub struct ObservedWorkspace {
     pub unreadable_rows: Vec<UnreadableRow>,
     /// The segments whose rows or definitions cannot be read, with the reason.
     pub unreadable: BTreeMap<SegmentId, String>,
+    /// The unmanaged segments that `segctl import` wrote files for. The cache keeps them until an apply.
+    pub imported: BTreeSet<SegmentId>,
 }
 
 /// A row of the list without a usable id or name.

@@ -13,6 +13,7 @@
 mod recheck;
 mod refresh;
 mod shown_kinds;
+mod unlisted_references;
 mod unreadable;
 
 pub use recheck::{ids_with_pending_writes, recheck};
@@ -47,6 +48,7 @@ pub async fn list<T: Transport, C: Clock>(
 ) -> Result<ObservedWorkspace, RequestError> {
     let mut observed = ObservedWorkspace {
         listed_at: Some(scope.now),
+        imported: scope.imported(),
         ..ObservedWorkspace::default()
     };
     scope.add_listed(&client.list().await?, &mut observed);
@@ -68,6 +70,7 @@ pub fn from_cache(scope: &Scope<'_>) -> ObservedWorkspace {
     let mut observed = ObservedWorkspace {
         listed_at: scope.cache.listed_at,
         shown_kinds: scope.cache.shown_kinds.clone(),
+        imported: scope.imported(),
         segments: segments
             .filter(|(id, _)| !id.is_unlisted_cohort())
             .map(|(id, cached)| (id.clone(), scope.cached(id, cached, &scope.cache.shown_kinds)))
@@ -220,6 +223,14 @@ impl Scope<'_> {
             .chain(declared)
             .chain(pending)
             .filter(|id| !id.is_unlisted_cohort())
+            .cloned()
+            .collect()
+    }
+
+    fn imported(&self) -> BTreeSet<SegmentId> {
+        let imported = self.cache.imported.iter();
+        imported
+            .filter(|id| self.state.managed_entry(id).is_none())
             .cloned()
             .collect()
     }

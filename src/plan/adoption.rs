@@ -1,6 +1,9 @@
-//! Warnings about steps that are probably not intended: archives of unmanaged segments, and undeclared renames.
+//! Warnings about what is probably not intended: archives of unmanaged segments, undeclared renames, and imported files that
+//! were removed before an apply.
 
+use super::sorted_segments;
 use super::step::{Action, DeclaredRef, MatchReason, RemoteRef, SegmentRef, Step, Target, Warning};
+use crate::model::{ObservedSegment, ObservedWorkspace};
 use std::collections::BTreeMap;
 
 pub(super) fn archive_unmanaged_warnings(steps: &[Step]) -> Vec<Warning> {
@@ -48,6 +51,18 @@ pub(super) fn likely_rename(steps: &[Step]) -> Option<Warning> {
             declared: None,
         },
     })
+}
+
+/// Without its file, a segment that was never applied is unmanaged, so removing the file archives nothing.
+pub(super) fn imported_not_applied(
+    observed: &ObservedWorkspace,
+    unmanaged: &[&ObservedSegment],
+) -> Option<Warning> {
+    let imported = unmanaged
+        .iter()
+        .filter(|remote| observed.imported.contains(&remote.id));
+    sorted_segments(imported.map(|remote| (&remote.name, &remote.id)))
+        .map(|segments| Warning::ImportedNotApplied { segments })
 }
 
 fn undeclared_archive_target(step: &Step) -> Option<&Target> {

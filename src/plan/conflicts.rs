@@ -4,7 +4,7 @@ use super::actions::ProposedStep;
 use super::cohorts::is_cohort;
 use super::matching::{Matching, declared_ref, management_reasons, referencing_ref};
 use super::rereads::may_have_references;
-use super::step::{Action, Conflict, RemoteRef, SegmentRef, Step, Warning};
+use super::step::{Action, Conflict, DeclaredRef, RemoteRef, SegmentRef, Step, Warning};
 use super::target::possibly_in;
 use super::uniqueness::UniquenessIndex;
 use super::{PlanInput, segment_ref, sorted_segments};
@@ -166,25 +166,37 @@ impl PlanContext<'_> {
             })
             .filter(|(name, _)| !declared_names.contains(name) && !ids_by_name.contains_key(name))
             .collect();
-        let renamed = |name| {
-            self.input
-                .declared
-                .iter()
-                .find(|declared| declared.previous_names.contains(name))
-                .map(|declared| declared.name.clone())
-        };
-        let similar = |name: &SegmentName| {
-            let known_names = declared_names.iter().copied().chain(ids_by_name.keys());
-            did_you_mean(name.as_str(), known_names.map(SegmentName::as_str)).map(SegmentName::new)
-        };
-        unknown
-            .into_iter()
-            .map(|(name, reference)| Conflict::UnknownReference {
+        let unknown = unknown.into_iter().map(|(name, reference)| {
+            let renamed = self.renamed_from(name);
+            let archived = self.input.declared.iter().find(|declared| declared.name == *name);
+            let similar = || {
+                let known_names = declared_names.iter().copied().chain(ids_by_name.keys());
+                did_you_mean(name.as_str(), known_names.map(SegmentName::as_str)).map(SegmentName::new)
+            };
+            let is_explained = !renamed.is_empty() || archived.is_some();
+            Conflict::UnknownReference {
                 segment: referencing_ref(segment, reference),
                 reference: name.clone(),
-                suggestion: renamed(name).or_else(|| similar(name)),
-            })
-            .collect()
+                renamed,
+                archived: archived.map(declared_ref),
+                suggestion: if is_explained { None } else { similar() },
+            }
+        });
+        unknown.collect()
+    }
+
+    /// The declared segments that had a name before: in their declarations, in MoEngage or in the state.
+    fn renamed_from(&self, name: &SegmentName) -> Vec<DeclaredRef> {
+        let had_name = |remote: &ObservedSegment| {
+            let entry = self.input.state.managed_entry(&remote.id);
+            remote.name == *name || entry.is_some_and(|entry| entry.has_or_had_name(name))
+        };
+        let pairs = self.matching.matches.iter();
+        let renamed = pairs.filter(|pair| {
+            let remote = pair.remote.as_ref().map(|(remote, _)| *remote);
+            pair.declared.previous_names.contains(name) || remote.is_some_and(had_name)
+        });
+        renamed.map(|pair| declared_ref(pair.declared)).collect()
     }
 
     /// References to cohorts whose ids no list shows.

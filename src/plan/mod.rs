@@ -114,9 +114,11 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let steps = ordering::order(graph, active, active_limit);
     let SelectedSteps {
         mut steps,
-        excluded,
+        mut excluded,
         segments_in_scope,
     } = targeting::select(steps, input, &matching);
+    let state_updates =
+        targeting::select_state_updates(actions.state_updates, input.selection, &mut excluded);
     ordering::assign_freed_slots(&mut steps, active, active_limit);
     // Excluded segments neither cause conflicts nor have any.
     let is_in_scope = |name: &SegmentName| {
@@ -134,12 +136,16 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     warnings.extend(conflicts::references_unknown(&steps, &matching));
     warnings.extend(cohorts::stale_members_warning(&steps));
     warnings.extend(file_segments::warnings(&steps, input, &matching));
+    // With `--target`, only declared segments are in scope.
+    let imported_not_applied = adoption::imported_not_applied(input.observed, &matching.unmanaged)
+        .filter(|_| segments_in_scope.is_none());
     warnings.retain(|warning| warning.segments().into_iter().any(is_in_scope));
     if input.policy.adoption == Adoption::Allow {
         warnings.extend(adoption::archive_unmanaged_warnings(&steps));
     }
     warnings.extend(adoption::likely_rename(&steps));
     warnings.extend(unreadable::warnings(input, &matching));
+    warnings.extend(imported_not_applied);
     let mut unmanaged: Vec<_> = matching
         .unmanaged
         .iter()
@@ -152,7 +158,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         guard_violations: guards::find(input, &matching, &steps),
         steps,
         unchanged: actions.unchanged,
-        state_updates: actions.state_updates,
+        state_updates,
         unmanaged,
         drift: drift::find(input, &matching, &remote_digests),
         conflicts,

@@ -3,7 +3,7 @@
 //! The file contains everything that an apply needs, and no secrets. It can be applied once: the state records its digest.
 //! Before the apply, segctl re-reads the segments that the plan depends on; any difference makes the plan stale.
 
-use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, exact_digest};
+use super::step::{Action, Plan, ResolvedReferences, SegmentRef, StateUpdate, Step, Target, exact_digest};
 use super::{segment_ref, written_definition};
 use crate::definition::{Digest, Digests};
 use crate::model::{
@@ -224,6 +224,9 @@ impl SavedPlan {
     #[must_use]
     pub fn ids_to_recheck(&self, listed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
         let mut ids = self.target_ids();
+        // A segment that is not listed is archived, or does not exist.
+        let adopted = self.plan.adoptions().map(|update| &update.id);
+        ids.extend(adopted.filter(|id| !listed.segments.contains_key(*id)).cloned());
         if self.plan.definition_writes().next().is_some() {
             let was_read = |id| {
                 self.expected
@@ -253,6 +256,9 @@ impl SavedPlan {
                 }
             }
         }
+        for update in self.plan.adoptions() {
+            found.extend(self.changed_adoption(update, (now, state)));
+        }
         found.extend(self.changed_references(now));
         found.extend(self.names_taken(now));
         found.extend(self.definitions_taken(now, state));
@@ -267,19 +273,32 @@ impl SavedPlan {
         if let Some(reason) = now.unreadable.get(&target.id) {
             return vec![Difference::Unreadable(name.clone(), reason.clone())];
         }
-        let mut found = Vec::new();
-        if remote.name != *name {
-            found.push(Difference::Renamed(name.clone(), remote.name.clone()));
-        }
-        match (target.lifecycle, remote.lifecycle) {
-            (Lifecycle::Active, Lifecycle::Archived) => found.push(Difference::Archived(name.clone())),
-            (Lifecycle::Archived, Lifecycle::Active) => found.push(Difference::Unarchived(name.clone())),
-            (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => {}
-        }
+        let mut found = name_and_lifecycle_changes((name, target.lifecycle), remote);
         if ExpectedSegment::of((remote, state), &self.plan.references).digest != target.digest {
             found.push(Difference::DefinitionChanged(name.clone()));
         }
         found
+    }
+
+    /// The list does not show definitions. If one changed since the plan, the next plan shows drift.
+    fn changed_adoption(
+        &self,
+        update: &StateUpdate,
+        (now, state): (&ObservedWorkspace, &State),
+    ) -> Vec<Difference> {
+        let id = &update.id;
+        if let Some(entry) = state.managed_entry(id) {
+            return vec![Difference::AppliedByAnotherRun(entry.name.clone(), id.clone())];
+        }
+        let Some(expected) = self.expected.get(id) else {
+            return Vec::new();
+        };
+        match now.segments.get(id) {
+            Some(remote) => name_and_lifecycle_changes((&expected.name, expected.lifecycle), remote),
+            // No request shows such a cohort.
+            None if id.is_unlisted_cohort() => Vec::new(),
+            None => vec![Difference::Missing(expected.name.clone(), id.clone())],
+        }
     }
 
     /// The segments that the plan references but does not write.
@@ -357,6 +376,22 @@ impl ExpectedSegment {
             digest: written_definition(state, remote).map(|payload| exact_digest(payload, references)),
         }
     }
+}
+
+fn name_and_lifecycle_changes(
+    (name, lifecycle): (&SegmentName, Lifecycle),
+    remote: &ObservedSegment,
+) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if remote.name != *name {
+        found.push(Difference::Renamed(name.clone(), remote.name.clone()));
+    }
+    match (lifecycle, remote.lifecycle) {
+        (Lifecycle::Active, Lifecycle::Archived) => found.push(Difference::Archived(name.clone())),
+        (Lifecycle::Archived, Lifecycle::Active) => found.push(Difference::Unarchived(name.clone())),
+        (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => {}
+    }
+    found
 }
 
 fn target_ids(plan: &Plan) -> BTreeSet<SegmentId> {

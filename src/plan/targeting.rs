@@ -2,7 +2,7 @@
 
 use super::PlanInput;
 use super::matching::Matching;
-use super::step::{Dependent, Excluded, Step};
+use super::step::{Dependent, Excluded, StateUpdate, Step};
 use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,6 +81,7 @@ pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matchin
             .iter()
             .any(|step| !selected.contains(&step.number) && !excluded.contains(&step.number)),
         by_exclude: !excluded.is_empty(),
+        adoptions: 0,
         dependents: excluded_dependents(dropped, &steps, (&excluded, selection)),
     };
     let kept: Vec<Step> = steps
@@ -93,6 +94,26 @@ pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matchin
         steps: renumbered(kept, &target_names),
         segments_in_scope: Some(with_references(segments_in_scope, input.declared)),
     }
+}
+
+/// Keeps the updates of the selected segments. An update depends on no other segment.
+pub(super) fn select_state_updates(
+    updates: Vec<StateUpdate>,
+    selection: &Selection,
+    excluded: &mut Excluded,
+) -> Vec<StateUpdate> {
+    let (kept, dropped): (Vec<_>, Vec<_>) = updates
+        .into_iter()
+        .partition(|update| selection.includes(&[&update.segment]));
+    for update in dropped.iter().filter(|update| update.adopts) {
+        excluded.adoptions += 1;
+        if matches_any(&selection.excludes, &update.segment) {
+            excluded.by_exclude = true;
+        } else {
+            excluded.by_target = true;
+        }
+    }
+    kept
 }
 
 /// The segments that are excluded only because they depend on another one, with that one.

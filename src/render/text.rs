@@ -2,8 +2,8 @@
 //!
 //! The rules of the output:
 //!
-//! 1. A step is one line with its mark in the first column: `+` create, `~` update, `-` archive, `^` unarchive; `!` is
-//!    drift. Lines about the step follow, indented by four columns.
+//! 1. A step is one line with its mark in the first column: `+` create, `~` update, `-` archive, `^` unarchive; `=` is an
+//!    adoption without changes, `!` is drift. Lines about the step follow, indented by four columns.
 //! 2. What comes or goes is whole: the definition of a created segment, and each filter or value that is added or
 //!    removed. It is YAML as in segment files, and each line has its mark in the first column. So a `diff` block of a pull
 //!    request colors steps and definitions alike, and only steps have a mark, a space and a word.

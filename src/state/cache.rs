@@ -8,7 +8,7 @@ use crate::model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,9 @@ pub struct Cache {
     #[serde(default, skip_serializing_if = "is_default")]
     pub shown_kinds: ShownKinds,
     pub segments: BTreeMap<SegmentId, CachedSegment>,
+    /// Not in the state: an imported file that is never merged must not make its segment managed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub imported: BTreeSet<SegmentId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,7 @@ impl Cache {
         Self {
             listed_at: observed.listed_at,
             shown_kinds: observed.shown_kinds.clone(),
+            imported: observed.imported.clone(),
             segments: segments
                 .map(|(id, segment)| (id.clone(), CachedSegment::of(segment)))
                 .collect(),

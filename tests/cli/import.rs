@@ -33,8 +33,23 @@ fn an_imported_workspace_plans_no_changes() {
         );
         assert!(!repository.path().join(".segctl/sandbox/state.json").exists());
         let plan = repository.run(&["plan", "--detailed-exitcode"]);
-        assert_eq!(plan.code, Some(0), "{echo}: {}{}", plan.stdout, plan.stderr);
-        assert_eq!(plan.stdout.lines().last(), Some("No changes."));
+        assert_eq!(plan.code, Some(2), "{echo}: {}{}", plan.stdout, plan.stderr);
+        assert_eq!(
+            plan.stdout.lines().last(),
+            Some("Plan: 48 to adopt, no changes in MoEngage.")
+        );
+        assert_eq!(
+            plan.stdout.matches("\n= adopt ").count(),
+            20,
+            "{echo}: {}",
+            plan.stdout
+        );
+        assert!(
+            plan.stdout
+                .contains("\n= and 28 more to adopt (--json lists all)\n"),
+            "{echo}: {}",
+            plan.stdout
+        );
         let validated = repository.run(&["validate"]);
         assert_eq!(validated.code, Some(0), "{}", validated.stderr);
         let segments =
@@ -53,10 +68,11 @@ fn import_never_overwrites_files_and_imports_only_requested_segments() {
     let run = repository.run(&["import", "--all"]);
     assert_eq!(
         run.code,
-        Some(1),
+        Some(0),
         "every segment is in the configuration: {}",
         run.stdout
     );
+    assert_eq!(run.stdout, "No unmanaged segments found.\n");
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
     repository.write(

@@ -42,8 +42,7 @@ pub(super) async fn run(
     };
     let written = restore.write(arguments.output_file.as_deref(), output)?;
     restore.print_name_note(output);
-    let has_errors =
-        written.is_changed && project.report_new_file_errors(std::slice::from_ref(&written.path), output);
+    let has_errors = written.is_changed && project.report_new_file_errors([&written.path], output).has_errors;
     let document = RestoredDocument {
         format_version: FORMAT_VERSION.to_owned(),
         workspace: workspace.0.to_owned(),

@@ -4,7 +4,7 @@ use super::super::declaration::PathElement::Field;
 use super::workspace_view::{SegmentView, WorkspaceView};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Reference, SegmentName, did_you_mean};
+use crate::model::{DeclaredSegment, Reference, SegmentName, did_you_mean};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Unknown names that get a suggestion. Each is compared with every declared name. With more unknown names,
@@ -36,7 +36,7 @@ pub(super) const ARCHIVED_REFERENCE: Rule = Rule {
 };
 
 fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    let current_names = current_names_by_previous_name(view);
+    let renamed = declared_by_previous_name(view);
     let mut helps: BTreeMap<&SegmentName, Option<String>> = BTreeMap::new();
     for reference in view.segments.iter().flat_map(|segment| &segment.parts.references) {
         let Reference::Name(name) = reference.part else {
@@ -46,9 +46,9 @@ fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let may_suggest = helps.len() < SUGGESTION_LIMIT;
-        let help = || match current_names.get(name) {
+        let help = || match renamed.get(name) {
             _ if name.is_reserved() => Some("to refer to all users, use the id `moe_all_users`".to_owned()),
-            Some(current) => Some(format!("`{name}` is a previous name of `{current}`")),
+            Some(current) => Some(renamed_help(name, current)),
             None if may_suggest => did_you_mean(name.as_str(), view.names())
                 .map(|suggestion| format!("did you mean `{suggestion}`?")),
             None => None,
@@ -63,15 +63,26 @@ fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn current_names_by_previous_name<'a>(
+fn renamed_help(name: &SegmentName, current: &[&DeclaredSegment]) -> String {
+    let current = current.iter().map(|segment| {
+        let origin = &segment.origin;
+        format!("`{}` in {}:{}", segment.name, origin.file, origin.line)
+    });
+    let current = current.collect::<Vec<_>>().join(" or ");
+    format!("`{name}` was renamed to {current}; update the reference")
+}
+
+fn declared_by_previous_name<'a>(
     view: &WorkspaceView<'a>,
-) -> BTreeMap<&'a SegmentName, &'a SegmentName> {
-    let names = |segment: &SegmentView<'a>| {
+) -> BTreeMap<&'a SegmentName, Vec<&'a DeclaredSegment>> {
+    let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for segment in &view.segments {
         let declared = &segment.declaration.segment;
-        let previous = declared.previous_names.iter();
-        previous.map(|previous| (previous, &declared.name))
-    };
-    view.segments.iter().flat_map(names).collect()
+        for previous in &declared.previous_names {
+            by_name.entry(previous).or_default().push(declared);
+        }
+    }
+    by_name
 }
 
 fn reference_cycle(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {

@@ -93,7 +93,11 @@ pub enum Conflict {
         /// At the reference.
         segment: DeclaredRef,
         reference: SegmentName,
-        /// A similar name of a declared or remote segment.
+        /// The declared segments that had the name before.
+        renamed: Vec<DeclaredRef>,
+        /// Has the name and is declared archived, but no answer shows its id.
+        archived: Option<DeclaredRef>,
+        /// A similar name of a declared or remote segment, if the name is in no declaration.
         suggestion: Option<SegmentName>,
     },
     /// A cohort whose id segctl does not know, because MoEngage lists no cohorts.
@@ -332,6 +336,10 @@ pub enum Warning {
     UnreadableSegments {
         segments: Vec<UnreadableRef>,
     },
+    /// `segctl import` wrote their files, which were removed before an apply.
+    ImportedNotApplied {
+        segments: Vec<SegmentRef>,
+    },
     /// MoEngage does not document the members of segments that reference an archived one.
     StillReferenced {
         segment: SegmentName,
@@ -443,6 +451,7 @@ impl Warning {
             | Self::UsersLost { segments, .. }
             | Self::UploadsPending { segments }
             | Self::ReferencesUnknown { segments, .. }
+            | Self::ImportedNotApplied { segments }
             | Self::ArchiveUnmanaged { segments, .. } => segments.iter().map(|remote| &remote.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],

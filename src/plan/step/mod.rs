@@ -69,6 +69,9 @@ pub struct Excluded {
     pub by_target: bool,
     /// Whether some steps match `--exclude`, or depend on one that does.
     pub by_exclude: bool,
+    /// Adoptions without a step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub adoptions: usize,
     /// Segments that are excluded only because they depend on an excluded one.
     pub dependents: Vec<Dependent>,
 }
@@ -143,9 +146,15 @@ pub struct Step {
 }
 
 impl Plan {
+    /// Whether an apply neither changes a segment nor adopts one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.adoptions().next().is_none()
+    }
+
+    /// The existing segments that match the configuration and become managed without a step.
+    pub fn adoptions(&self) -> impl Iterator<Item = &StateUpdate> {
+        self.state_updates.iter().filter(|update| update.adopts)
     }
 
     #[must_use]
@@ -174,7 +183,7 @@ impl Plan {
     /// The API requests of an apply without errors, in order: one list, then the read and the write of each step.
     #[must_use]
     pub fn requests(&self) -> Vec<EndpointClass> {
-        if self.is_empty() {
+        if self.steps.is_empty() {
             return Vec::new();
         }
         let of_step = |step: &Step| match &step.action {
@@ -204,9 +213,8 @@ impl Plan {
 
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let adopted = self.state_updates.iter().filter(|update| update.adopts);
         let mut summary = Summary {
-            adopt: adopted.count(),
+            adopt: self.adoptions().count(),
             ..Summary::default()
         };
         for step in &self.steps {
@@ -228,4 +236,8 @@ impl Plan {
         }
         summary
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -145,3 +145,99 @@ fn a_taken_definition_names_the_already_matched_segment() {
         Some(SegmentId::new("a1"))
     );
 }
+
+/// Three segments that match the configuration, and one that differs.
+fn existing_and_declared() -> (Vec<ObservedSegment>, Vec<DeclaredSegment>) {
+    let amounts = [("A", 1.0), ("B", 2.0), ("C", 3.0), ("D", 4.0)];
+    let existing = amounts.map(|(name, amount)| remote_spender(&name.to_lowercase(), name, amount));
+    let mut files = amounts.map(|(name, amount)| declared(name, vec![spends_more_than(amount)]));
+    files[3] = declared("D", vec![spends_more_than(9.0)]);
+    (existing.to_vec(), files.to_vec())
+}
+
+#[test]
+fn adoptions_are_changes_without_requests() {
+    let (existing, files) = existing_and_declared();
+    let equal = plan_for(&files[..3], existing.clone());
+    assert!(!equal.is_empty() && equal.steps.is_empty() && equal.requests().is_empty());
+    assert_eq!((equal.adoptions().count(), equal.summary().adopt), (3, 3));
+    let with_update = plan_for(&files, existing.clone());
+    assert_eq!(
+        (with_update.adoptions().count(), with_update.summary().adopt),
+        (3, 4)
+    );
+    // A managed segment is no adoption.
+    let entries = existing
+        .iter()
+        .map(|remote| entry(remote.id.as_str(), remote.name.as_str()));
+    let managed = plan_with_state(&files[..3], existing.clone(), &state(entries.collect()));
+    assert!(managed.is_empty());
+    // With `adoption: refuse`, each is a conflict.
+    let policy = policy_managing(&[], Adoption::Refuse);
+    let refused = plan_with_policy(&files[..3], existing, &State::default(), &policy);
+    assert_eq!((refused.conflicts.len(), refused.adoptions().count()), (3, 0));
+}
+
+#[test]
+fn targets_and_excludes_select_adoptions() {
+    let (existing, files) = existing_and_declared();
+    let patterns = |patterns: &[&str]| -> Vec<NamePattern> {
+        let patterns = patterns.iter();
+        patterns
+            .map(|pattern| NamePattern::parse(pattern).unwrap())
+            .collect()
+    };
+    let table = [
+        (["A"].as_slice(), [].as_slice(), vec!["A"], (2, true, false)),
+        (&[], &["A"], vec!["B", "C"], (1, false, true)),
+        (&["A", "B"], &["B"], vec!["A"], (2, true, true)),
+        (&["D"], &[], vec![], (3, true, false)),
+    ];
+    for (targets, excludes, adopted, excluded) in table {
+        let plan = plan(&PlanInput {
+            workspace: "test",
+            endpoint: "MoEngage DC 01",
+            declared: &files,
+            observed: &observed(existing.clone()),
+            state: &State::default(),
+            compared_lists: &ComparedLists::default(),
+            policy: &Policy::default(),
+            overrides: Overrides::default(),
+            selection: &Selection {
+                targets: patterns(targets),
+                excludes: patterns(excludes),
+            },
+            now: Timestamp::UNIX_EPOCH,
+        });
+        let names: Vec<_> = plan.adoptions().map(|update| update.segment.as_str()).collect();
+        assert_eq!(names, adopted);
+        let found = &plan.excluded;
+        assert_eq!((found.adoptions, found.by_target, found.by_exclude), excluded);
+    }
+}
+
+#[test]
+fn an_imported_segment_without_a_file_is_named_unless_it_is_declared_or_managed() {
+    let (existing, files) = existing_and_declared();
+    let mut observed = observed(existing);
+    observed.imported = ["a", "b", "c"].map(SegmentId::new).into();
+    let recorded = state(vec![entry("c", "C")]);
+    let plan = plan(&PlanInput {
+        workspace: "test",
+        endpoint: "MoEngage DC 01",
+        declared: &files[..1],
+        observed: &observed,
+        state: &recorded,
+        compared_lists: &ComparedLists::default(),
+        policy: &Policy::default(),
+        overrides: Overrides::default(),
+        selection: &Selection::default(),
+        now: Timestamp::UNIX_EPOCH,
+    });
+    let reported = plan.warnings.iter().filter_map(|warning| match warning {
+        Warning::ImportedNotApplied { segments } => Some(segments),
+        _ => None,
+    });
+    let names: Vec<_> = reported.flatten().map(|segment| segment.name.as_str()).collect();
+    assert_eq!(names, ["B"]);
+}

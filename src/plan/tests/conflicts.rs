@@ -233,3 +233,97 @@ fn only_unread_filter_segments_may_reference_an_archived_segment() {
     let plan = plan_for(&files, vec![remote_spender("a1", "A", 1.0), unread]);
     assert_eq!(plan.warnings, []);
 }
+
+#[test]
+fn a_reference_to_a_former_name_names_the_renamed_segments() {
+    let renamed = |name: &str, previous: &[&str]| {
+        with_previous_names(declared(name, vec![spends_more_than(1.0)]), previous)
+    };
+    let recorded = StateEntry {
+        previous_names: vec![SegmentName::new("Old")],
+        ..entry("a1", "New")
+    };
+    let referrer = declared("Fans", vec![member_of("Old")]);
+    let table = [
+        // Applied or not, and with or without a remote segment.
+        (
+            vec![renamed("New", &["Old"])],
+            vec![],
+            State::default(),
+            vec!["New"],
+        ),
+        (
+            vec![renamed("New", &["Old"])],
+            vec![remote_spender("a1", "Old", 1.0)],
+            state(vec![entry("a1", "Old")]),
+            vec!["New"],
+        ),
+        // Renamed without `previous_names`: the definition matches, or the state has the name.
+        (
+            vec![renamed("New", &[])],
+            vec![remote_spender("a1", "Old", 1.0)],
+            state(vec![entry("a1", "Old")]),
+            vec!["New"],
+        ),
+        (
+            vec![renamed("New", &[])],
+            vec![remote_spender("a1", "New", 1.0)],
+            state(vec![recorded]),
+            vec!["New"],
+        ),
+        (
+            vec![
+                renamed("New", &["Old"]),
+                with_previous_names(declared("Other", vec![spends_more_than(2.0)]), &["Older", "Old"]),
+            ],
+            vec![],
+            State::default(),
+            vec!["New", "Other"],
+        ),
+        (
+            vec![renamed("Olds", &["Older"])],
+            vec![],
+            State::default(),
+            vec![],
+        ),
+    ];
+    for (files, existing, recorded, expected) in table {
+        let files = [files, vec![referrer.clone()]].concat();
+        let plan = plan_with_state(&files, existing, &recorded);
+        let found = plan.conflicts.iter().find_map(|conflict| match conflict {
+            Conflict::UnknownReference {
+                renamed, suggestion, ..
+            } => Some((renamed, suggestion)),
+            _ => None,
+        });
+        let (renamed, suggestion) = found.unwrap_or_else(|| panic!("{:?}", plan.conflicts));
+        let names: Vec<_> = renamed.iter().map(|segment| segment.name.as_str()).collect();
+        assert_eq!(names, expected);
+        assert_eq!(suggestion.is_some(), expected.is_empty());
+    }
+}
+
+#[test]
+fn a_reference_to_an_archived_declaration_without_an_id_is_explained() {
+    let old = declared_archived(declared("Old", vec![spends_more_than(1.0)]));
+    let files = [
+        old,
+        declared("Olds", vec![spends_more_than(2.0)]),
+        declared("Fans", vec![member_of("Old")]),
+    ];
+    let plan = plan_for(&files, vec![]);
+    let [
+        Conflict::UnknownReference {
+            archived: Some(archived),
+            suggestion: None,
+            ..
+        },
+    ] = plan.conflicts.as_slice()
+    else {
+        panic!("{:?}", plan.conflicts)
+    };
+    assert_eq!(archived.name.as_str(), "Old");
+    // With the id, the reference is resolved.
+    let existing = archived_remote(remote_spender("a1", "Old", 1.0));
+    assert_eq!(plan_for(&files, vec![existing]).conflicts, []);
+}

@@ -59,6 +59,9 @@ pub struct MatchDocument {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExcludedDocument {
     pub steps: usize,
+    /// Adoptions without a step.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub adoptions: usize,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub flags: Vec<String>,
     /// Segments that are excluded only because they depend on a segment that `--exclude` matches.
@@ -170,7 +173,6 @@ pub struct StepDocument {
 impl PlanDocument {
     pub fn new(plan: &Plan) -> Self {
         let summary = plan.summary();
-        let adopted = plan.state_updates.iter().filter(|update| update.adopts);
         let violations = plan.guard_violations.iter();
         Self {
             format_version: FORMAT_VERSION.to_owned(),
@@ -195,7 +197,8 @@ impl PlanDocument {
                     MatchDocument::new(&unchanged.segment, remote.map(|(id, reason)| (id, reason)))
                 })
                 .collect(),
-            adopted: adopted
+            adopted: plan
+                .adoptions()
                 .map(|update| MatchDocument::new(&update.segment, Some((&update.id, &update.matched_by))))
                 .collect(),
             unmanaged: plan.unmanaged.iter().map(SegmentRefDocument::of).collect(),
@@ -230,6 +233,11 @@ impl PlanDocument {
         self
     }
 
+    /// Whether an apply neither changes a segment nor adopts one.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.adopted.is_empty()
+    }
+
     pub fn is_blocked(&self) -> bool {
         !self.conflicts.is_empty() || !self.guard_violations.is_empty()
     }
@@ -241,6 +249,10 @@ impl PlanDocument {
         }
         serde_json::from_value(value).map_err(DocumentError::Malformed)
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn step(step: &Step, plan: &Plan) -> StepDocument {
@@ -332,6 +344,7 @@ impl ExcludedDocument {
         let dependents = excluded.dependents.iter();
         Self {
             steps: excluded.steps,
+            adoptions: excluded.adoptions,
             flags: used.map(|(_, flag)| flag.to_owned()).collect(),
             dependents: dependents
                 .map(|dependent| DependentDocument {

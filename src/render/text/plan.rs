@@ -9,11 +9,14 @@ use super::{
 };
 use crate::model::escape_unprintable;
 use crate::plan::step::TemporaryChange;
-use crate::render::json::{MembersDocument, PlanDocument, StepDocument, SummaryDocument};
+use crate::render::json::{MatchDocument, MembersDocument, PlanDocument, StepDocument, SummaryDocument};
 use crate::render::phrases::{count_noun, join_limited, join_with_and, with_thousands_separators};
 use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
+
+/// A reader of more adoptions needs the count, and a program the list.
+const MAX_ADOPTIONS: usize = 20;
 
 /// Times are in `zone`; the last line is the summary.
 pub fn plan(document: &PlanDocument, options: TextOptions, zone: &TimeZone) -> String {
@@ -31,14 +34,17 @@ pub fn plan(document: &PlanDocument, options: TextOptions, zone: &TimeZone) -> S
     for step in &document.steps {
         self::step(&mut text, step, &document.steps, options);
     }
-    if !document.steps.is_empty() {
+    if !options.compact {
+        adoptions(&mut text, &document.adopted);
+    }
+    if !document.steps.is_empty() || !options.compact && !document.adopted.is_empty() {
         text.push('\n');
     }
     let estimate = document.estimate.as_ref();
     let freshness = document.freshness.as_ref();
     // The last line of a plan without changes contains the same.
     let is_in_last_line = !document.is_blocked()
-        && document.steps.is_empty()
+        && document.is_empty()
         && freshness.is_some_and(|freshness| freshness.managed.cached > 0 && !freshness.offline);
     let sources = freshness.filter(|_| !is_in_last_line).and_then(self::freshness);
     let lines = plan_notes(document)
@@ -49,9 +55,15 @@ pub fn plan(document: &PlanDocument, options: TextOptions, zone: &TimeZone) -> S
         let _ = writeln!(text, "{line}");
     }
     let blocked = blocked(document);
-    let last = match (blocked, document.steps.is_empty()) {
+    let last = match (blocked, document.is_empty()) {
         (Some(blocked), _) => format!("Cannot apply: {blocked}."),
         (None, true) => nothing_found("No changes", freshness),
+        (None, false) if document.steps.is_empty() => {
+            format!(
+                "Plan: {} to adopt, no changes in MoEngage.",
+                document.summary.adopt
+            )
+        }
         (None, false) => plan_summary(document.summary),
     };
     let _ = writeln!(text, "{last}");
@@ -82,7 +94,25 @@ fn plan_summary(summary: SummaryDocument) -> String {
         .map(|(count, action)| format!("{count} to {action}"))
         .collect();
     let temporary = temporary_changes(summary.temporary_changes);
-    format!("Plan: {}{temporary}.", counts.join(", "))
+    let adopt = match summary.adopt {
+        0 => String::new(),
+        count => format!(", {count} to adopt"),
+    };
+    format!("Plan: {}{temporary}{adopt}.", counts.join(", "))
+}
+
+/// Existing segments that become managed without a step, one line for each.
+fn adoptions(text: &mut String, adopted: &[MatchDocument]) {
+    for adopted in adopted.iter().take(MAX_ADOPTIONS) {
+        let id = adopted.id.as_deref().unwrap_or_default();
+        let reason = adopted.match_reason.as_deref().unwrap_or_default();
+        let [id, reason] = [id, reason].map(escape_unprintable);
+        let _ = writeln!(text, "= adopt {} (id {id}, {reason})", quoted(&adopted.segment));
+    }
+    let more = adopted.len().saturating_sub(MAX_ADOPTIONS);
+    if more > 0 {
+        let _ = writeln!(text, "= and {more} more to adopt (--json lists all)");
+    }
 }
 
 fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], options: TextOptions) {

@@ -1,9 +1,8 @@
 //! The lines of a plan below its steps.
 
 use super::quoted;
-use crate::model::escape_unprintable;
-use crate::render::json::{ExcludedDocument, MatchDocument, PlanDocument};
-use crate::render::phrases::{count_noun, join_limited};
+use crate::render::json::{ExcludedDocument, PlanDocument};
+use crate::render::phrases::{count_noun, join_limited, join_with_and};
 
 /// Lines without their ends.
 pub(super) fn plan_notes(document: &PlanDocument) -> Vec<String> {
@@ -14,7 +13,7 @@ pub(super) fn plan_notes(document: &PlanDocument) -> Vec<String> {
     let lines = [
         adopting_line(adopting.count()),
         archive_unmanaged_line(document.summary.archive_unmanaged),
-        adopted_line(&document.adopted),
+        adopted_line(document.adopted.len()),
         (!document.unmanaged.is_empty()).then(|| {
             format!(
                 "{} (ignored).",
@@ -37,19 +36,11 @@ fn archive_unmanaged_line(count: usize) -> Option<String> {
     (count > 0).then(|| format!("{segments} will be archived because {they_match} `manages`."))
 }
 
-fn adopted_line(adopted: &[MatchDocument]) -> Option<String> {
-    let names = adopted.iter().map(|adopted| {
-        let reason = adopted.match_reason.as_deref().unwrap_or_default();
-        format!("{} ({})", quoted(&adopted.segment), escape_unprintable(reason))
-    });
-    let matches = if adopted.len() == 1 { "matches" } else { "match" };
-    (!adopted.is_empty()).then(|| {
-        format!(
-            "{} {matches} the configuration and will be adopted without changes: {}.",
-            count_noun(adopted.len(), "existing segment"),
-            join_limited(names)
-        )
-    })
+fn adopted_line(count: usize) -> Option<String> {
+    let segments = count_noun(count, "existing segment");
+    let matches = if count == 1 { "matches" } else { "match" };
+    (count > 0)
+        .then(|| format!("{segments} {matches} the configuration and will be adopted without changes."))
 }
 
 fn excluded_line(excluded: &ExcludedDocument) -> Option<String> {
@@ -61,10 +52,13 @@ fn excluded_line(excluded: &ExcludedDocument) -> Option<String> {
         [] => String::new(),
         _ => format!(", including {}", join_limited(dependents)),
     };
-    (excluded.steps > 0).then(|| {
+    let counts = [(excluded.steps, "change"), (excluded.adoptions, "adoption")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts.map(|(count, noun)| count_noun(count, noun)).collect();
+    (!counts.is_empty()).then(|| {
         format!(
             "{} excluded by {}{including}.",
-            count_noun(excluded.steps, "change"),
+            join_with_and(&counts),
             excluded.flags.join(" and ")
         )
     })

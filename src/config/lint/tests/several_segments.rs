@@ -136,7 +136,11 @@ fn unknown_and_archived_references_are_reported() {
         helps,
         [
             ("SEG075", 13, "did you mean `Buyers`?"),
-            ("SEG075", 14, "`Customers` is a previous name of `Buyers`"),
+            (
+                "SEG075",
+                14,
+                "`Customers` was renamed to `Buyers` in a.yaml:1; update the reference"
+            ),
             ("SEG075", 15, "to refer to all users, use the id `moe_all_users`"),
         ]
     );

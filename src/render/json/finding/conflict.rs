@@ -60,7 +60,20 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::UnknownReference {
             segment,
             reference,
+            renamed,
+            archived: None,
+            ..
+        } if !renamed.is_empty() => reference_to_previous_name(segment, reference, renamed),
+        Conflict::UnknownReference {
+            segment,
+            archived: Some(archived),
+            ..
+        } => reference_to_archived(segment, archived),
+        Conflict::UnknownReference {
+            segment,
+            reference,
             suggestion,
+            ..
         } => unknown_reference(segment, reference, suggestion.as_ref()),
         Conflict::ReferenceUnlisted { segment, reference } => reference_unlisted(segment, reference),
         Conflict::OrphanReferenced {
@@ -110,6 +123,52 @@ fn cannot_archive(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument 
         .with_help(format!(
             "to keep it: remove `lifecycle: archived` from {}",
             location(segment)
+        ))
+}
+
+fn reference_to_previous_name(
+    segment: &DeclaredRef,
+    reference: &SegmentName,
+    renamed: &[DeclaredRef],
+) -> FindingDocument {
+    let message = format!(
+        "`{}` references `{reference}`, a previous name of {}",
+        segment.name,
+        names(renamed)
+    );
+    let at = &segment.origin;
+    let help = |declared: &DeclaredRef| {
+        let (name, location) = (&declared.name, location(declared));
+        match renamed {
+            [_] => {
+                format!("`{reference}` was renamed to `{name}` in {location}; update the reference at {at}")
+            }
+            _ => format!("if `{name}` in {location} is meant: update the reference at {at}"),
+        }
+    };
+    FindingDocument::new("unknown_reference", message)
+        .with_segment(segment)
+        .with_helps(renamed.iter().map(help))
+}
+
+fn reference_to_archived(segment: &DeclaredRef, archived: &DeclaredRef) -> FindingDocument {
+    let name = &archived.name;
+    let message = format!(
+        "`{}` references `{name}`, which is declared archived at {} and whose id is unknown: neither the state nor MoEngage's \
+         list contains it",
+        segment.name,
+        location(archived)
+    );
+    FindingDocument::new("unknown_reference", message)
+        .with_segment(segment)
+        .with_help(format!(
+            "if `{name}` exists: copy its id from the dashboard, and set it as `id` at {}",
+            location(archived)
+        ))
+        .with_help(format!(
+            "if it does not exist: remove `lifecycle: archived` at {}, or the reference at {}",
+            location(archived),
+            segment.origin
         ))
 }
 

@@ -46,6 +46,7 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         Warning::ReferencesUnknown { segments, unread } => references_unknown(segments, unread),
         Warning::UnreadableRows { rows } => unreadable_rows(rows),
         Warning::UnreadableSegments { segments } => unreadable_segments(segments),
+        Warning::ImportedNotApplied { segments } => imported_not_applied(segments),
         Warning::StillReferenced {
             segment,
             target,
@@ -233,6 +234,28 @@ fn likely_rename(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
             location(segment)
         ))
         .with_help("if they are two segments: the plan is correct")
+}
+
+fn imported_not_applied(segments: &[SegmentRef]) -> FindingDocument {
+    let (is, it) = (is(segments), it(segments));
+    let (was, its_file) = match segments {
+        [_] => ("was", "its file"),
+        _ => ("were", "their files"),
+    };
+    let message = format!(
+        "{} {was} imported but never applied, and {is} not in the configuration any more: segctl does not manage {it} and \
+         leaves {it} unchanged",
+        list_segments(segments)
+    );
+    let import = match segments {
+        [remote] => shell_commands::import(&remote.name),
+        _ => "segctl import NAME".to_owned(),
+    };
+    finding("imported_not_applied", message, segments)
+        .with_help(format!(
+            "to archive {it}: restore {its_file}, or run `{import}`; run `segctl apply`; then remove {its_file} and apply again"
+        ))
+        .with_help(format!("to leave {it} unmanaged: the plan is correct"))
 }
 
 fn still_referenced(
