@@ -139,7 +139,7 @@ fn unknown_and_archived_references_are_reported() {
             (
                 "SEG075",
                 14,
-                "`Customers` was renamed to `Buyers` in a.yaml:1; update the reference"
+                "`Customers` was renamed to `Buyers` in a.yaml:2; update the reference"
             ),
             ("SEG075", 15, "to refer to all users, use the id `moe_all_users`"),
         ]
