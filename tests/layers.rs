@@ -375,14 +375,13 @@ fn the_yaml_parser_and_the_http_client_stay_in_few_files() {
         users.map(|source| source.module.join("/")).collect()
     };
     let http = users("reqwest::", "api");
-    assert!(
-        http.is_subset(
-            &["api/transport/http", "api/transport/endpoint"]
-                .map(str::to_owned)
-                .into()
-        ),
-        "{http:?}"
-    );
+    let clients = [
+        "api/transport/connections",
+        "api/transport/endpoint",
+        "api/transport/failure",
+        "api/transport/http",
+    ];
+    assert!(http.is_subset(&clients.map(str::to_owned).into()), "{http:?}");
     let yaml = users("granit_parser", "config");
     let parsers = [
         "config/yaml",

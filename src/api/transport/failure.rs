@@ -25,24 +25,18 @@ pub(super) fn transport_error(
     TransportError::NoResponse { message }
 }
 
-/// Whether the connection was closed before a complete head of a response. A timeout is not.
+/// Whether the connection of a request without a response was closed, in contrast to a timeout.
 pub(super) fn is_closed_connection(error: &reqwest::Error) -> bool {
-    !error.is_connect()
-        && causes(error).any(|cause| {
-            let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-            let is_closed_socket = matches!(
-                kind,
-                Some(
-                    io::ErrorKind::UnexpectedEof
-                        | io::ErrorKind::ConnectionReset
-                        | io::ErrorKind::ConnectionAborted
-                        | io::ErrorKind::BrokenPipe
-                        | io::ErrorKind::NotConnected
-                )
-            );
-            let hyper_error = cause.downcast_ref::<hyper::Error>();
-            is_closed_socket || hyper_error.is_some_and(hyper::Error::is_incomplete_message)
-        })
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    causes(error).any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let is_closed_socket = matches!(
+            kind,
+            Some(BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+        );
+        let hyper_error = cause.downcast_ref::<hyper::Error>();
+        is_closed_socket || hyper_error.is_some_and(hyper::Error::is_incomplete_message)
+    })
 }
 
 fn connect_error(error: &reqwest::Error, proxy: Option<&Proxy>) -> TransportError {

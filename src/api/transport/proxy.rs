@@ -22,7 +22,7 @@ pub(super) struct Proxy {
     url: Url,
 }
 
-/// What the environment says about an endpoint.
+/// How the environment connects an endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ProxyChoice {
     Use(Proxy),
