@@ -461,7 +461,7 @@ fn a_managed_segment_that_cannot_be_read_is_an_error_of_that_segment() {
         assert_contains(
             &plan,
             &[
-                "error: cannot read `A` (id new1) in MoEngage",
+                "conflict: cannot read `A` (id new1) in MoEngage",
                 reason,
                 "+ create \"New\"",
                 "--exclude='A'",
