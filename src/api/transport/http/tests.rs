@@ -4,6 +4,7 @@ use crate::model::RequestContentType;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 const KEY: &str = "hunter2-data-key";
@@ -268,29 +269,44 @@ fn answer(stream: &mut TcpStream) {
         .unwrap();
 }
 
+/// Answers every request but the second, whose connection it closes after its first byte or after all of it. Returns the
+/// port, and the number of the connection of each request.
+fn serve_closing_second(reads_all: bool) -> (u16, Arc<Mutex<Vec<usize>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let (mut stream, seen) = (stream.unwrap(), Arc::clone(&seen));
+            // The client may open a connection that it does not use.
+            std::thread::spawn(move || {
+                while stream.read(&mut [0]).unwrap_or(0) == 1 {
+                    let count = {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push(number);
+                        seen.len()
+                    };
+                    if count == 2 && !reads_all {
+                        return;
+                    }
+                    read_request(&mut stream);
+                    if count == 2 {
+                        return;
+                    }
+                    answer(&mut stream);
+                }
+            });
+        }
+    });
+    (port, requests)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn after_a_closed_connection_each_request_has_a_connection_of_its_own() {
     // Closed after a part of the request is read, the connection is reset. Closed after all of it, it ends.
     for reads_all in [false, true] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            read_request(&mut stream);
-            answer(&mut stream);
-            if reads_all {
-                read_request(&mut stream);
-            } else {
-                stream.read_exact(&mut [0]).unwrap();
-            }
-            drop(stream);
-            for _ in 0..2 {
-                let (mut stream, _) = listener.accept().unwrap();
-                read_request(&mut stream);
-                answer(&mut stream);
-                assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the connection is reused");
-            }
-        });
+        let (port, requests) = serve_closing_second(reads_all);
         let transport = transport(port);
         let send = || transport.send(request(ApiVersion::V3), LONG);
         send().await.unwrap();
@@ -301,7 +317,11 @@ async fn after_a_closed_connection_each_request_has_a_connection_of_its_own() {
         );
         send().await.unwrap();
         send().await.unwrap();
-        server.join().unwrap();
+        let connections = requests.lock().unwrap().clone();
+        let [first, second, third, fourth] = connections[..] else {
+            panic!("{connections:?}")
+        };
+        assert!(third != fourth && ![third, fourth].iter().any(|own| [first, second].contains(own)));
     }
 }
 
