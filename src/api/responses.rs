@@ -145,7 +145,7 @@ fn decode_row(row: &RawValue) -> Result<RemoteSummary, UnreadableRow> {
 pub(super) fn decode_segment(body: &[u8]) -> Result<RemoteSegment, MalformedBody> {
     let text = answer_text(body);
     let answer = Fields::of_answer(&text)?;
-    let Some(data) = answer.get("data").and_then(|data| Fields::of(data)) else {
+    let Some(data) = answer.get("data").and_then(Fields::of) else {
         return Err(MalformedBody::unexpected("`data` as an object"));
     };
     let filters = |name: &str| match data.get(name).map(|raw| json_from_answer::<Value>(raw.get())) {
