@@ -6,6 +6,7 @@
 
 mod attribute;
 mod contents;
+mod credential;
 mod datetime;
 mod endpoint_class;
 mod endpoint_url;
@@ -37,6 +38,7 @@ pub use attribute::{
     DataType, DoubleTest, StringTest, TextListOperator, TextOperator,
 };
 pub use contents::{Cohort, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource};
+pub use credential::credential_problem;
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
