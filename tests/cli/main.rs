@@ -10,6 +10,7 @@ mod documented_shapes;
 mod events;
 mod examples;
 mod exit_codes;
+mod given_files;
 mod import;
 mod invalid_files;
 mod member_lists;
@@ -26,6 +27,8 @@ mod server_clock;
 mod settings_file;
 mod signals;
 mod state_lock;
+#[cfg(target_os = "linux")]
+mod unwritable_files;
 
 use std::fs;
 use std::path::Path;
