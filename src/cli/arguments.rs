@@ -76,6 +76,11 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
+    /// Report only problems of these segment files, member lists, directories or segctl.yaml; the whole configuration is
+    /// still read. --fix changes only these.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
     /// Also show informational notes.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_NOTES")]
     pub notes: bool,
@@ -117,6 +122,10 @@ pub struct SelectionArguments {
     /// Select only matching segments; `*` is a wildcard. A plan includes their dependencies. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
     pub target: Vec<NamePattern>,
+
+    /// Select the segments that this file declares, or that use it as a member list. May be repeated.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_TARGET_FILE", value_delimiter = '\n')]
+    pub target_file: Vec<PathBuf>,
 
     /// Exclude matching segments. A plan also excludes everything that depends on them. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
@@ -276,7 +285,7 @@ fn parse_lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationEr
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// Plan saved by `segctl plan --out`; it is applied exactly as saved, without approval.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "max_member_removals", "allow_empty", "allow_missing_segments", "force_upload", "assume_members_in_sync"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "target_file", "exclude", "max_archives", "max_updates", "max_member_removals", "allow_empty", "allow_missing_segments", "force_upload", "assume_members_in_sync"])]
     pub plan: Option<PathBuf>,
 
     /// Write the events of --json to this file, in addition to standard output.

@@ -73,7 +73,7 @@ async fn read_workspace(
     let connection = (output, signals.cancel_token.clone());
     let connection = Connection::open(project, workspace, connection).await?;
     let request = PlanRequest {
-        selection: selection(&arguments.selection),
+        selection: selection(project, workspace.0, &arguments.selection)?,
         ..plan_request(project, workspace, arguments.refresh.policy())
     };
     let read = connection

@@ -207,6 +207,7 @@ fn write_files(
         ids_by_name.into_iter().map(|(name, id)| (id, name)).collect();
     let names = |id: &SegmentId| names.get(id).cloned();
     let mut result = ImportResult::default();
+    let mut lines = Vec::new();
     let ids = selected.iter().map(|segment| &segment.id);
     for remote in ids.filter_map(|id| read.remote_segment(id)) {
         let reason = import_obstacle(remote, &read.observed);
@@ -215,22 +216,33 @@ fn write_files(
             Err(reason) => {
                 result.skipped += 1;
                 let (name, id) = (&remote.name, &remote.id);
-                output.print_status_line(&format!("skipped \"{name}\" (id {id}): {reason}"));
+                lines.push(format!("skipped \"{name}\" (id {id}): {reason}"));
                 continue;
             }
         };
-        if remote.kind == RemoteKind::Filter {
-            let path = files.write(&remote.name, &text)?;
-            output.print_status_line(&format!("wrote {}", project.display_path(&path)));
-            result.written.insert(path, remote.id.clone());
-        } else {
-            let path = files.write_template(&remote.name, &text)?;
-            output.print_status_line(&format!(
-                "wrote {} (template: fill in the member list, which the API does not return)",
-                project.display_path(&path)
+        let is_template = remote.kind != RemoteKind::Filter;
+        let written = match is_template {
+            false => files.write(&remote.name, &text),
+            true => files.write_template(&remote.name, &text),
+        };
+        let path = match written {
+            Ok(path) => path,
+            Err(failure) => return Err(files.discard(failure)),
+        };
+        let shown = project.display_path(&path);
+        if is_template {
+            lines.push(format!(
+                "wrote {shown} (template: fill in the member list, which the API does not return)"
             ));
             result.templates += 1;
+        } else {
+            lines.push(format!("wrote {shown}"));
+            result.written.insert(path, remote.id.clone());
         }
+    }
+    // Only now is it certain that all files are written.
+    for line in lines {
+        output.print_status_line(&line);
     }
     Ok(result)
 }

@@ -12,6 +12,7 @@ mod edits;
 mod environment;
 mod events;
 pub mod failure;
+mod given_files;
 mod home;
 mod import;
 mod logging;
@@ -65,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
     let open = || Project::open(arguments.config.as_deref(), output);
     match &arguments.command {
-        Command::Validate(validate) => Ok(validate::run(&open()?, validate, output)),
+        Command::Validate(validate) => validate::run(&open()?, validate, output),
         Command::Plan(plan) => {
             let project = open()?;
             project.require_valid(output)?;

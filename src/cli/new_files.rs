@@ -16,6 +16,7 @@ const TEMPLATE_SUFFIX: &str = ".template";
 pub(super) struct NewFiles {
     directory: PathBuf,
     existing_names: BTreeSet<String>,
+    created: Vec<PathBuf>,
 }
 
 impl NewFiles {
@@ -26,6 +27,7 @@ impl NewFiles {
         Ok(Self {
             existing_names: names.collect(),
             directory,
+            created: Vec::new(),
         })
     }
 
@@ -49,17 +51,35 @@ impl NewFiles {
         self.create(file_name(name, &stems) + TEMPLATE_SUFFIX, text)
     }
 
+    /// Removes the files that were created, because a later one could not be.
+    pub(super) fn discard(self, mut failure: Failure) -> Failure {
+        for path in &self.created {
+            if let Err(error) = fs::remove_file(path) {
+                failure
+                    .causes
+                    .extend(Failure::cannot_write(path, &error).to_lines());
+            }
+        }
+        failure.with_help("no file was written; run the command again when it can be written")
+    }
+
     fn create(&mut self, file: String, text: &str) -> Result<PathBuf, Failure> {
         let path = self.directory.join(&file);
         create_new(&path, text).map_err(|error| Failure::cannot_write(&path, &error))?;
         self.existing_names.insert(file);
+        self.created.push(path.clone());
         Ok(path)
     }
 }
 
-/// Writes a file that does not exist, even if another process creates it at the same moment.
+/// Writes a file that does not exist, even if another process creates it at the same moment. On an error there is no
+/// part of a file.
 pub(super) fn create_new(path: &Path, text: &str) -> io::Result<()> {
-    fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()))
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes()).inspect_err(|_| {
+        // The write error is the one to report.
+        drop(fs::remove_file(path));
+    })
 }
 
 /// The first directory of `segments` in segctl.yaml.

@@ -3,6 +3,7 @@
 use super::arguments::{PlanningArguments, SelectionArguments};
 use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
+use super::given_files::GivenFiles;
 use super::output::Output;
 use super::project::{Project, describe_endpoint};
 use crate::api::{Clock, FetchedSegment, SystemClock};
@@ -96,8 +97,8 @@ fn plan_request_from_arguments(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
     (arguments, refresh): (&PlanningArguments, Refresh),
-) -> PlanRequest {
-    PlanRequest {
+) -> Result<PlanRequest, Failure> {
+    Ok(PlanRequest {
         policy: policy_with_overrides(workspace.1, arguments),
         overrides: Overrides {
             allow_empty: arguments.allow_empty,
@@ -105,16 +106,24 @@ fn plan_request_from_arguments(
             force_upload: arguments.force_upload,
             assume_members_in_sync: arguments.assume_members_in_sync,
         },
-        selection: selection(&arguments.selection),
+        selection: selection(project, workspace.0, &arguments.selection)?,
         ..plan_request(project, workspace, refresh)
-    }
+    })
 }
 
-pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
-    Selection {
-        targets: arguments.target.clone(),
-        excludes: arguments.exclude.clone(),
+pub(super) fn selection(
+    project: &Project,
+    workspace: &str,
+    arguments: &SelectionArguments,
+) -> Result<Selection, Failure> {
+    let mut targets = arguments.target.clone();
+    if !arguments.target_file.is_empty() {
+        targets.extend(GivenFiles::find(project, &arguments.target_file).targets(workspace)?);
     }
+    Ok(Selection {
+        targets,
+        excludes: arguments.exclude.clone(),
+    })
 }
 
 pub(super) async fn read_workspace(
@@ -153,7 +162,7 @@ pub(super) async fn make_plan(
     connection: &Connection,
 ) -> Result<PreparedPlan, Failure> {
     let started_at = SystemClock.now();
-    let request = plan_request_from_arguments(project, workspace, (arguments, refresh));
+    let request = plan_request_from_arguments(project, workspace, (arguments, refresh))?;
     let mut read = read_workspace(request, connection).await?;
     let plan = connection.reconciler.plan(&mut read).await?;
     let cost = estimate_cost(&plan, connection.reconciler.rate_limiter(), (arguments, purpose));
@@ -168,7 +177,7 @@ pub(super) async fn plan_offline(
     output: Output,
 ) -> Result<PreparedPlan, Failure> {
     let store = connection::open_state_store(project, workspace.0, workspace.1)?;
-    let request = plan_request_from_arguments(project, workspace, (arguments, Refresh::None));
+    let request = plan_request_from_arguments(project, workspace, (arguments, Refresh::None))?;
     let on_note = move |note: String| output.print_note(note);
     let mut read = LoadedWorkspace::load_local(request, (&store, SystemClock.now()), &on_note).await?;
     if read.cache.listed_at.is_none() {

@@ -27,6 +27,8 @@ const SETTINGS_FILE: &str = "segctl.yaml";
 pub(super) struct Project {
     working_directory: PathBuf,
     settings_file: PathBuf,
+    /// The text of segctl.yaml for excerpts, without secrets.
+    redacted_settings: String,
     /// The directory of `segctl.yaml`. Paths in that file are relative to it.
     pub(super) directory: PathBuf,
     pub(super) settings: ProjectSettings,
@@ -61,6 +63,7 @@ impl Project {
         Ok(Self {
             working_directory,
             settings_file: path,
+            redacted_settings: source.redacted_text(),
             directory,
             settings,
             loaded,
@@ -102,6 +105,15 @@ impl Project {
             return Ok(());
         }
         self.require_valid(output)
+    }
+
+    /// The path of an argument, which is relative to the working directory.
+    pub(super) fn absolute_path(&self, path: &Path) -> PathBuf {
+        self.working_directory.join(path)
+    }
+
+    pub(super) fn settings_file(&self) -> &Path {
+        &self.settings_file
     }
 
     pub(super) fn display_path(&self, path: &Path) -> String {
@@ -154,8 +166,19 @@ impl Project {
         }
     }
 
+    /// Errors in segctl.yaml that only this build of segctl has.
+    pub(super) fn unsupported_settings(&self) -> impl Iterator<Item = &Diagnostic> {
+        let workspaces = self.settings.workspaces.values();
+        workspaces.flat_map(|workspace| &workspace.unsupported)
+    }
+
     pub(super) fn render_diagnostics(&self, diagnostics: &[Diagnostic], output: Output) -> String {
-        let text_of = |file: &str| self.loaded.sources.get(file).map(|source| source.text.as_str());
+        let settings = self.display_path(&self.settings_file);
+        let text_of = |file: &str| match self.loaded.sources.get(file) {
+            Some(source) => Some(source.text.as_str()),
+            None if file == settings => Some(self.redacted_settings.as_str()),
+            None => None,
+        };
         limited_diagnostics_text(diagnostics, &text_of, output.diagnostics_style())
     }
 
@@ -177,7 +200,10 @@ impl Project {
 
     pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
         match self.settings.workspaces.get_key_value(name) {
-            Some((name, workspace)) => Ok((name, workspace)),
+            Some((name, workspace)) => match workspace.unsupported.first() {
+                None => Ok((name, workspace)),
+                Some(found) => Err(unsupported_failure(found)),
+            },
             None => {
                 let failure = Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"));
                 let names = self.settings.workspaces.keys().map(String::as_str);
@@ -307,6 +333,19 @@ fn display_path(path: &Path, working_directory: &Path) -> String {
         .collect::<PathBuf>()
         .to_string_lossy()
         .replace('\\', "/")
+}
+
+fn unsupported_failure(found: &Diagnostic) -> Failure {
+    let location = found.labels.first().map(|label| &label.location);
+    let place = location.map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+    Failure {
+        help: found.help.clone(),
+        diagnostics: vec![found.clone()],
+        ..Failure::new(
+            FailureKind::InvalidFiles,
+            place.unwrap_or_default() + &found.message,
+        )
+    }
 }
 
 fn invalid_settings(mut errors: Vec<Diagnostic>, source: Option<&SourceFile>, output: Output) -> Failure {

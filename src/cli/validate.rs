@@ -1,7 +1,8 @@
 //! `segctl validate`: checks the segment files and their member lists, without a workspace or credentials.
 
 use super::arguments::{FailSeverity, ValidateArguments};
-use super::failure::FailureKind;
+use super::failure::{Failure, FailureKind};
+use super::given_files::GivenFiles;
 use super::output::Output;
 use super::project::Project;
 use crate::config::lint::is_shown_by_default;
@@ -13,14 +14,38 @@ use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
 use std::process::ExitCode;
 
-pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Output) -> ExitCode {
+pub(super) fn run(
+    project: &Project,
+    arguments: &ValidateArguments,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let given = match arguments.files.as_slice() {
+        [] => None,
+        files => Some(GivenFiles::find(project, files)),
+    };
+    let given = given.as_ref();
     let mut found = project.loaded.diagnostics.clone();
+    found.extend(project.unsupported_settings().cloned());
+    found.retain(|found| given.is_none_or(|given| given.has_label_of(found)));
+    if let Some(given) = given
+        && let Err(failure) = given.require_known()
+    {
+        // An error in a given file may be the reason.
+        if !found.iter().any(|found| found.severity == Severity::Error) {
+            return Err(failure.with_help("in pre-commit, limit the hook to these files with `files`"));
+        }
+        output.print_note(failure.message);
+    }
     let mut fixed = Vec::new();
-    for list in member_list_files(&project.loaded, &project.directory, &|path| {
+    let mut lists = member_list_files(&project.loaded, &project.directory, &|path| {
         project.display_path(path)
-    }) {
+    });
+    lists.retain(|list| given.is_none_or(|given| given.uses_list(list.path())));
+    for list in lists {
         let mut findings = list.check();
+        let is_given = given.is_none_or(|given| given.contains_list(list.path()));
         if arguments.fix
+            && is_given
             && findings.as_ref().is_ok_and(ListFindings::is_fixable)
             && let Some(summary) = fix_list(&list, project, output)
         {
@@ -38,12 +63,13 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     if !arguments.notes && arguments.fail_severity != FailSeverity::Note {
         found.retain(is_shown_by_default);
     }
-    let segments = project.loaded.declarations.len();
+    let checked = CheckedParts::of(project, given);
     if output.json {
         output.print_json(&json!({
             "format_version": FORMAT_VERSION,
             "valid": !fails,
-            "segments": segments,
+            "segments": checked.segments,
+            "files": checked.files,
             "fixed": fixed.iter().map(|(list, summary)| json!({
                 "list": list,
                 "lines_fixed": summary.fixed,
@@ -59,15 +85,71 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
         }
         output.print_status(&project.render_diagnostics(&found, output));
         if !fails {
-            let files = project.loaded.sources.len() as u64;
-            let (segments, files) = (count_noun(segments as u64, "segment"), count_noun(files, "file"));
-            output.print_result(&format!("Valid: {segments} in {files}.\n"));
+            output.print_result(&format!("Valid: {}.\n", checked.describe()));
         }
     }
-    if fails {
+    Ok(if fails {
         FailureKind::InvalidFiles.into()
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+/// What a run checked: all of the configuration, or the given files.
+struct CheckedParts {
+    segments: usize,
+    /// Segment files.
+    files: usize,
+    all_files: usize,
+    /// Given lists.
+    lists: usize,
+    /// Whether segctl.yaml is given.
+    settings: bool,
+}
+
+impl CheckedParts {
+    fn of(project: &Project, given: Option<&GivenFiles<'_>>) -> Self {
+        let all_files = project.loaded.files.len();
+        match given {
+            None => Self {
+                segments: project.loaded.declarations.len(),
+                files: all_files,
+                all_files,
+                lists: 0,
+                settings: false,
+            },
+            Some(given) => Self {
+                segments: given.segment_count(),
+                files: given.segment_file_count(),
+                all_files,
+                lists: given.list_count(),
+                settings: given.contains_settings(),
+            },
+        }
+    }
+
+    /// As in `3 segments in 2 of 14 files, 1 member list`.
+    fn describe(&self) -> String {
+        let segments = count_noun(self.segments as u64, "segment");
+        let mut parts = Vec::new();
+        if self.settings {
+            parts.push("segctl.yaml".to_owned());
+        }
+        if self.files == self.all_files {
+            let files = count_noun(self.files as u64, "file");
+            parts.push(format!("{segments} in {files}"));
+        } else if self.files > 0 {
+            let files = count_noun(self.all_files as u64, "file");
+            parts.push(format!("{segments} in {} of {files}", self.files));
+        }
+        if self.lists > 0 {
+            let lists = count_noun(self.lists as u64, "member list");
+            parts.push(match self.files {
+                0 => format!("{lists} of {segments}"),
+                _ => lists,
+            });
+        }
+        parts.join(", ")
     }
 }
 

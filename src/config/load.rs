@@ -11,13 +11,15 @@ use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::model::{below_home, did_you_mean};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const UNKNOWN_WORKSPACE: &str = "SEG062";
 
 #[derive(Debug, Default)]
 pub struct LoadedConfig {
+    /// The path of each segment file, also of an unreadable one, by its name in diagnostics.
+    pub files: BTreeMap<Arc<str>, PathBuf>,
     pub sources: BTreeMap<Arc<str>, Arc<SourceFile>>,
     pub declarations: Vec<Declaration>,
     pub diagnostics: Vec<Diagnostic>,
@@ -36,6 +38,10 @@ pub fn load(
         diagnostics,
         ..LoadedConfig::default()
     };
+    let named = files
+        .iter()
+        .map(|path| (Arc::from(display_path(path)), path.clone()));
+    loaded.files = named.collect();
     for file in parallel::map(&files, |path| read_file((path, base), &display_path(path))) {
         loaded.declarations.extend(file.declarations);
         loaded.diagnostics.extend(file.diagnostics);

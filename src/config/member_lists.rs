@@ -152,6 +152,11 @@ fn home_unknown_error(declaration: &Declaration) -> Diagnostic {
 
 impl MemberListFile<'_> {
     #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
     pub fn display_name(&self) -> &str {
         &self.display_name
     }

@@ -5,10 +5,13 @@
 mod callbacks;
 mod policy;
 mod rate_limits;
+mod unsupported;
+mod value_sources;
 
 pub use callbacks::CallbackSettings;
 pub use rate_limits::RateLimitSettings;
 
+use self::value_sources::{secret_source, value_source};
 use super::decode::codes;
 use super::decode::decoder::{Decoder, Fields};
 use super::source::SourceFile;
@@ -59,6 +62,8 @@ pub struct WorkspaceSettings {
     pub policy: Policy,
     /// `None` when segctl receives no upload results.
     pub callbacks: Option<CallbackSettings>,
+    /// Errors that only this build of segctl has in the workspace.
+    pub unsupported: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,13 +248,16 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
     let policy = policy::policy(decoder, &mut fields, uses_data_center);
     let callbacks = optional(decoder, &mut fields, "callbacks", callbacks::callback_settings);
     decoder.finish(&fields);
+    let (state, policy) = (state?, policy?);
+    let unsupported = unsupported::unsupported_settings(decoder, node, (state.as_ref(), &policy));
     Some(WorkspaceSettings {
         connection: connection?,
-        state: state?,
+        state,
         time_zone: time_zone?,
         rate_limits: rate_limits?.unwrap_or_default(),
-        policy: policy?,
+        policy,
         callbacks: callbacks?,
+        unsupported,
     })
 }
 
@@ -306,9 +314,13 @@ fn moengage_connection(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Op
             None
         }
     };
-    let workspace_id = required(decoder, fields, "workspace_id", value_source);
+    let workspace_id = required(decoder, fields, "workspace_id", |decoder, node| {
+        value_source(decoder, "workspace_id", node)
+    });
     let api_key = required(decoder, fields, "api_key", secret_source);
-    let db_name = optional(decoder, fields, "db_name", value_source);
+    let db_name = optional(decoder, fields, "db_name", |decoder, node| {
+        value_source(decoder, "db_name", node)
+    });
     Some(ConnectionSettings::MoEngage {
         endpoint: endpoint?,
         workspace_id: workspace_id?,
@@ -376,100 +388,6 @@ fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSettin
             None
         }
     }
-}
-
-fn value_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
-    if matches!(node.value, Yaml::Map(_)) {
-        return command_source(decoder, node);
-    }
-    let text = decoder.non_empty_text(node)?;
-    match environment_variable(&text) {
-        Some(name) => Some(ValueSource::Environment(name.to_owned())),
-        None if text.contains("${") => {
-            let message = "an environment variable must be the whole value, as in `${NAME}`";
-            decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "contains other text");
-            decoder.add_help(VARIABLE_HELP);
-            None
-        }
-        None if looks_like_variable(&text) => misspelled_variable(decoder, node),
-        None => Some(ValueSource::Literal(text)),
-    }
-}
-
-/// The messages never repeat the value: it may be the secret.
-fn secret_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
-    match &node.value {
-        Yaml::Map(_) => command_source(decoder, node),
-        Yaml::Scalar(scalar) if environment_variable(&scalar.text).is_some() => {
-            environment_variable(&scalar.text).map(|name| ValueSource::Environment(name.to_owned()))
-        }
-        Yaml::Invalid => None,
-        Yaml::Scalar(scalar) if looks_like_variable(&scalar.text) => misspelled_variable(decoder, node),
-        Yaml::Scalar(_) | Yaml::List(_) => {
-            let message = "segctl.yaml must not contain a secret";
-            decoder.error::<()>(LITERAL_SECRET, &node.span, message, "looks like a literal secret");
-            decoder.add_help("use an environment variable, `${MOENGAGE_API_KEY}`, or a command, `{command: [pass, moengage]}`");
-            decoder.add_help("if the file was ever committed, replace the key in MoEngage");
-            None
-        }
-    }
-}
-
-fn environment_variable(text: &str) -> Option<&str> {
-    let name = text.strip_prefix("${")?.strip_suffix('}')?;
-    let is_name_character = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let starts_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
-    (!name.is_empty() && !starts_with_digit && name.chars().all(is_name_character)).then_some(name)
-}
-
-const VARIABLE_HELP: &str =
-    "write a variable as `${NAME}`, without a default; NAME has letters, digits and `_`";
-
-/// A variable in the notation of a shell, of Windows or of a pipeline: `$KEY`, `${KEY:-x}`, `%KEY%`, `env.KEY`.
-fn looks_like_variable(text: &str) -> bool {
-    let text = text.trim();
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
-    };
-    let between = |start: &str, end: &str| text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
-    between("${", "}").is_some()
-        || between("$(", ")").is_some_and(is_name)
-        || between("%", "%").is_some_and(is_name)
-        || between("{{", "}}").is_some()
-        || ["$env:", "$", "env.", "env:", "ENV."].iter().any(|start| {
-            text.strip_prefix(start)
-                .is_some_and(|name| is_name(name) && is_variable_name(name))
-        })
-}
-
-/// Variables are written in capitals, and secrets are not.
-fn is_variable_name(name: &str) -> bool {
-    !name.bytes().any(|byte| byte.is_ascii_lowercase()) && name.bytes().any(|byte| byte.is_ascii_uppercase())
-}
-
-/// The message does not repeat the value: a default may be the secret.
-fn misspelled_variable<T>(decoder: &mut Decoder<'_>, node: &Node) -> Option<T> {
-    let message = "a variable is written `${NAME}`, without a default";
-    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "not read as a variable");
-    decoder.add_help(VARIABLE_HELP);
-    None
-}
-
-fn command_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
-    let mut fields = decoder.fields(node, "a command")?;
-    let command = required(decoder, &mut fields, "command", |decoder, node| {
-        if let Yaml::List(words) = &node.value
-            && let Some(program) = words.first()
-        {
-            decoder.path(program)?;
-        }
-        decoder.non_empty_list(node, Decoder::non_empty_text)
-    });
-    decoder.finish(&fields);
-    command.map(ValueSource::Command)
 }
 
 fn time_zone(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {

@@ -100,6 +100,22 @@ impl Contents {
         }
     }
 
+    /// The path of a local member list.
+    #[must_use]
+    pub fn member_file_path(&self) -> Option<&str> {
+        match self {
+            Self::File(FileSegment {
+                users: UserListSource::Local(path),
+                ..
+            })
+            | Self::Cohort(Cohort {
+                members: MemberSource::Local(path),
+                ..
+            }) => Some(path),
+            Self::Filter(_) | Self::File(_) | Self::Cohort(_) => None,
+        }
+    }
+
     pub fn member_file_path_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::File(FileSegment {

@@ -113,6 +113,8 @@ pub enum Moment {
 /// Both moments are of the same kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MomentRange {
+    /// The names of two other attributes, with the first and the last moment.
+    Attributes(String, String),
     /// `absolute`: first and last.
     At(DateValue, DateValue),
     /// `relative_past`: nearer and farther, in units before now.

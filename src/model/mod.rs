@@ -7,6 +7,7 @@
 mod answer_text;
 mod attribute;
 mod contents;
+mod credential;
 mod datetime;
 mod endpoint_class;
 mod endpoint_url;
@@ -39,6 +40,7 @@ pub use attribute::{
     DataType, DoubleTest, StringTest, TextListOperator, TextOperator,
 };
 pub use contents::{Cohort, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource};
+pub use credential::credential_problem;
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };

@@ -12,6 +12,9 @@ const BATCH_SIZE: usize = 2000;
 /// The maximum number of users that files add in 24 hours.
 const DAILY_USER_LIMIT: usize = 2_000_000;
 
+/// The maximum number of users in one file segment.
+pub(super) const SEGMENT_USER_LIMIT: usize = 5_000_000;
+
 /// The number of users by the value that they share.
 type UsersByValue = BTreeMap<String, usize>;
 
@@ -38,7 +41,7 @@ pub(super) fn process(
         }
     };
     let matching = match_users(state.settings.users.get(attribute), &file.values, job.is_number);
-    let after = match job.operation {
+    let after: UsersByValue = match job.operation {
         FileOperation::Add => users
             .iter()
             .chain(&matching)
@@ -51,6 +54,9 @@ pub(super) fn process(
         }
         FileOperation::Replace => matching,
     };
+    if after.values().sum::<usize>() > SEGMENT_USER_LIMIT {
+        return failure_callback(&name, job, 400, "the segment would have over 5,000,000 users");
+    }
     // For a replacement only the new users count.
     let new = after.iter().filter(|(value, _)| !users.contains_key(*value));
     let added: usize = new.map(|(_, count)| *count).sum();

@@ -11,6 +11,7 @@ mod documented_shapes;
 mod events;
 mod examples;
 mod exit_codes;
+mod given_files;
 mod import;
 mod invalid_files;
 mod member_lists;
@@ -29,6 +30,8 @@ mod settings_file;
 mod signals;
 mod state_lock;
 mod unusable_connections;
+#[cfg(target_os = "linux")]
+mod unwritable_files;
 
 use std::fs;
 use std::path::Path;

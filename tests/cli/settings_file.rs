@@ -201,3 +201,98 @@ fn a_file_with_two_paths_declares_one_segment() {
         );
     }
 }
+
+/// What `plan` cannot use is an error of `validate`, with its place.
+#[test]
+fn validate_refuses_every_setting_that_plan_refuses() {
+    let table = [
+        ("rate_limits: {get: 300 an hour}", "7:24", "write `[300/1h]`"),
+        ("rate_limits: {get: [300 an hour]}", "7:25", "write `300/1h`"),
+        ("rate_limits: {get: [1/40d]}", "7:25", "31 days"),
+        ("rate_limits: {get: []}", "7:24", "the list is empty"),
+        ("state: s3://", "7:12", "invalid `state` location"),
+        ("state: https://bucket/prefix", "7:12", "invalid `state` location"),
+        ("state: ~other/state", "7:12", "home"),
+        ("publish: {bucket: lists}", "7:23", "invalid `bucket` URL"),
+        (
+            "publish: {url: \"https://lists.example\"}",
+            "7:15",
+            "missing field `directory`",
+        ),
+        (
+            "publish: {directory: web, url: \"https://lists.example/?a=b\"}",
+            "7:36",
+            "a query or a fragment",
+        ),
+        (
+            "publish: {directory: web, url: lists.example}",
+            "7:36",
+            "is not a valid URL",
+        ),
+        (
+            "callbacks: {url: \"https://hooks example\", token: \"${T}\"}",
+            "7:22",
+            "invalid callback URL",
+        ),
+        (
+            "callbacks: {url: \"https://\", token: \"${T}\"}",
+            "7:22",
+            "invalid callback URL",
+        ),
+        (
+            "callbacks: {url: \"https://hooks.example\", token: \"${T}\", listen: \"8080\"}",
+            "7:70",
+            "listen",
+        ),
+        ("guards: {archive: 200%}", "7:23", "from 0% to 100%"),
+        ("guards: {members: 3}", "7:23", "a percentage"),
+        ("time_zone: Mars/Olympus", "7:16", "unknown time zone"),
+        ("manages: [\"\"]", "7:15", "empty"),
+        ("api_behavior: {list_shows: some}", "7:32", "list_shows"),
+        (
+            "db_name: \"shop \"",
+            "7:14",
+            "`db_name` begins or ends with a space",
+        ),
+        ("db_name: \"shop\\n\"", "7:14", "`db_name` contains a line break"),
+        #[cfg(not(feature = "object-store"))]
+        ("state: s3://bucket/prefix", "7:12", "built without object stores"),
+        #[cfg(not(feature = "object-store"))]
+        (
+            "publish: {bucket: \"s3://bucket\"}",
+            "7:23",
+            "built without object stores",
+        ),
+    ];
+    let repository = repository();
+    let check = |settings: &str, place: &str, expected: &str| {
+        repository.write("segctl.yaml", settings);
+        for command in ["validate", "plan"] {
+            let run = repository.run_with_env(&[command], &[("KEY", "k"), ("T", "t")]);
+            assert_eq!(run.code, Some(3), "{command} {settings} {}", run.stderr);
+            for part in [&format!("segctl.yaml:{place}"), expected] {
+                assert!(
+                    run.stderr.contains(part),
+                    "{command} {settings} {part} {}",
+                    run.stderr
+                );
+            }
+        }
+    };
+    let workspace = "segments: segments/\nworkspaces:\n  shop:\n    endpoint: http://127.0.0.1:9\n";
+    for (setting, place, expected) in table {
+        let settings = format!("{workspace}    workspace_id: w\n    api_key: ${{KEY}}\n    {setting}\n");
+        check(&settings, place, expected);
+    }
+    for (id, expected) in [
+        ("\"a:b\"", "`workspace_id` contains a colon"),
+        ("\" a\"", "`workspace_id` begins or ends with a space"),
+        (
+            "\"a\\tb\"",
+            "`workspace_id` contains a line break or another control character",
+        ),
+    ] {
+        let settings = format!("{workspace}    workspace_id: {id}\n    api_key: ${{KEY}}\n");
+        check(&settings, "5:19", expected);
+    }
+}

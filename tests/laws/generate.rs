@@ -167,7 +167,13 @@ fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
     .boxed()
 }
 
-fn moments(extract: ExtractType) -> BoxedStrategy<MomentRange> {
+fn moments(extract: ExtractType, dynamic: bool) -> BoxedStrategy<MomentRange> {
+    if dynamic {
+        let fixed = moments(extract, false);
+        let attributes =
+            ("[a-z_]{1,8}", "[a-z_]{1,8}").prop_map(|(first, last)| MomentRange::Attributes(first, last));
+        return prop_oneof![4 => fixed, 1 => attributes].boxed();
+    }
     prop_oneof![
         (date_value(extract), date_value(extract)).prop_map(|(first, last)| MomentRange::At(first, last)),
         (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| MomentRange::Ago(nearer, farther)),
@@ -192,7 +198,9 @@ fn datetime_test(dynamic: bool) -> BoxedStrategy<DatetimeTest> {
                 DatetimeOperator::Is => one.prop_map(DateComparison::Is).boxed(),
                 DatetimeOperator::Before => one.prop_map(DateComparison::Before).boxed(),
                 DatetimeOperator::After => one.prop_map(DateComparison::After).boxed(),
-                DatetimeOperator::Between => moments(extract).prop_map(DateComparison::Between).boxed(),
+                DatetimeOperator::Between => moments(extract, dynamic)
+                    .prop_map(DateComparison::Between)
+                    .boxed(),
                 DatetimeOperator::InTheLast => operand(count(), dynamic)
                     .prop_map(DateComparison::InTheLast)
                     .boxed(),

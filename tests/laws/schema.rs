@@ -180,6 +180,10 @@ fn settings_schema_agrees_with_the_decoder() {
         with("api_key", json!("${1}")),
         with("api_key", json!({"command": []})),
         with("db_name", json!("literal")),
+        with("db_name", json!(" literal")),
+        with("db_name", json!("literal\n")),
+        with("db_name", json!("a:b")),
+        with("workspace_id", json!("a:b")),
         with("rate_limits", json!({"get": ["10/s"]})),
         with("rate_limits", json!({"gets": ["10/s"]})),
         with("api_behavior", json!({"list_shows": "filter_and_file"})),
@@ -194,6 +198,10 @@ fn settings_schema_agrees_with_the_decoder() {
             json!({"directory": "web", "url": "https://files.example.com"}),
         ),
         with("publish", json!({"directory": "web", "url": "files.example.com"})),
+        with(
+            "publish",
+            json!({"directory": "web", "url": "https://files.example.com/?a=b"}),
+        ),
         with("publish", json!({"directory": "web"})),
         with("publish", json!({"url": "https://files.example.com"})),
         with("publish", json!("web")),
@@ -218,6 +226,10 @@ fn settings_schema_agrees_with_the_decoder() {
         with(
             "callbacks",
             json!({"url": "https://hooks.example/#a", "token": "${T}"}),
+        ),
+        with(
+            "callbacks",
+            json!({"url": "https://hooks example", "token": "${T}"}),
         ),
         with(
             "callbacks",

@@ -4,7 +4,7 @@ use super::connections::{Connection, Connections};
 use super::failure::{is_closed_connection, transport_error};
 use super::proxy::{ProxyChoice, ProxyError};
 use super::{ApiVersion, Endpoint, Method, Request, Response, Transport, TransportError};
-use crate::model::{Keyword as _, redact_query_strings};
+use crate::model::{Keyword as _, credential_problem, redact_query_strings};
 use crate::rate_limit::RateLimitHeaders;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -213,17 +213,9 @@ fn check_credentials(credentials: &Credentials) -> Result<(), SetupError> {
         ("db_name", credentials.db_name.as_deref()),
     ];
     for (name, text) in texts {
-        let reason = match text {
-            Some("") => "is empty",
-            Some(text) if text.chars().any(char::is_control) => {
-                "contains a line break or another control character"
-            }
-            Some(text) if text.trim() != text => "begins or ends with a space",
-            // Basic authentication ends the user name at the first colon.
-            Some(text) if name == "workspace_id" && text.contains(':') => "contains a colon",
-            _ => continue,
-        };
-        return Err(SetupError::BadCredential { name, reason });
+        if let Some(reason) = text.and_then(|text| credential_problem(name, text)) {
+            return Err(SetupError::BadCredential { name, reason });
+        }
     }
     Ok(())
 }

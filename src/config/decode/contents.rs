@@ -158,7 +158,7 @@ pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Opt
 }
 
 /// A host, then anything that a URI may contain.
-fn is_host_and_path(rest: &str) -> bool {
+pub(in crate::config) fn is_host_and_path(rest: &str) -> bool {
     let is_allowed = |c: char| {
         !c.is_whitespace()
             && !c.is_control()

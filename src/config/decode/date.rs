@@ -4,6 +4,7 @@ use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::decoder::Decoder;
 use super::{codes, written_date};
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
 
 /// The moment that a date without a time means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,10 +126,34 @@ fn time_help(text: &str) -> Option<String> {
         time.second(),
         time.millisecond()
     );
-    Some(match zone {
-        "" | "Z" => written,
-        _ => format!("{written}: a time is in the time zone of the workspace, without an offset"),
+    if matches!(zone, "" | "Z") {
+        return Some(written);
+    }
+    let why = "MoEngage reads a time in the time zone of the workspace, without an offset";
+    Some(match in_utc(day.to_datetime(time), zone) {
+        Some(utc) => format!(
+            "{why}: {written} if that zone is at {zone}, or `{}` if it is UTC",
+            utc.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        ),
+        None => format!("{written}: {why}"),
     })
+}
+
+/// The time at the offset `zone`, such as `+05:30`, in UTC.
+fn in_utc(time: DateTime, zone: &str) -> Option<DateTime> {
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let digits = zone.get(1..)?.trim_end().replace(':', "");
+    if !matches!(digits.len(), 2 | 4) {
+        return None;
+    }
+    let hours: i32 = digits.get(..2)?.parse().ok()?;
+    let minutes: i32 = match digits.get(2..)? {
+        "" => 0,
+        minutes => minutes.parse().ok()?,
+    };
+    let offset = Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok()?;
+    let at = offset.to_timestamp(time).ok()?;
+    Some(Offset::UTC.to_datetime(at))
 }
 
 /// Exactly `YYYY-MM-DD`; the parser alone accepts more forms.

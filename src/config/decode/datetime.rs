@@ -73,6 +73,11 @@ fn moment(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<O
 
 fn moments(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<MomentRange> {
     let value_type = value_type(operands)?;
+    if operands.dynamic {
+        return operands
+            .between_attributes()
+            .map(|(first, last)| MomentRange::Attributes(first, last));
+    }
     if value_type == ValueType::Absolute {
         let mut boundaries = [DayBoundary::Start, DayBoundary::End].into_iter();
         let (first, last) = operands.between_operands(|decoder, node| {

@@ -66,6 +66,13 @@ impl Operands<'_, '_, '_> {
         }
     }
 
+    /// `value` and `value1` of `between`, which both name another attribute.
+    pub(super) fn between_attributes(&mut self) -> Option<(String, String)> {
+        let first = self.decoder.required(self.fields, "value", dynamic_attribute);
+        let second = self.decoder.required(self.fields, "value1", dynamic_attribute);
+        Some((first?, second?))
+    }
+
     /// `value` and `value1` of `between`, which cannot name another attribute.
     pub(super) fn between_operands<T>(
         &mut self,

@@ -122,7 +122,7 @@ fn date_range_error(moments: &MomentRange) -> Option<MessageAndHelp> {
             relative_range_error(*nearer, *farther)
         }
         // Hours, weekdays, days, months and `MM-DD` may wrap: from December to January.
-        MomentRange::At(..) => None,
+        MomentRange::At(..) | MomentRange::Attributes(..) => None,
     }
 }
 

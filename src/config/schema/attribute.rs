@@ -330,6 +330,10 @@ fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extrac
         }
         DatetimeOperator::Between => any_of([
             typed("absolute").with_two_values(keyword, &compared_value(extract)),
+            typed("absolute")
+                .with_template(keyword, template())
+                .with_required("value1", template())
+                .allowing_other_fields(),
             typed("relative_past").with_two_values(keyword, &count(0)),
             typed("relative_future").with_two_values(keyword, &count(0)),
         ]),

@@ -38,9 +38,9 @@ fn sandbox() -> Value {
 fn moengage() -> Value {
     let with = |uses_data_center| {
         common_fields(ObjectSchema::default(), uses_data_center)
-            .with_required("workspace_id", value_source())
+            .with_required("workspace_id", value_source(":"))
             .with_required("api_key", secret())
-            .with_optional("db_name", value_source())
+            .with_optional("db_name", value_source(""))
     };
     let url = json!({
         "type": "string",
@@ -78,8 +78,11 @@ fn common_fields(base: ObjectSchema, uses_data_center: bool) -> ObjectSchema {
 
 /// `uses_data_center`: MoEngage itself cannot read a local folder, so it needs a URL.
 fn publish(uses_data_center: bool) -> Value {
+    let mut folder_url = http_url();
+    // The names of files are appended to it.
+    folder_url["not"] = json!({"pattern": "[?#]"});
     let url = described(
-        http_url(),
+        folder_url,
         "Base URL of the published files; the sandbox needs none.",
     );
     let folder = ObjectSchema::default().with_required("directory", non_empty_text());
@@ -101,7 +104,7 @@ fn publish(uses_data_center: bool) -> Value {
 fn callbacks() -> Value {
     let url = json!({
         "type": "string",
-        "pattern": r"^(https://[^/?#][^?#]*|http://(127\.0\.0\.1|localhost|\[::1\])([:/][^?#]*)?)$",
+        "pattern": r"^(https://[^/?#:@\s][^?#\s]*|http://(127\.0\.0\.1|localhost|\[::1\])([:/][^?#\s]*)?)$",
         "description": "Public URL that MoEngage sends callbacks to: https, or http on loopback. Your proxy must \
                         forward all sub-paths to `listen`.",
     });
@@ -141,9 +144,14 @@ fn api_behavior() -> Value {
 
 const VARIABLE_PATTERN: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";
 
-/// Text without variables, one variable as the whole value, or a command.
-fn value_source() -> Value {
-    let text = json!({"type": "string", "minLength": 1, "pattern": format!(r"^({VARIABLE_PATTERN}|(?!.*\$\{{).*)$")});
+/// Text that can be sent, without variables and the characters `refused`; one variable as the whole value; or a command.
+fn value_source(refused: &str) -> Value {
+    let text = json!({
+        "type": "string",
+        "minLength": 1,
+        "pattern": format!(r"^({VARIABLE_PATTERN}|(?!.*\$\{{).*)$"),
+        "not": {"pattern": format!(r"^\s|\s$|[\x00-\x1F\x7F{refused}]")},
+    });
     any_of([text, command()])
 }
 

@@ -1,9 +1,11 @@
 //! `callbacks`: where MoEngage sends the results of uploads.
 
 use super::super::decode::codes;
+use super::super::decode::contents::is_host_and_path;
 use super::super::decode::decoder::Decoder;
 use super::super::yaml::Node;
-use super::{ValueSource, optional, required, secret_source};
+use super::value_sources::secret_source;
+use super::{ValueSource, optional, required};
 use crate::model::is_loopback_http;
 use std::net::SocketAddr;
 
@@ -33,7 +35,7 @@ pub(super) fn callback_settings(decoder: &mut Decoder<'_>, node: &Node) -> Optio
 fn callback_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.non_empty_text(node)?;
     let host = text.strip_prefix("https://");
-    let is_https = host.is_some_and(|host| host.starts_with(|first| first != '/'));
+    let is_https = host.is_some_and(is_host_and_path);
     if (is_https || is_loopback_http(&text)) && !text.contains(['?', '#']) {
         return Some(text.trim_end_matches('/').to_owned());
     }

@@ -46,15 +46,32 @@ fn publish_location(
     }
     let directory = required(decoder, &mut fields, "directory", Decoder::path);
     let url = if uses_data_center {
-        required(decoder, &mut fields, "url", http_url).map(Some)
+        required(decoder, &mut fields, "url", folder_url).map(Some)
     } else {
-        optional(decoder, &mut fields, "url", http_url)
+        optional(decoder, &mut fields, "url", folder_url)
     };
     decoder.finish(&fields);
     Some(PublishLocation::Folder {
         directory: directory?,
         url: url?,
     })
+}
+
+/// The names of files are appended to it.
+fn folder_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let url = http_url(decoder, node)?;
+    if !url.contains(['?', '#']) {
+        return Some(url);
+    }
+    let message = "the URL of published lists has a query or a fragment";
+    decoder.error::<()>(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        "expected the URL of a folder",
+    );
+    decoder.add_help("segctl appends the name of each list: remove the part after `?` or `#`");
+    None
 }
 
 /// The message does not repeat the value: URLs of other programs may contain a key.

@@ -397,3 +397,62 @@ fn a_percentage_without_a_percent_sign_gets_a_fix() {
     let help: Vec<_> = diagnostics.iter().flat_map(|found| &found.help).collect();
     assert_eq!(help, ["write `0%`"]);
 }
+
+#[test]
+fn a_variable_without_quotes_in_a_flow_mapping_is_explained() {
+    for (written, quoted) in [
+        (
+            "{data_center: \"01\", workspace_id: w, api_key: ${KEY}}",
+            "\"${KEY}\"",
+        ),
+        (
+            "{data_center: \"01\", api_key: ${MY_KEY}, workspace_id: w}",
+            "\"${MY_KEY}\"",
+        ),
+        (
+            "{workspace_id: \"${ID}\", api_key: ${KEY:-hunter2}}",
+            "\"${NAME}\"",
+        ),
+        ("{\n    workspace_id: w,\n    api_key: ${KEY},\n  }", "\"${KEY}\""),
+        ("{api_key: {command: [pass, ${KEY}]}}", "\"${KEY}\""),
+        ("{manages: [${A}, B]}", "\"${A}\""),
+    ] {
+        let text = format!("segments: s\nworkspaces:\n  prod: {written}\n");
+        let line = 3 + written
+            .lines()
+            .position(|line| line.contains(": $") || line.contains("[$") || line.contains(", $"))
+            .unwrap_or(0);
+        let line = u32::try_from(line).unwrap_or(0);
+        let message = "a variable within `{…}` or `[…]` needs quotes";
+        let shown = assert_one_error(&text, line, [message, quoted]);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn object_stores_are_errors_of_their_workspace_only() {
+    let text = format!(
+        "{PRODUCTION_SETTINGS}    state: s3://team-state/production\n    publish:\n      bucket: gs://lists\n  dev:\n    sandbox: box.json\n"
+    );
+    let (read, found) = parse_settings(&SourceFile::new("segctl.yaml", text));
+    assert_eq!(found, []);
+    let read = read.unwrap();
+    let lines = |workspace: &str| -> Vec<_> {
+        let found = read.workspaces[workspace].unsupported.iter();
+        found
+            .map(|found| {
+                (
+                    found.code,
+                    found.labels[0].location.line,
+                    found.labels[0].location.column,
+                )
+            })
+            .collect()
+    };
+    assert_eq!(
+        lines("production"),
+        [(INVALID_STORAGE_URL, 7, 12), (INVALID_STORAGE_URL, 9, 15)]
+    );
+    assert_eq!(lines("dev"), []);
+}

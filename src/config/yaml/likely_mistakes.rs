@@ -37,6 +37,7 @@ pub(super) fn merge_conflict(source: &SourceFile) -> Option<Diagnostic> {
 pub(super) fn near(source: &SourceFile, at: usize) -> Option<Diagnostic> {
     let line = line_range(source, at.min(source.text.len()));
     template(source, &line, at)
+        .or_else(|| variable(source, &line, at))
         .or_else(|| symbol(source, &line))
         .or_else(|| missing_space(source, line.clone()))
         .or_else(|| missing_space(source, line_above(source, &line)?))
@@ -63,6 +64,27 @@ fn template(source: &SourceFile, line: &Range<usize>, at: usize) -> Option<Diagn
     Some(
         Diagnostic::error(SYNTAX, message, location, "YAML reads a mapping here")
             .with_help(format!("write the whole value in quotes: {quoted}")),
+    )
+}
+
+/// `${NAME}` within `{…}` or `[…]`: YAML reads the text `$` and a mapping. The message does not repeat a default, which
+/// may be a secret.
+fn variable(source: &SourceFile, line: &Range<usize>, at: usize) -> Option<Diagnostic> {
+    let before = source.slice(&(line.start..(at + 1).min(line.end)));
+    let start = line.start + before.rfind('$')?;
+    let rest = source.slice(&(start..line.end)).strip_prefix("${")?;
+    // The parser stops at the bracket or after it.
+    let is_near = at <= start + 2;
+    let end = rest.find('}').filter(|_| is_near)?;
+    let is_name = |next: char| next.is_ascii_alphanumeric() || next == '_';
+    let name = rest.get(..end).filter(|name| name.chars().all(is_name));
+    let location = source.location(start..start + "${".len() + end + "}".len());
+    let message = "a variable within `{…}` or `[…]` needs quotes";
+    Some(
+        Diagnostic::error(SYNTAX, message, location, "YAML reads a mapping here").with_help(format!(
+            "write the whole value in quotes: \"${{{}}}\"",
+            name.unwrap_or("NAME")
+        )),
     )
 }
 

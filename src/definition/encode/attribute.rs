@@ -169,7 +169,7 @@ fn put_datetime_test(fields: &mut JsonObject, test: &DatetimeTest, dynamic_type:
         | DateComparison::Is(moment)
         | DateComparison::Before(moment)
         | DateComparison::After(moment) => put_moment(fields, moment, dynamic_type),
-        DateComparison::Between(moments) => put_moments(fields, moments),
+        DateComparison::Between(moments) => put_moments(fields, moments, dynamic_type),
         DateComparison::InTheLast(count) => put_count(fields, count, ValueType::RelativePast, dynamic_type),
         DateComparison::InTheNext(count) => put_count(fields, count, ValueType::RelativeFuture, dynamic_type),
         DateComparison::In(values) => {
@@ -193,8 +193,14 @@ fn put_moment(fields: &mut JsonObject, moment: &Operand<Moment>, dynamic_type: &
     });
 }
 
-fn put_moments(fields: &mut JsonObject, moments: &MomentRange) {
+fn put_moments(fields: &mut JsonObject, moments: &MomentRange, dynamic_type: &'static str) {
     let (value_type, value, value1) = match moments {
+        MomentRange::Attributes(first, last) => {
+            fields.put_keyword("value_type", ValueType::Absolute);
+            put_dynamic(fields, first, dynamic_type, false);
+            fields.put("value1", template(last));
+            return;
+        }
         MomentRange::At(first, last) => (ValueType::Absolute, date_value(first), date_value(last)),
         MomentRange::Ago(nearer, farther) => (ValueType::RelativePast, (*nearer).into(), (*farther).into()),
         MomentRange::FromNow(nearer, farther) => {
@@ -256,7 +262,7 @@ fn put_list<T>(
 
 /// `as_list`: operators with a list of values have a list with the template as its only item.
 fn put_dynamic(fields: &mut JsonObject, attribute: &str, dynamic_type: &'static str, as_list: bool) {
-    let template = Value::from(format!("{{{{MoeUserAttribute['{attribute}']}}}}"));
+    let template = template(attribute);
     fields.put("is_dynamic_value", true);
     fields.put("dynamic_attribute_type", dynamic_type);
     let value = if as_list {
@@ -265,4 +271,8 @@ fn put_dynamic(fields: &mut JsonObject, attribute: &str, dynamic_type: &'static 
         template
     };
     fields.put("value", value);
+}
+
+fn template(attribute: &str) -> Value {
+    Value::from(format!("{{{{MoeUserAttribute['{attribute}']}}}}"))
 }

@@ -1,5 +1,7 @@
 //! File segments, from the request to the callback.
 
+use super::super::file_jobs::SEGMENT_USER_LIMIT;
+use super::super::state::SandboxContents;
 use super::{FILE, TestService, segment_id, users_of_segment};
 use serde_json::{Value, json};
 
@@ -193,4 +195,25 @@ fn a_segment_id_takes_precedence_over_its_name() {
     let filter_segment = api.send("POST", "/_sandbox/segments", &filter_segment);
     by_id["cs_id"] = json!(segment_id(&filter_segment));
     assert_eq!(api.send("PUT", &format!("{FILE}/add-users"), &by_id).status, 404);
+}
+
+#[test]
+fn users_of_a_segment_are_limited() {
+    let known = ["twin", "a", "b"];
+    let mut api = TestService::with_settings(&[("users", json!({"uid": known}))]);
+    let id = create_and_get_id(&mut api, "F");
+    process_next_file(&mut api, "twin\n");
+    let segment = api.service.state.segments.get_mut(&id).unwrap();
+    let SandboxContents::File { users, .. } = &mut segment.contents else {
+        panic!("not a file segment");
+    };
+    // One value that many users share: a list of the same size would take long.
+    users.insert("twin".to_owned(), SEGMENT_USER_LIMIT - 1);
+    for (list, status, users) in [("a\nb\n", 400, 1), ("a\n", 201, 2), ("b\n", 400, 2)] {
+        api.send("PUT", &format!("{FILE}/add-users"), &file_body("F"));
+        assert_eq!(process_next_file(&mut api, list)["status"], status, "{list}");
+        assert_eq!(users_of_segment(&api, &id).len(), users, "{list}");
+    }
+    api.send("PUT", &format!("{FILE}/replace"), &file_body("F"));
+    assert_eq!(process_next_file(&mut api, "a\nb\n")["status"], 201);
 }

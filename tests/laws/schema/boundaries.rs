@@ -279,6 +279,12 @@ fn affinities() -> BoundaryCases {
 fn dates() -> BoundaryCases {
     let of_year = |value: &str| json!({"value": value, "extract_type": "date_month_of_the_year"});
     let other = json!({"value": DYNAMIC_VALUE, "is_dynamic_value": true, "value_type": "relative_past"});
+    let others = json!({"value": DYNAMIC_VALUE, "value1": DYNAMIC_VALUE, "is_dynamic_value": true});
+    let with_value1 = |value1: Value| {
+        let mut fields = others.clone();
+        fields["value1"] = value1;
+        fields
+    };
     vec![
         (
             true,
@@ -293,6 +299,12 @@ fn dates() -> BoundaryCases {
         (false, with_date_condition("on", of_year("02-30"))),
         (false, with_date_condition("is", of_year("02-29"))),
         (false, with_date_condition("inTheLast", other)),
+        (true, with_date_condition("between", others.clone())),
+        (
+            false,
+            with_date_condition("between", with_value1(json!("2026-01-31"))),
+        ),
+        (false, with_date_condition("between", with_value1(Value::Null))),
     ]
 }
 

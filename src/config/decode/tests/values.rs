@@ -1,6 +1,6 @@
 //! Values that other tools write in another way.
 
-use super::{assert_one_error, attribute, event, with_filter};
+use super::{assert_one_error, attribute, errors, event, with_filter};
 
 #[test]
 fn operators_of_other_tools_are_translated() {
@@ -240,7 +240,22 @@ fn dates_get_the_date_to_write() {
         (
             "2025-12-31T10:00:00+05:30",
             "invalid date",
-            "in the time zone of the workspace",
+            "write `2025-12-31T10:00:00.000Z` if that zone is at +05:30, or `2025-12-31T04:30:00.000Z` if it is UTC",
+        ),
+        (
+            "2026-01-01T02:00:00+0530",
+            "invalid date",
+            "or `2025-12-31T20:30:00.000Z` if it is UTC",
+        ),
+        (
+            "\"2025-12-31 22:00:00-05\"",
+            "invalid date",
+            "or `2026-01-01T03:00:00.000Z` if it is UTC",
+        ),
+        (
+            "2025-12-31T10:00:00+99:00",
+            "invalid date",
+            "write `2025-12-31T10:00:00.000Z`: MoEngage reads a time in the time zone of the workspace",
         ),
         (
             "yesterday",
@@ -371,6 +386,40 @@ fn numbers_and_lists_get_the_value_to_write() {
             "SEG013 11:14",
             "not a reference",
             "write \"{{MoeUserAttribute['home']}}\"",
+        ],
+    );
+}
+
+#[test]
+fn a_date_is_compared_with_two_other_attributes() {
+    let between = |values: &str| {
+        attribute(&format!(
+            "data_type: datetime\noperator: between\nis_dynamic_value: true\n{values}"
+        ))
+    };
+    let first = "value: \"{{MoeUserAttribute['start']}}\"";
+    assert_eq!(
+        errors(&between(&format!(
+            "{first}\nvalue1: \"{{{{MoeUserAttribute['end']}}}}\""
+        ))),
+        []
+    );
+    assert_one_error(&between(first), ["SEG011 5:7", "missing field `value1`", ""]);
+    assert_one_error(
+        &between(&format!("{first}\nvalue1: 2026-01-31")),
+        [
+            "SEG013 12:15",
+            "is not a reference to a user attribute",
+            "write \"{{MoeUserAttribute['2026-01-31']}}\"",
+        ],
+    );
+    let number = "data_type: double\noperator: between\nis_dynamic_value: true\nvalue: 1\nvalue1: 2";
+    assert_one_error(
+        &attribute(number),
+        [
+            "SEG017 10:25",
+            "`between` cannot compare with another attribute",
+            "",
         ],
     );
 }
