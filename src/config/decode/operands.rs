@@ -95,6 +95,8 @@ impl Operands<'_, '_, '_> {
 
     fn reject_dynamic<T>(&mut self, message: &str) -> Option<T> {
         let key = "is_dynamic_value";
+        // Whether the other fields belong here depends on this one.
+        self.fields.ignore_unknown_fields();
         self.decoder.misplaced_field(self.fields, key, message)
     }
 
