@@ -79,10 +79,11 @@ impl CountingServer {
     }
 }
 
-/// False if the connection ends before.
+/// False if the connection ends or fails before.
 fn read_head(stream: impl std::io::Read) -> bool {
-    let mut lines = BufReader::new(stream).lines();
-    lines.any(|line| line.is_ok_and(|line| line.is_empty()))
+    // A failed handshake is an error of every further read.
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.any(|line| line.is_empty())
 }
 
 fn tls_file(name: &str) -> PathBuf {
