@@ -188,13 +188,12 @@ fn targets_and_excludes_select_adoptions() {
             .map(|pattern| NamePattern::parse(pattern).unwrap())
             .collect()
     };
-    let table = [
+    for (targets, excludes, adopted, excluded) in [
         (["A"].as_slice(), [].as_slice(), vec!["A"], (2, true, false)),
         (&[], &["A"], vec!["B", "C"], (1, false, true)),
         (&["A", "B"], &["B"], vec!["A"], (2, true, true)),
         (&["D"], &[], vec![], (3, true, false)),
-    ];
-    for (targets, excludes, adopted, excluded) in table {
+    ] {
         let plan = plan(&PlanInput {
             workspace: "test",
             endpoint: "MoEngage DC 01",
