@@ -20,6 +20,9 @@ pub(super) fn hint(error: &RequestError, behavior: &ApiBehavior) -> Option<Strin
                 .to_owned(),
         ),
         ApiError::DefinitionTaken { .. } => Some("refer to that segment, or change the definition".to_owned()),
+        ApiError::NotFound { .. } if is_lifecycle_request(&error.operation) => Some(
+            "if the segment was renamed in the dashboard, rename it back, or set its `id` in its file".to_owned(),
+        ),
         ApiError::Refused { status, message }
             if is_file_request(&error.operation) && is_about_content_type(*status, message) =>
         {
@@ -37,6 +40,10 @@ pub(super) fn hint(error: &RequestError, behavior: &ApiBehavior) -> Option<Strin
         }
         _ => None,
     }
+}
+
+fn is_lifecycle_request(operation: &Operation) -> bool {
+    matches!(operation, Operation::Archive(_) | Operation::Unarchive(_))
 }
 
 fn is_file_request(operation: &Operation) -> bool {
@@ -98,6 +105,23 @@ mod tests {
             limit: None,
         };
         assert_eq!(hint(&of_upload(&unspecific), &unset), None);
+    }
+
+    #[test]
+    fn an_archive_of_an_unknown_name_may_have_missed_a_rename() {
+        let name = SegmentName::new("A");
+        let table = [
+            (Operation::Archive(name.clone()), true),
+            (Operation::Unarchive(name.clone()), true),
+            (Operation::Upload(name), false),
+        ];
+        for (operation, expected) in table {
+            let kind = ApiError::NotFound {
+                message: "no such name".to_owned(),
+            };
+            let hint = hint(&RequestError { operation, kind }, &ApiBehavior::default());
+            assert_eq!(hint.is_some_and(|hint| hint.contains("rename it back")), expected);
+        }
     }
 
     #[test]

@@ -51,10 +51,14 @@ impl Simulation {
                 || message.contains(run_checker::COHORT_DROPPED_MESSAGE);
             let is_taken = message.contains("is reserved for a segment")
                 || message.contains("already has this definition");
+            // segctl addresses a cohort that no list shows by its name.
+            let is_name_unknown = message.contains("rename it back");
             let is_lifecycle_error = message.contains("limit of active segments is reached")
                 || message.contains("the referenced segment");
             (has_hidden_name_holder || has_manual_edits && is_reserved) && is_name_conflict
-                || has_manual_edits && is_renamed && message.contains(run_checker::COHORT_DROPPED_MESSAGE)
+                || has_manual_edits
+                    && is_renamed
+                    && (message.contains(run_checker::COHORT_DROPPED_MESSAGE) || is_name_unknown)
                 || (has_manual_edits || has_expired) && is_taken
                 || are_archives_hidden && is_lifecycle_error
         };
