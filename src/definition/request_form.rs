@@ -1,7 +1,7 @@
 //! A remote definition in the form that requests need.
 //!
 //! A response may lack defaults that the API requires in a request: how often an event was executed, its attributes and
-//! the value type of its time range.
+//! the value type of its time range. It may contain a `filter_type` of a top-level group, which no request has.
 
 use crate::model::Payload;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 pub fn request_form(remote: &Payload) -> Payload {
     let mut payload = remote.clone();
     for group in std::iter::once(&mut payload.included_filters).chain(&mut payload.excluded_filters) {
+        if let Value::Object(fields) = group {
+            fields.remove("filter_type");
+        }
         complete_group(group);
     }
     payload
@@ -129,6 +132,15 @@ mod tests {
             assert_eq!(digest(&completed), digest(&remote));
             assert_eq!(request_form(&completed), completed);
         }
+    }
+
+    #[test]
+    fn a_top_level_group_has_no_filter_type() {
+        let mut remote = payload(&json!({"filter_type": "custom_segments", "id": "a1"}));
+        let bare = remote.clone();
+        remote.included_filters["filter_type"] = json!("nested_filters");
+        remote.excluded_filters.as_mut().unwrap()["filter_type"] = json!("nested_filters");
+        assert_eq!(request_form(&remote), bare);
     }
 
     #[test]

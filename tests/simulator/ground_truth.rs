@@ -128,6 +128,13 @@ impl GroundTruth {
         latest.filter(is_write).count()
     }
 
+    /// Whether the segment of this name is so new that a listing at `moment` may have lacked it.
+    pub(crate) fn may_list_lack(&self, name: &str, moment: i64) -> bool {
+        self.changes.iter().any(|change| {
+            change.before.is_none() && change.after.name == name && change.changed_at > moment - LIST_LAG
+        })
+    }
+
     pub(crate) fn changes_at_last_read(&self, run: usize, id: &str) -> Option<usize> {
         self.last_reads
             .get(&(run, id.to_owned()))

@@ -238,7 +238,13 @@ pub(crate) fn require_as_declared(
     let invariant = "the workspace matches the configuration";
     for item in files.items() {
         let remote = ground_truth.by_name(&item.name);
+        // No list shows the segment of a create without a response, so segctl cannot archive it.
+        let is_unrecorded = |id: &str| {
+            workspace.hidden_kinds.contains(&item.kind())
+                && state.managed_entry(&SegmentId::new(id)).is_none()
+        };
         if !item.is_declared
+            || item.is_archived && remote.is_some_and(|(id, _)| is_unrecorded(id))
             || remote.is_some_and(|(id, _)| !is_visible(id) || ground_truth.is_late_duplicate(id))
         {
             continue;

@@ -410,6 +410,8 @@ impl SimulatedWorkspace {
                     || is_result_pending
                     // The run was cancelled before it could read the result of a cohort's first request.
                     || message.contains("the run was interrupted before the request was sent")
+                    // Or while a rate limit delayed the read.
+                    || message.contains("the cohort could not be read") && message.contains("rate limit exceeded")
                     || checker.has_disk_faults
                     || has_lost_lock
                     || has_other_changes
@@ -485,7 +487,11 @@ impl SimulatedWorkspace {
         let id = unlisted.map_or(id, |(id, _)| id);
         let Some(segment) = self.ground_truth.segments.get(id) else {
             // MoEngage drops the members for a name that is in use.
-            let is_dropped = SegmentId::new(id).is_unlisted_cohort() && self.is_name_holder_hidden(step);
+            let is_holder_hidden = self.is_name_holder_hidden(step)
+                || self
+                    .ground_truth
+                    .may_list_lack(step.segment.as_str(), self.run_started_at[&run]);
+            let is_dropped = SegmentId::new(id).is_unlisted_cohort() && is_holder_hidden;
             return (!is_dropped).then(|| format!("there is no segment {id}"));
         };
         let has_definition = |name: &str, desired: &Payload| {
