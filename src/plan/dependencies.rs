@@ -19,6 +19,8 @@ pub(super) enum DependencyReason {
     Definition,
     /// The other step removes a reference to the segment that this step archives.
     LastReference,
+    /// The other step writes a reference to the segment that this step archives.
+    WrittenReference,
     /// This step references the other step's segment.
     Reference,
     /// The other step unarchives the segment, or is its temporary step.
@@ -55,8 +57,7 @@ impl<'a> DependencyGraph<'a> {
                 dependencies.extend(reference_dependencies(step, &steps, workspace, &by_name));
                 dependencies.extend(unarchive_dependency(index, step, &steps));
                 if let (Action::Archive(_), Some(remote)) = (&step.action, step.remote) {
-                    let last = referring.get(&remote.id).into_iter().flatten();
-                    dependencies.extend(last.map(|other| (*other, DependencyReason::LastReference)));
+                    dependencies.extend(referring.get(&remote.id).into_iter().flatten());
                 }
                 dependencies.retain(|(other, _)| *other != index);
                 dependencies
@@ -171,13 +172,19 @@ impl<'a> DependencyGraph<'a> {
             DependencyReason::Name => release.name,
             DependencyReason::Definition => release.definition,
             DependencyReason::LastReference => release.definition && !release.desired_waits_for_cycle,
-            DependencyReason::Reference | DependencyReason::SameSegment => false,
+            // The final step writes the reference, too.
+            DependencyReason::Reference
+            | DependencyReason::WrittenReference
+            | DependencyReason::SameSegment => false,
         };
         let mut dependents = self.move_dependents(index, added, moves);
         let keeps = |reason: DependencyReason| match reason {
             DependencyReason::SameSegment => true,
             DependencyReason::Reference => release.definition && !release.desired_waits_for_cycle,
-            DependencyReason::Name | DependencyReason::Definition | DependencyReason::LastReference => false,
+            DependencyReason::Name
+            | DependencyReason::Definition
+            | DependencyReason::LastReference
+            | DependencyReason::WrittenReference => false,
         };
         dependents.insert(index);
         self.dependents.push(dependents);
@@ -396,27 +403,32 @@ fn unarchive_dependency(
     is_same.then_some((previous, DependencyReason::SameSegment))
 }
 
-/// For each remote segment, the steps that change a reference to it. The API may reject references to archived segments,
-/// so an archive waits for both: steps that remove a reference, and steps that write one.
+/// For each remote segment, why its archive waits for other steps. The API may reject references to archived segments, so
+/// an archive waits for both: steps that remove a reference, and steps that write one.
 fn steps_referring_to(
     steps: &[ProposedStep<'_>],
     matching: &Matching<'_>,
     uniqueness: &UniquenessIndex<'_>,
-) -> HashMap<SegmentId, Vec<usize>> {
-    let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
+) -> HashMap<SegmentId, BTreeSet<(usize, DependencyReason)>> {
+    let mut referring: HashMap<SegmentId, BTreeSet<(usize, DependencyReason)>> = HashMap::new();
     for (index, step) in steps.iter().enumerate() {
-        if matches!(step.action, Action::Update(_) | Action::Archive(_)) {
-            let current = step.remote.map(|remote| uniqueness.referenced_segments(remote));
-            for id in current.into_iter().flatten() {
-                referring.entry(id.clone()).or_default().push(index);
-            }
-        }
         let declared = step.declared.filter(|_| step.action.desired().is_some());
         let desired = declared.map(|segment| segment.contents.references());
-        for reference in desired.into_iter().flatten() {
-            if let Some(id) = matching.references.id_of(reference) {
-                referring.entry(id.clone()).or_default().push(index);
+        let written: BTreeSet<&SegmentId> = desired
+            .into_iter()
+            .flatten()
+            .filter_map(|reference| matching.references.id_of(reference))
+            .collect();
+        if matches!(step.action, Action::Update(_) | Action::Archive(_)) {
+            let current = step.remote.map(|remote| uniqueness.referenced_segments(remote));
+            for id in current.into_iter().flatten().filter(|id| !written.contains(id)) {
+                let edge = (index, DependencyReason::LastReference);
+                referring.entry(id.clone()).or_default().insert(edge);
             }
+        }
+        for id in written {
+            let edge = (index, DependencyReason::WrittenReference);
+            referring.entry(id.clone()).or_default().insert(edge);
         }
     }
     referring

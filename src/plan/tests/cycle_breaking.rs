@@ -38,3 +38,38 @@ fn a_step_waits_for_the_step_that_releases_its_definition() {
     assert_eq!(steps(&plan), ["update B <>", "update A <1>"]);
     assert_eq!(plan.conflicts, []);
 }
+
+/// The API may reject references to archived segments, so an archive waits for the final step that writes one. A temporary
+/// step of the same segment is not enough.
+#[test]
+fn an_archive_waits_for_the_final_step_of_a_segment_that_references_it() {
+    let mut policy = Policy::default();
+    policy.api_behavior.rename_frees_names = true;
+    let pinned = |segment: DeclaredSegment, id: &str| DeclaredSegment {
+        id: Some(SegmentId::new(id)),
+        ..segment
+    };
+    let files = [
+        pinned(declared("C", vec![spends_more_than(4.0), member_of("Old")]), "b1"),
+        declared_archived(declared("Old", vec![spends_more_than(3.0)])),
+        // Its definition is free after the archive.
+        pinned(declared("B", vec![spends_more_than(1.0)]), "c1"),
+    ];
+    let existing = vec![
+        remote_spender("a1", "Old", 1.0),
+        remote_spender("b1", "B", 2.0),
+        remote_spender("c1", "C", 5.0),
+    ];
+    let plan = plan_with_policy(&files, existing, &state(vec![entry("a1", "Old")]), &policy);
+    assert_eq!(plan.conflicts, []);
+    let number = |name: &str| {
+        let last = plan.steps.iter().rfind(|step| step.segment.as_str() == name);
+        last.unwrap_or_else(|| panic!("{:?}", steps(&plan))).number
+    };
+    let archive = plan
+        .steps
+        .iter()
+        .find(|step| step.segment.as_str() == "Old")
+        .unwrap();
+    assert!(archive.depends_on.contains(&number("C")), "{:?}", steps(&plan));
+}
