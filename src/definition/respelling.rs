@@ -1,54 +1,13 @@
 //! Whether a definition that MoEngage returned can be the one that segctl sent, in a form that segctl does not know.
 //!
-//! The canonical form removes the differences of notation that are known. This comparison accepts others: fields that
-//! segctl does not know, another order, single values as lists, and synonyms of operators. The filters, their groups and
+//! The canonical form removes the differences of notation that are known. This comparison accepts others: undocumented
+//! fields, another order, single values as lists, and synonyms of operators. The filters, their groups and
 //! their values have to be the same. It identifies the result of a write of segctl; it never compares a definition with
 //! the configuration.
 
+use super::documented::{is_canonical_field, is_documented_filter};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-
-/// The fields of groups, filters and time ranges in canonical form.
-const KNOWN_FIELDS: [&str; 38] = [
-    "action_name",
-    "aggregation_attributes",
-    "aggregation_type",
-    "array_filter_type",
-    "attribute_name",
-    "attributes",
-    "base_time_range",
-    "case_sensitive",
-    "comparator",
-    "count",
-    "data_type",
-    "excluded_filters",
-    "executed",
-    "execution",
-    "extract_type",
-    "filter_operator",
-    "filter_type",
-    "filters",
-    "included_filters",
-    "is_dynamic_value",
-    "name",
-    "negate",
-    "operator",
-    "operator_type",
-    "percent_of_times",
-    "percent_of_users",
-    "period_unit",
-    "primary_time_range",
-    "project_name",
-    "psychographic_attributes",
-    "radius",
-    "segment",
-    "type",
-    "value",
-    "value1",
-    "value_type",
-    "days",
-    "days1",
-];
 
 /// Both definitions are in exact canonical form.
 #[must_use]
@@ -61,13 +20,13 @@ pub fn is_respelling(sent: &Value, returned: &Value) -> bool {
 
 fn has_same_fields(sent: &Map<String, Value>, returned: &Map<String, Value>) -> bool {
     let keys: BTreeSet<&String> = sent.keys().chain(returned.keys()).collect();
-    keys.into_iter()
-        .filter(|key| KNOWN_FIELDS.contains(&key.as_str()))
-        .all(|key| match (sent.get(key), returned.get(key)) {
+    keys.into_iter().filter(|key| is_canonical_field(key)).all(|key| {
+        match (sent.get(key), returned.get(key)) {
             (Some(sent), Some(returned)) => is_same_field(key, sent, returned),
             (Some(only), None) | (None, Some(only)) => is_blank(only),
             (None, None) => true,
-        })
+        }
+    })
 }
 
 fn is_same_field(key: &str, sent: &Value, returned: &Value) -> bool {
@@ -90,13 +49,10 @@ fn has_same_filters(sent: &[Value], returned: &[Value]) -> bool {
 }
 
 fn is_same_filter(sent: &Value, returned: &Value) -> bool {
-    match sent.get("filter_type").and_then(Value::as_str) {
-        None
-        | Some(
-            "user_attributes" | "actions" | "psychographic_event" | "custom_segments" | "nested_filters",
-        ) => is_respelling(sent, returned),
-        // Nothing is known about its fields.
-        Some(_) => sent == returned,
+    if is_documented_filter(sent) {
+        is_respelling(sent, returned)
+    } else {
+        sent == returned
     }
 }
 

@@ -12,7 +12,7 @@ use super::step::{
 };
 use super::uniqueness::UniquenessIndex;
 use crate::definition::references::referenced_ids;
-use crate::definition::{Digest, FieldChange, request_form};
+use crate::definition::{Digest, FieldChange, request_form, without_undocumented_fields};
 use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
 use std::collections::BTreeSet;
 
@@ -112,8 +112,10 @@ impl CycleBreaker<'_, '_> {
         if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows_before_and_after(&payload) {
             return None;
         }
-        let current = DesiredDefinition::new(request_form(&payload), &self.references.identities);
-        // The remote one may have a form that only the dashboard writes.
+        // The remote one may have a form that only the dashboard writes, with fields that no request may have. A rollback
+        // keeps them, because it restores what was there; this definition lasts until the final step.
+        let payload = request_form(&without_undocumented_fields(&payload));
+        let current = DesiredDefinition::new(payload, &self.references.identities);
         if current.digests.exact == update.desired.digests.exact {
             return Some(update.desired.clone());
         }

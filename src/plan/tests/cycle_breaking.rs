@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 #[test]
 fn swapped_definitions_use_a_temporary_wrapped_definition() {
@@ -20,6 +21,32 @@ fn swapped_definitions_use_a_temporary_wrapped_definition() {
         Some(step::TemporaryChange::Definition)
     );
     assert_eq!(plan.summary().update, 2);
+}
+
+/// An edit in the dashboard may leave fields that MoEngage refuses in a request.
+#[test]
+fn a_temporary_step_keeps_only_the_documented_fields_of_an_edited_definition() {
+    let mut policy = Policy::default();
+    policy.api_behavior.rename_frees_names = true;
+    let with_id = |id: &str, segment: DeclaredSegment| DeclaredSegment {
+        id: Some(SegmentId::new(id)),
+        ..segment
+    };
+    let files = [
+        with_id("a1", declared("B", vec![spends_more_than(1.0)])),
+        with_id("b1", declared("A", vec![spends_more_than(2.0)])),
+    ];
+    let mut edited = payload(vec![spends_more_than(3.0)]);
+    edited.included_filters["filters"][0]["labels"] = json!({"en": null});
+    let existing = vec![remote("a1", "A", edited), remote_spender("b1", "B", 4.0)];
+    let plan = plan_with_policy(&files, existing, &state(vec![]), &policy);
+    assert_eq!(plan.conflicts, []);
+    let Action::Update(temporary) = &plan.steps[0].action else {
+        panic!("{:?}", steps(&plan));
+    };
+    assert_eq!(temporary.temporary_change, Some(step::TemporaryChange::Name));
+    let filter = &temporary.desired.payload().included_filters["filters"][0];
+    assert_eq!((&filter["value"], filter.get("labels")), (&json!(3), None));
 }
 
 #[test]
