@@ -22,7 +22,7 @@ use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
 use segctl::api::{CancelHandle, CancelToken};
 use segctl::apply::CallbackOptions;
-use segctl::model::SegmentId;
+use segctl::model::{SegmentId, SegmentKind};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
 use std::sync::{Arc, Mutex};
@@ -498,14 +498,19 @@ impl Simulation {
         );
     }
 
-    /// Whether a declared segment is archived, not listed and not managed.
+    /// Whether a declared segment is archived and not listed, and segctl cannot know yet: the segment is not managed, or
+    /// no list may have shown its kind. The next list that shows one of this kind reveals it.
     fn has_hidden_segment(&self) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
+        let are_shown_kinds_known = self.profile.policy.api_behavior.list_shows.is_some();
         let mut items = self.files.items().iter().filter(|item| item.is_declared);
         !self.profile.settings.list_includes_archived
             && items.any(|item| {
                 let remote = workspace.ground_truth.by_name(&item.name);
-                remote.is_some_and(|(id, segment)| segment.is_archived && !self.is_managed(id))
+                remote.is_some_and(|(id, segment)| {
+                    let is_kind_known = segment.kind == SegmentKind::Filter || are_shown_kinds_known;
+                    segment.is_archived && !(is_kind_known && self.is_managed(id))
+                })
             })
     }
 
