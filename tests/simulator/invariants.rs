@@ -187,11 +187,15 @@ fn require_list_as_declared(
     (item, list): (&DeclaredItem, &DeclaredList),
     remote: Option<(&str, &ActualSegment)>,
 ) {
-    // A cohort that no list shows has no id to read, so its new name is hidden, too.
-    let is_rename_hidden = item.kind() == SegmentKind::Cohort
-        && workspace.hidden_kinds.contains(&SegmentKind::Cohort)
-        && workspace.ground_truth.was_renamed_in_dashboard(&item.name);
-    if remote.is_none() && is_rename_hidden {
+    let is_hidden_cohort =
+        item.kind() == SegmentKind::Cohort && workspace.hidden_kinds.contains(&SegmentKind::Cohort);
+    let is_name_taken = match remote {
+        // A cohort that no list shows has no id to read, so its new name is hidden, too.
+        None => workspace.ground_truth.was_renamed_in_dashboard(&item.name),
+        // The service drops members for a name of another segment, and no list shows this one either.
+        Some((_, holder)) => holder.kind != SegmentKind::Cohort && holder.is_archived,
+    };
+    if is_hidden_cohort && is_name_taken {
         return;
     }
     let is_there = remote.is_some_and(|(id, segment)| {
@@ -281,9 +285,10 @@ pub(crate) fn require_as_declared(
     for (id, segment) in &ground_truth.segments {
         let mut changes = ground_truth.changes.iter().filter(|change| change.id == *id);
         let first = changes.next();
-        // A dashboard user changed the segment before the run could record that it created it.
+        // A dashboard user changed the segment before the run could record that it created it, or no list shows it.
         let is_manual = |change: &SegmentChange| change.author == Author::Dashboard;
-        let is_unrecorded = changes.any(is_manual) && state.managed_entry(&SegmentId::new(id)).is_none();
+        let is_unrecorded = (workspace.hidden_kinds.contains(&segment.kind) || changes.any(is_manual))
+            && state.managed_entry(&SegmentId::new(id)).is_none();
         let is_managed = !is_unrecorded
             && !ground_truth.is_late_duplicate(id)
             // The second delivery of a create is refused as a conflict, so the run does not adopt the segment.
