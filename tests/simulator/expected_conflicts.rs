@@ -45,11 +45,9 @@ impl Simulation {
                 .and_then(|list| ground_truth.by_cohort_key(&list.key()));
             item.is_declared && keyed.is_some_and(|(_, segment)| segment.name != item.name)
         });
-        let are_archives_hidden = self.profile.settings.list_includes_archived;
-        // A referenced segment that no list shows may be archived in the dashboard.
+        // segctl cannot see whether a segment is active: referenced segments may be archived, and the limit may be reached.
         let mut segments = ground_truth.segments.values();
-        let has_hidden_archive =
-            segments.any(|segment| segment.is_archived && workspace.hidden_kinds.contains(&segment.kind));
+        let is_lifecycle_hidden = segments.any(|segment| workspace.hides_lifecycle_of(segment.kind));
         let is_expected = |message: &String| {
             let is_name_conflict = message.contains("another segment has the name")
                 || message.contains(run_checker::COHORT_DROPPED_MESSAGE);
@@ -57,15 +55,14 @@ impl Simulation {
                 || message.contains("already has this definition");
             // segctl addresses a cohort that no list shows by its name.
             let is_name_unknown = message.contains("rename it back");
-            let is_limit_reached = message.contains("limit of active segments is reached");
-            let is_reference_archived = message.contains("the referenced segment");
+            let is_lifecycle_error = message.contains("limit of active segments is reached")
+                || message.contains("the referenced segment");
             (has_hidden_name_holder || has_manual_edits && is_reserved) && is_name_conflict
                 || has_manual_edits
                     && is_renamed
                     && (message.contains(run_checker::COHORT_DROPPED_MESSAGE) || is_name_unknown)
                 || (has_manual_edits || has_expired) && is_taken
-                || are_archives_hidden && is_limit_reached
-                || (are_archives_hidden || has_hidden_archive) && is_reference_archived
+                || is_lifecycle_hidden && is_lifecycle_error
         };
         !failures.is_empty() && failures.iter().all(is_expected)
     }
@@ -75,6 +72,7 @@ impl Simulation {
         let is_explained = |conflict: &String| {
             self.profile.explains(conflict)
                 || self.is_held_by_archived(conflict)
+                || self.is_held_by_removed(conflict)
                 || self.is_held_by_unrecorded_create(conflict)
                 || self.is_created_externally(conflict)
         };
@@ -138,6 +136,18 @@ impl Simulation {
         let holder = if is_cycle { conflict } else { holder };
         (is_cycle || conflict.starts_with("NameTaken"))
             && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
+    }
+
+    /// Whether a segment that was to get another name, but was removed first, holds the declared name: a segment that
+    /// segctl archives keeps its name.
+    fn is_held_by_removed(&self, conflict: &str) -> bool {
+        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.starts_with("NameTaken")) else {
+            return false;
+        };
+        let workspace = self.machine.workspace.lock().unwrap();
+        let holder = workspace.ground_truth.segments.get(id);
+        let mut removed = self.files.items().iter().filter(|item| !item.is_declared);
+        holder.is_some_and(|holder| removed.any(|item| item.previous_names.contains(&holder.name)))
     }
 
     /// Whether an undeclared segment has the definition that a segment of the cycle should get.

@@ -44,7 +44,7 @@ pub(crate) struct DeclaredFiles {
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredItem {
     pub(crate) name: String,
-    previous_names: Vec<String>,
+    pub(crate) previous_names: Vec<String>,
     pub(crate) is_declared: bool,
     pub(crate) is_archived: bool,
     pub(crate) desired: DesiredFilters,
