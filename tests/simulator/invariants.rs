@@ -285,10 +285,14 @@ pub(crate) fn require_as_declared(
     for (id, segment) in &ground_truth.segments {
         let mut changes = ground_truth.changes.iter().filter(|change| change.id == *id);
         let first = changes.next();
-        // A dashboard user changed the segment before the run could record that it created it, or no list shows it.
+        // A dashboard user changed the segment before the run could record that it created it, or no list shows it. A
+        // lagging list may have hidden it, too, and its definition may be returned in a form that proves nothing.
         let is_manual = |change: &SegmentChange| change.author == Author::Dashboard;
-        let is_unrecorded = (workspace.hidden_kinds.contains(&segment.kind) || changes.any(is_manual))
-            && state.managed_entry(&SegmentId::new(id)).is_none();
+        let is_unproven =
+            workspace.returns_undocumented_forms && !ground_truth.confirmed_creates.contains(id);
+        let is_unrecorded =
+            (workspace.hidden_kinds.contains(&segment.kind) || is_unproven || changes.any(is_manual))
+                && state.managed_entry(&SegmentId::new(id)).is_none();
         let is_managed = !is_unrecorded
             && !ground_truth.is_late_duplicate(id)
             // The second delivery of a create is refused as a conflict, so the run does not adopt the segment.

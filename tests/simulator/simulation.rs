@@ -25,6 +25,7 @@ use segctl::apply::CallbackOptions;
 use segctl::model::{SegmentId, SegmentKind};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
+use segctl::sandbox::EchoFormat;
 use std::sync::{Arc, Mutex};
 
 pub(crate) struct SeedReport {
@@ -111,6 +112,7 @@ impl Simulation {
             SimulatedWorkspace::new(profile.settings.clone(), recorder.clone(), random.fork());
         workspace.clock_offset = profile.service_clock_offset;
         workspace.hidden_kinds = profile.hidden_kinds();
+        workspace.returns_undocumented_forms = profile.settings.echo == EchoFormat::Undocumented;
         workspace.callbacks.has_faults = profile.receives_callbacks;
         let disk = MachineDisk::new(random.fork());
         workspace.receiver = Some(SimulatedReceiver {

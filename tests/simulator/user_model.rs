@@ -327,9 +327,17 @@ impl DeclaredFiles {
             return None;
         }
         let names = [index, other].map(|one| self.items[one].name.clone());
-        for item in &mut self.items {
-            // Only one segment may list a previous name.
-            item.previous_names.retain(|name| !names.contains(name));
+        // If earlier renames are not applied yet, the previous names would say different things about one segment.
+        let is_pending = |(at, item): (usize, &DeclaredItem)| {
+            let is_exchanged = at == index || at == other;
+            let mut previous = item.previous_names.iter();
+            previous.any(|name| names.contains(name) != is_exchanged)
+        };
+        if self.items.iter().enumerate().any(is_pending) {
+            return None;
+        }
+        for one in [index, other] {
+            self.items[one].previous_names.clear();
         }
         for (one, (before, after)) in [index, other]
             .into_iter()

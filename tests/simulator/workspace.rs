@@ -62,6 +62,8 @@ pub(crate) struct SimulatedWorkspace {
     pub(crate) shows_archived: bool,
     /// The kinds of segments that listings may hide, as far as a run can know.
     pub(crate) hidden_kinds: Vec<SegmentKind>,
+    /// Whether the service returns definitions in forms that it does not document.
+    pub(crate) returns_undocumented_forms: bool,
 }
 
 impl SimulatedWorkspace {
@@ -79,6 +81,7 @@ impl SimulatedWorkspace {
             frees_names: settings.rename_frees_old_name,
             shows_archived: settings.list_includes_archived,
             hidden_kinds: Vec::new(),
+            returns_undocumented_forms: false,
             upload_queue: UploadQueue::default(),
             published_files: PublishedFiles::default(),
             callbacks: SimulatedCallbacks::default(),
