@@ -39,16 +39,18 @@ pub(super) struct CycleBreaker<'s, 'a> {
 }
 
 impl CycleBreaker<'_, '_> {
-    /// The temporary and the final step that replace `step`, and what the temporary one frees.
+    /// The temporary and the final step that replace `step`, and what the temporary one frees. `is_unarchived`: whether
+    /// a step unarchives the segment before.
     pub(super) fn split<'d>(
         &mut self,
         step: &ProposedStep<'d>,
         mut release: RequiredRelease,
+        is_unarchived: &dyn Fn(&SegmentId) -> bool,
     ) -> Option<(ProposedStep<'d>, ProposedStep<'d>, RequiredRelease)> {
         let Action::Update(update) = &step.action else {
             return None;
         };
-        let current = self.current_definition(step, update);
+        let current = self.current_definition(step, update, is_unarchived);
         if release.name && !release.definition && current.is_none() && !release.desired_waits_for_cycle {
             // The API would reject the current definition.
             release.definition = true;
@@ -103,11 +105,12 @@ impl CycleBreaker<'_, '_> {
         &self,
         step: &ProposedStep<'_>,
         update: &UpdateAction,
+        is_unarchived: &dyn Fn(&SegmentId) -> bool,
     ) -> Option<DesiredDefinition> {
         let payload = self.remote_digests.definition(step.remote?)?.clone();
         let is_active = |id: &SegmentId| {
             let remote = self.observed.segments.get(id);
-            remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active)
+            remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active) || is_unarchived(id)
         };
         if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows_before_and_after(&payload) {
             return None;

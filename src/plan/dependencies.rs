@@ -5,6 +5,7 @@ use super::cycle_breaking::{CycleBreaker, RequiredRelease};
 use super::matching::{Matching, declared_ref};
 use super::step::{Action, Conflict};
 use super::uniqueness::UniquenessIndex;
+use crate::definition::references::referenced_ids;
 use crate::model::{ObservedWorkspace, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -123,11 +124,39 @@ impl<'a> DependencyGraph<'a> {
             // Once per segment: a second split would free nothing more.
             tried.insert(index);
             let release = self.required_release(index, &inside);
-            if let Some((temporary, last, release)) = breaker.split(step, release) {
-                return Some(self.insert_temporary_step(index, (temporary, last), release));
+            let unarchives = self.unarchives();
+            let is_unarchived = |id: &SegmentId| unarchives.contains_key(id);
+            if let Some((temporary, last, release)) = breaker.split(step, release, &is_unarchived) {
+                let referenced = temporary
+                    .action
+                    .desired()
+                    .map(|desired| referenced_ids(desired.payload()));
+                let referenced = referenced.into_iter().flatten();
+                let unarchives = referenced.filter_map(|id| unarchives.get(&id).copied()).collect();
+                let added = self.insert_temporary_step(index, (temporary, last), release);
+                self.wait_for(added, unarchives);
+                return Some(added);
             }
         }
         None
+    }
+
+    /// The steps that unarchive a segment and wait for nothing. A temporary definition may reference such a segment.
+    fn unarchives(&self) -> HashMap<SegmentId, usize> {
+        let steps = self.steps.iter().zip(&self.dependencies).enumerate();
+        let unarchives = steps.filter_map(|(index, (step, dependencies))| {
+            let is_unarchive = matches!(step.action, Action::Unarchive(_)) && dependencies.is_empty();
+            is_unarchive.then_some((step.remote?.id.clone(), index))
+        });
+        unarchives.collect()
+    }
+
+    /// Lets step `index` wait for the unarchives of the segments that it references.
+    fn wait_for(&mut self, index: usize, unarchives: Vec<usize>) {
+        for unarchive in unarchives {
+            self.dependencies[index].insert((unarchive, DependencyReason::Reference));
+            self.dependents[unarchive].insert(index);
+        }
     }
 
     /// What the other steps of the cycle wait for.

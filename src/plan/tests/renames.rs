@@ -124,6 +124,33 @@ fn members_of_a_swap_may_refer_to_each_other() {
 }
 
 #[test]
+fn members_of_a_swap_are_unarchived_before_a_temporary_step_refers_to_them() {
+    let known = state(vec![entry("a1", "A"), entry("b1", "B")]);
+    let definition = payload(vec![reference_by_id("b1"), spends_more_than(1.0)]);
+    let existing = [remote("a1", "A", definition), remote_spender("b1", "B", 2.0)];
+    let files = [
+        with_previous_names(declared("B", vec![member_of("A"), spends_more_than(1.0)]), &["A"]),
+        with_previous_names(declared("A", vec![spends_more_than(2.0)]), &["B"]),
+    ];
+    let plan = plan_with_policy(
+        &files,
+        existing.map(archived_remote).to_vec(),
+        &known,
+        &frees_names(),
+    );
+    assert_eq!(plan.conflicts, []);
+    let number = |is_step: &dyn Fn(&Action) -> bool| {
+        let step = plan.steps.iter().find(|step| is_step(&step.action));
+        step.unwrap_or_else(|| panic!("{:?}", steps(&plan))).number
+    };
+    let unarchive =
+        number(&|action| matches!(action, Action::Unarchive(target) if target.id.as_str() == "b1"));
+    let temporary = number(&|action| action.temporary_change().is_some());
+    let waits = &plan.steps[temporary - 1].depends_on;
+    assert!(waits.contains(&unarchive), "{:?}", steps(&plan));
+}
+
+#[test]
 fn an_applied_swap_is_not_applied_again() {
     let swapped = || vec![remote_spender("a1", "B", 1.0), remote_spender("b1", "A", 2.0)];
     let used = state(vec![
