@@ -3,9 +3,9 @@
 use super::actions::ProposedStep;
 use super::cycle_breaking::{CycleBreaker, RequiredRelease};
 use super::matching::{Matching, declared_ref};
-use super::step::{Action, Conflict};
+use super::step::{Action, Conflict, ResolvedReferences};
 use super::uniqueness::UniquenessIndex;
-use crate::definition::references::referenced_ids;
+use crate::definition::references::ReferenceSummary;
 use crate::model::{ObservedWorkspace, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -127,14 +127,8 @@ impl<'a> DependencyGraph<'a> {
             let unarchives = self.unarchives();
             let is_unarchived = |id: &SegmentId| unarchives.contains_key(id);
             if let Some((temporary, last, release)) = breaker.split(step, release, &is_unarchived) {
-                let referenced = temporary
-                    .action
-                    .desired()
-                    .map(|desired| referenced_ids(desired.payload()));
-                let referenced = referenced.into_iter().flatten();
-                let unarchives = referenced.filter_map(|id| unarchives.get(&id).copied()).collect();
                 let added = self.insert_temporary_step(index, (temporary, last), release);
-                self.wait_for(added, unarchives);
+                self.wait_for_unarchives(added, &unarchives, breaker.references);
                 return Some(added);
             }
         }
@@ -151,11 +145,25 @@ impl<'a> DependencyGraph<'a> {
         unarchives.collect()
     }
 
-    /// Lets step `index` wait for the unarchives of the segments that it references.
-    fn wait_for(&mut self, index: usize, unarchives: Vec<usize>) {
-        for unarchive in unarchives {
-            self.dependencies[index].insert((unarchive, DependencyReason::Reference));
-            self.dependents[unarchive].insert(index);
+    /// Lets a temporary step wait for the unarchives of the segments that it references.
+    fn wait_for_unarchives(
+        &mut self,
+        temporary: usize,
+        unarchives: &HashMap<SegmentId, usize>,
+        references: &ResolvedReferences,
+    ) {
+        let Some(desired) = self.steps[temporary].action.desired() else {
+            return;
+        };
+        for reference in ReferenceSummary::from_payload(desired.payload())
+            .references
+            .keys()
+        {
+            let id = references.id_of(reference);
+            if let Some(unarchive) = id.and_then(|id| unarchives.get(id)) {
+                self.dependencies[temporary].insert((*unarchive, DependencyReason::Reference));
+                self.dependents[*unarchive].insert(temporary);
+            }
         }
     }
 

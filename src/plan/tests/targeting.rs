@@ -202,7 +202,7 @@ fn a_step_that_waits_for_an_unbroken_cycle_is_not_omitted_silently() {
     ];
     let existing = || {
         vec![
-            archived_remote(remote_spender("a1", "Waiting", 0.0)),
+            archived_remote(remote_spender("a1", "Old", 0.0)),
             remote("b1", "Taker", payload(vec![reference_by_id("a1")])),
         ]
     };
