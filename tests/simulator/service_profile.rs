@@ -147,7 +147,7 @@ impl ServiceProfile {
         let are_names_reserved = !self.settings.rename_frees_old_name;
         has_archived_definitions && conflict.starts_with("DefinitionTaken")
                 || are_names_reserved && conflict.starts_with("NameReserved")
-                || self.settings.list_shows != sandbox::ListedKinds::All && conflict.starts_with("ReferenceUnlisted")
+                || self.hidden_kinds().contains(&SegmentKind::Cohort) && conflict.starts_with("ReferenceUnlisted")
                 // A previous name of a segment now belongs to another segment, which is no longer declared.
                 || conflict.starts_with("PreviousNameInUse")
                 || conflict.starts_with("AmbiguousTarget")
