@@ -279,7 +279,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn update(
         &self,
         permit: Permit,
-        (id, name): (&SegmentId, Option<&SegmentName>),
+        id: &SegmentId,
+        name: Option<&SegmentName>,
         definition: &Payload,
     ) -> Result<RemoteSegment, RequestError> {
         let operation = Operation::Update(id.clone());

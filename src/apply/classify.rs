@@ -82,7 +82,8 @@ pub(super) fn resolve_create(error: &RequestError, found: Option<bool>) -> Resol
 pub(super) fn next_after_update(
     error: &RequestError,
     id: &SegmentId,
-    (may_unarchive, had_ambiguous_attempt): (bool, bool),
+    may_unarchive: bool,
+    had_ambiguous_attempt: bool,
 ) -> NextAction {
     match &error.kind {
         _ if error.is_ambiguous_write() => NextAction::Verify,
@@ -98,6 +99,7 @@ pub(super) fn next_after_update(
         ApiError::Refused { status: 400, .. } => NextAction::Verify,
         // The segment is archived, or updates are forbidden for another reason.
         ApiError::NotUpdatable { .. } if may_unarchive => NextAction::UnarchiveFirst,
+        _ if had_ambiguous_attempt && !error.may_reflect_segment_state() => NextAction::Unknown,
         _ => NextAction::Fail,
     }
 }
@@ -111,6 +113,22 @@ pub(super) fn resolve_update(error: &RequestError, effect: Effect) -> Resolution
         (false, Effect::NotApplied) => Resolution::Rejected,
         // The refusal may answer the second delivery of a request, and the segment may have been edited since.
         (false, Effect::Conflicting) => Resolution::Unknown,
+    }
+}
+
+/// What follows a request with a list. It changes nothing if it arrives twice, so it is sent again until it is answered.
+/// `may_verify`: a read can show whether the request created the segment.
+pub(super) fn next_after_list_request(
+    error: &RequestError,
+    may_verify: bool,
+    had_ambiguous_attempt: bool,
+) -> NextAction {
+    match error.kind {
+        _ if error.is_ambiguous_write() && may_verify => NextAction::Verify,
+        _ if error.is_ambiguous_write() => NextAction::Retry,
+        ApiError::NameTaken { .. } if may_verify => NextAction::Verify,
+        _ if had_ambiguous_attempt => NextAction::Unknown,
+        _ => NextAction::Fail,
     }
 }
 

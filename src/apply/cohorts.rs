@@ -8,9 +8,13 @@
 pub(super) mod assume_in_sync;
 mod member_changes;
 
+use super::classify::{self, Effect, NextAction};
 use super::run_report::{SkipReason, StepOutcome};
-use super::{Applier, LIST_CHANGED, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
-use crate::api::{ApiError, Clock, MemberBatcher, Operation, RemoteSegment, RequestError, Transport};
+use super::step_error::{StateError, StepResult};
+use super::step_run::{MAX_ATTEMPTS, StepRun};
+use super::write::{Write, Written};
+use super::{Applier, LIST_CHANGED};
+use crate::api::{ApiError, Clock, MemberBatcher, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::member_list::SortedValues as _;
 use crate::member_list::compressed_list::ListReader;
 use crate::model::{Lifecycle, MemberChange, SegmentId, SegmentKind, SegmentName};
@@ -23,57 +27,58 @@ use jiff::Timestamp;
 use member_changes::MemberChanges;
 use std::io;
 
-struct CohortSyncRun<'s> {
+struct CohortProgress<'s> {
     step: &'s Step,
     cohort_sync: &'s CohortSync,
     /// The remote name.
     name: &'s SegmentName,
     id: Option<SegmentId>,
-    is_rechecked: bool,
     state_before: CohortState,
     added: u64,
     removed: u64,
     /// Confirmed requests.
     requests_sent: usize,
     has_started: bool,
-    /// The error of the last unanswered request, until a retry is answered.
-    ambiguous_error: Option<RequestError>,
-    ambiguous_since: Option<Timestamp>,
+}
+
+/// The write of one request.
+struct MemberBatch<'b, 's, T: Transport, C: Clock, S> {
+    applier: &'b Applier<'b, T, C, S>,
+    progress: &'b mut CohortProgress<'s>,
+    change: MemberChange,
+    members: &'b [String],
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn sync_cohort(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         cohort_sync: &CohortSync,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
         if !self.members_match_plan(cohort_sync).await {
             return Ok(StepOutcome::Skipped(SkipReason::Drifted));
         }
-        let changes = match self
-            .load_member_changes(cohort_sync)
-            .await
-            .map_err(StepError::StateBeforeWrite)?
-        {
+        let loaded = self.load_member_changes(cohort_sync).await;
+        let changes = match loaded.map_err(StateError::BeforeWrite)? {
             Ok(changes) => changes,
             Err(message) => return Ok(StepOutcome::failed(message)),
         };
         let recorded = cohort_sync.recorded.as_ref();
         let ambiguous_since = recorded.and_then(|recorded| recorded.ambiguous_since);
-        let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
+        let operation = Operation::SyncMembers(run.step.segment.clone(), MemberChange::Add);
         self.wait_out_in_flight(operation, ambiguous_since).await?;
         self.run_state().has_saved_lists = true;
         for (digest, bytes) in &changes.lists_to_save {
             let saved = self.store.save_member_list(digest, bytes).await;
-            saved.map_err(StepError::StateBeforeWrite)?;
+            saved.map_err(StateError::BeforeWrite)?;
         }
-        let mut step_run = CohortSyncRun::new(step, cohort_sync, changes.state_before.clone());
-        let result = self.send_batches(&changes, &mut step_run).await;
-        let outcome = self.with_ambiguity_of(result, step_run.ambiguous_error.as_ref())?;
+        let mut progress = CohortProgress::new(run.step, cohort_sync, changes.state_before.clone());
+        let result = self.send_batches(run, &changes, &mut progress).await;
+        let outcome = self.resolve_error(run, result)?;
         if !outcome.is_done() {
-            self.record_partial_sync(&step_run).await?;
+            self.record_partial_sync(run, &progress).await?;
         }
-        Ok(step_run.with_progress(outcome))
+        Ok(progress.describe(outcome))
     }
 
     async fn members_match_plan(&self, cohort_sync: &CohortSync) -> bool {
@@ -107,14 +112,15 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
     async fn send_batches(
         &self,
+        run: &mut StepRun<'_>,
         changes: &MemberChanges,
-        step_run: &mut CohortSyncRun<'_>,
-    ) -> Result<StepOutcome, StepError> {
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<StepOutcome> {
         for (change, list) in [
             (MemberChange::Add, &changes.added),
             (MemberChange::Remove, &changes.removed),
         ] {
-            let mut batches = MemberBatcher::new(step_run.name, &step_run.cohort_sync.cohort.key);
+            let mut batches = MemberBatcher::new(progress.name, &progress.cohort_sync.cohort.key);
             let mut list = ListReader::of(list.as_slice());
             loop {
                 let members = match next_batch(&mut list, &mut batches) {
@@ -122,82 +128,70 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     Ok(None) => break,
                     Err(error) => return Ok(StepOutcome::failed(error.to_string())),
                 };
-                if let Some(outcome) = self.send_batch((change, &members), step_run).await? {
+                if let Some(outcome) = self.send_batch(run, change, &members, progress).await? {
                     return Ok(outcome);
                 }
-                step_run.count_batch(change, members.len());
-                if step_run.id.is_none()
-                    && let Some(outcome) = self.find_created_cohort(step_run).await?
+                progress.count_batch(change, members.len());
+                if progress.id.is_none()
+                    && let Some(outcome) = self.find_created_cohort(run, progress).await?
                 {
                     return Ok(outcome);
                 }
             }
         }
-        self.finish_sync(step_run).await
+        self.finish_sync(run, progress).await
     }
 
-    /// Repeats one request until it is answered; otherwise returns the outcome of the step.
+    /// The outcome of the step if the request was not confirmed.
     async fn send_batch(
         &self,
-        (change, members): (MemberChange, &[String]),
-        step_run: &mut CohortSyncRun<'_>,
-    ) -> Result<Option<StepOutcome>, StepError> {
-        let operation = Operation::SyncMembers(step_run.name.clone(), change);
-        let key = &step_run.cohort_sync.cohort.key;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let target = (step_run.cohort_sync.target.as_ref(), &mut step_run.is_rechecked);
-            let Some(permit) = self.permit_after_recheck(&operation, target).await? else {
-                return Ok(Some(StepOutcome::Skipped(SkipReason::Drifted)));
-            };
-            self.record_request_start(step_run).await?;
-            let result = self
-                .client
-                .sync_members(permit, (step_run.name, key), (change, members))
-                .await;
-            self.mark_sent(step_run.step, &result);
-            let Err(error) = result else {
-                step_run.ambiguous_error = None;
+        run: &mut StepRun<'_>,
+        change: MemberChange,
+        members: &[String],
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<Option<StepOutcome>> {
+        let mut batch = MemberBatch {
+            applier: self,
+            progress,
+            change,
+            members,
+        };
+        Ok(Some(match self.execute(run, &mut batch).await? {
+            Written::Confirmed(()) => {
+                run.ambiguous_error = None;
                 return Ok(None);
-            };
-            if error.is_ambiguous_write() {
-                if error.may_still_be_processed() {
-                    step_run.ambiguous_since = Some(self.clock.now());
-                }
-                if !self.should_retry(attempt, &error).await {
-                    return Ok(Some(attempts_exhausted(attempt, &error)));
-                }
-                step_run.ambiguous_error = Some(error);
-            } else if !self.client.backoff(attempt, &error).await {
-                return Ok(Some(match &step_run.ambiguous_error {
-                    Some(lost) => unverifiable(lost, &error),
-                    None => self.failed_request_outcome(&error),
-                }));
             }
-        }
+            Written::Mismatch(current, _) => {
+                self.record_fetched(current, Lifecycle::Active);
+                StepOutcome::Skipped(SkipReason::Drifted)
+            }
+            Written::NotConfirmed(error) => self.failed_request_outcome(&error),
+            Written::Ended(outcome) => outcome,
+        }))
     }
 
-    async fn record_request_start(&self, step_run: &mut CohortSyncRun<'_>) -> Result<(), StepError> {
-        step_run.has_started = true;
-        let Some(id) = &step_run.id else {
-            let cohort_state = Box::new(partial_cohort_state(step_run, Some(self.clock.now())));
+    async fn record_request_start(
+        &self,
+        run: &StepRun<'_>,
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<()> {
+        progress.has_started = true;
+        let now = Some(self.clock.now());
+        let Some(id) = &progress.id else {
+            let cohort_state = Box::new(progress.partial_state(now));
             let write = IntendedWrite::CreateCohort { cohort_state };
-            return self.record_intent(step_run.step, write, false).await;
+            return self.record_intent(run.step, write, false).await;
         };
-        let ambiguous_since = Some(self.clock.now());
-        self.record_entry(|state| self.entry_with_partial_sync(state, id, (step_run, ambiguous_since)))
-            .await
-            .map_err(StepError::StateBeforeWrite)
+        let recorded = self.record_entry(|state| self.entry_with_partial_sync(state, id, progress, now));
+        Ok(recorded.await.map_err(StateError::BeforeWrite)?)
     }
 
     /// Records the progress of an unfinished step, and whether one of its requests may still arrive.
-    async fn record_partial_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<(), StepError> {
-        let Some(id) = step_run.id.as_ref().filter(|_| step_run.has_started) else {
+    async fn record_partial_sync(&self, run: &StepRun<'_>, progress: &CohortProgress<'_>) -> StepResult<()> {
+        let Some(id) = progress.id.as_ref().filter(|_| progress.has_started) else {
             return Ok(());
         };
-        let progress = (step_run, step_run.ambiguous_since);
-        self.record_entry(|state| self.entry_with_partial_sync(state, id, progress))
+        self.record_entry(|state| self.entry_with_partial_sync(state, id, progress, run.ambiguous_since))
             .await?;
         Ok(())
     }
@@ -205,13 +199,14 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Finds the cohort that the first request created. Responses do not contain its id.
     async fn find_created_cohort(
         &self,
-        step_run: &mut CohortSyncRun<'_>,
-    ) -> Result<Option<StepOutcome>, StepError> {
-        let step = step_run.step;
+        run: &StepRun<'_>,
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<Option<StepOutcome>> {
+        let step = run.step;
         let behavior = self.options.api_behavior;
         let is_shown = behavior.lists_cohorts(&self.run_state().shown_kinds);
         if !is_shown && behavior.list_shows.is_some() {
-            self.record_unlisted_cohort(step_run).await?;
+            self.record_unlisted_cohort(run, progress).await?;
             return Ok(None);
         }
         let mut attempt = 0;
@@ -221,7 +216,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(Some(found)) if found.payload().is_some() => return Ok(Some(not_a_cohort(&found))),
                 Ok(Some(found)) => break found,
                 Ok(None) if !is_shown => {
-                    self.record_unlisted_cohort(step_run).await?;
+                    self.record_unlisted_cohort(run, progress).await?;
                     return Ok(None);
                 }
                 Ok(None) => {}
@@ -245,36 +240,41 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let id = found.id.clone();
         self.run_state().shown_kinds.cohorts = true;
         self.record_fetched(found, Lifecycle::Active);
-        self.record_created_cohort(id, step_run).await?;
+        self.record_created_cohort(run, id, progress).await?;
         Ok(None)
     }
 
     /// MoEngage confirmed the members, and no list shows cohorts: the answer is all there is. A later list that shows the
     /// cohort gives the entry its real id.
-    async fn record_unlisted_cohort(&self, step_run: &mut CohortSyncRun<'_>) -> Result<(), StepError> {
-        let key = &step_run.cohort_sync.cohort.key;
+    async fn record_unlisted_cohort(
+        &self,
+        run: &StepRun<'_>,
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<()> {
+        let key = &progress.cohort_sync.cohort.key;
         let id = SegmentId::unlisted_cohort(&key.partner, &key.cohort_id);
-        self.record_created_cohort(id, step_run).await
+        self.record_created_cohort(run, id, progress).await
     }
 
     async fn record_created_cohort(
         &self,
+        run: &StepRun<'_>,
         id: SegmentId,
-        step_run: &mut CohortSyncRun<'_>,
-    ) -> Result<(), StepError> {
+        progress: &mut CohortProgress<'_>,
+    ) -> StepResult<()> {
         self.append_to_journal(|state| {
-            let entry = self.entry_with_partial_sync(state, &id, (step_run, step_run.ambiguous_since));
+            let entry = self.entry_with_partial_sync(state, &id, progress, run.ambiguous_since);
             // An earlier run may have intended to create this cohort, too.
             let intents = state
                 .intents()
-                .filter(|intent| creates_same_cohort(intent, step_run));
+                .filter(|intent| creates_same_cohort(intent, progress));
             let resolved = intents.map(|intent| JournalEntry::Resolved(intent.step.clone()));
             std::iter::once(JournalEntry::StateEntry(entry))
                 .chain(resolved)
                 .collect()
         })
         .await?;
-        step_run.id = Some(id);
+        progress.id = Some(id);
         Ok(())
     }
 
@@ -282,25 +282,26 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         &self,
         state: &State,
         id: &SegmentId,
-        (step_run, ambiguous_since): (&CohortSyncRun<'_>, Option<Timestamp>),
+        progress: &CohortProgress<'_>,
+        ambiguous_since: Option<Timestamp>,
     ) -> StateEntry {
-        let cohort_state = partial_cohort_state(step_run, ambiguous_since);
-        self.entry_with_cohort_state(state, id, (step_run, cohort_state))
+        self.entry_with_cohort_state(state, id, progress, progress.partial_state(ambiguous_since))
     }
 
     fn entry_with_cohort_state(
         &self,
         state: &State,
         id: &SegmentId,
-        (step_run, cohort_state): (&CohortSyncRun<'_>, CohortState),
+        progress: &CohortProgress<'_>,
+        cohort_state: CohortState,
     ) -> StateEntry {
-        let is_active = cohort_state.exact_list().is_some() || step_run.cohort_sync.target.is_none();
-        let mut entry = self.managed_entry(state, id, step_run.name);
+        let is_active = cohort_state.exact_list().is_some() || progress.cohort_sync.target.is_none();
+        let mut entry = self.managed_entry(state, id, progress.name);
         // segctl adopts an unmanaged cohort when the whole list was sent, not before.
         entry.history_only = !is_active && state.managed_entry(id).is_none();
         entry.kind = SegmentKind::Cohort;
-        entry.rename(step_run.step.segment.clone());
-        entry.protect = step_run.step.protect;
+        entry.rename(progress.step.segment.clone());
+        entry.protect = progress.step.protect;
         if is_active {
             // The step before unarchived an archived cohort, or a dashboard user did.
             entry.set_lifecycle(Lifecycle::Active);
@@ -309,29 +310,65 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         entry
     }
 
-    async fn finish_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<StepOutcome, StepError> {
-        let Some(id) = step_run.id.clone() else {
+    async fn finish_sync(&self, run: &StepRun<'_>, progress: &CohortProgress<'_>) -> StepResult<StepOutcome> {
+        let Some(id) = progress.id.clone() else {
             // No declared list is empty, so a request was sent.
             return Ok(StepOutcome::NotAttempted);
         };
         let cohort_state = CohortState {
-            key: step_run.cohort_sync.cohort.key.clone(),
-            confirmed: step_run.cohort_sync.list.clone(),
+            key: progress.cohort_sync.cohort.key.clone(),
+            confirmed: progress.cohort_sync.list.clone(),
             upper_bound: None,
             partial: None,
-            ambiguous_since: step_run.ambiguous_since,
+            ambiguous_since: run.ambiguous_since,
         };
-        self.record_entry(|state| self.entry_with_cohort_state(state, &id, (step_run, cohort_state)))
+        self.record_entry(|state| self.entry_with_cohort_state(state, &id, progress, cohort_state))
             .await?;
         let is_unverified = id.is_unlisted_cohort()
-            && step_run.cohort_sync.target.is_none()
+            && progress.cohort_sync.target.is_none()
             && self.options.api_behavior.list_shows.is_none();
         let notes = is_unverified.then(|| COHORT_NOT_LISTED.to_owned());
         Ok(StepOutcome::applied(id, notes.into_iter().collect()))
     }
 }
 
-impl<'s> CohortSyncRun<'s> {
+impl<T: Transport, C: Clock, S: StateStore> Write for MemberBatch<'_, '_, T, C, S> {
+    type Answer = ();
+
+    fn operation(&self) -> Operation {
+        Operation::SyncMembers(self.progress.name.clone(), self.change)
+    }
+
+    fn segment_to_recheck(&self, run: &StepRun<'_>) -> Option<&SegmentId> {
+        run.segment_to_recheck(self.progress.cohort_sync.target.as_ref())
+    }
+
+    fn effect(&self, _run: &StepRun<'_>, current: &RemoteSegment) -> Effect {
+        self.applier
+            .compare_with_plan(self.progress.cohort_sync.target.as_ref(), current)
+    }
+
+    async fn journal(&mut self, run: &mut StepRun<'_>, current: Option<&RemoteSegment>) -> StepResult<()> {
+        self.applier.record_recheck(run, current);
+        self.applier.record_request_start(run, self.progress).await
+    }
+
+    async fn send(&mut self, permit: Permit) -> Result<(), RequestError> {
+        let CohortProgress {
+            name, cohort_sync, ..
+        } = self.progress;
+        let client = self.applier.client;
+        client
+            .sync_members(permit, name, &cohort_sync.cohort.key, self.change, self.members)
+            .await
+    }
+
+    fn next_action(&self, run: &StepRun<'_>, error: &RequestError) -> NextAction {
+        classify::next_after_list_request(error, false, run.ambiguous_error.is_some())
+    }
+}
+
+impl<'s> CohortProgress<'s> {
     fn new(step: &'s Step, cohort_sync: &'s CohortSync, state_before: CohortState) -> Self {
         let target = cohort_sync.target.as_ref();
         Self {
@@ -339,14 +376,11 @@ impl<'s> CohortSyncRun<'s> {
             cohort_sync,
             name: target.map_or(&step.segment, |target| &target.remote_name),
             id: target.map(|target| target.id.clone()),
-            is_rechecked: false,
             state_before,
             added: 0,
             removed: 0,
             requests_sent: 0,
             has_started: false,
-            ambiguous_error: None,
-            ambiguous_since: None,
         }
     }
 
@@ -359,7 +393,20 @@ impl<'s> CohortSyncRun<'s> {
         self.requests_sent += 1;
     }
 
-    fn with_progress(&self, outcome: StepOutcome) -> StepOutcome {
+    fn partial_state(&self, ambiguous_since: Option<Timestamp>) -> CohortState {
+        CohortState {
+            partial: Some(PartialSync {
+                list: self.cohort_sync.list.clone(),
+                added: self.added,
+                removed: self.removed,
+            }),
+            ambiguous_since,
+            ..self.state_before.clone()
+        }
+    }
+
+    /// Adds to the outcome how many requests were sent.
+    fn describe(&self, outcome: StepOutcome) -> StepOutcome {
         let (sent, planned) = (self.requests_sent, self.cohort_sync.requests);
         match outcome {
             _ if sent == 0 => outcome,
@@ -371,18 +418,6 @@ impl<'s> CohortSyncRun<'s> {
             )),
             outcome => outcome,
         }
-    }
-}
-
-fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Timestamp>) -> CohortState {
-    CohortState {
-        partial: Some(PartialSync {
-            list: step_run.cohort_sync.list.clone(),
-            added: step_run.added,
-            removed: step_run.removed,
-        }),
-        ambiguous_since,
-        ..step_run.state_before.clone()
     }
 }
 
@@ -401,8 +436,8 @@ fn not_a_cohort(found: &RemoteSegment) -> StepOutcome {
     ))
 }
 
-fn creates_same_cohort(intent: &Intent, step_run: &CohortSyncRun<'_>) -> bool {
-    matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state } if cohort_state.key == step_run.cohort_sync.cohort.key)
+fn creates_same_cohort(intent: &Intent, progress: &CohortProgress<'_>) -> bool {
+    matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state } if cohort_state.key == progress.cohort_sync.cohort.key)
 }
 
 fn next_batch(list: &mut ListReader<&[u8]>, batches: &mut MemberBatcher) -> io::Result<Option<Vec<String>>> {

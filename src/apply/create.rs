@@ -1,72 +1,89 @@
 use super::classify::{NextAction, Resolution};
 use super::run_report::StepOutcome;
-use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
-use crate::api::{Clock, RemoteSegment, RequestError, Transport};
+use super::step_error::StepResult;
+use super::step_run::StepRun;
+use super::write::{Write, Written};
+use super::{Applier, classify};
+use crate::api::{Clock, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::model::{Payload, SegmentName};
 use crate::plan::step::{DesiredDefinition, Step};
-use crate::state::StateStore;
+use crate::state::{IntendedWrite, StateStore};
+
+struct Create<'a, T: Transport, C: Clock, S> {
+    applier: &'a Applier<'a, T, C, S>,
+    name: &'a SegmentName,
+    desired: &'a DesiredDefinition,
+    payload: &'a Payload,
+}
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn create(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         desired: &DesiredDefinition,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
         let payload = match desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
             Err(name) => return Ok(unresolved_reference(&name)),
         };
-        let digest = desired.digests.exact.to_string();
-        let mut lost = None::<RequestError>;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let error = match self.send_create(step, (&payload, &digest)).await {
-                Ok(Ok(stored)) => return self.finish_write(step, desired, stored, Vec::new()).await,
-                Ok(Err(error)) | Err(StepError::Request(error)) => error,
-                Err(other) => return Err(other),
-            };
-            let next = classify::next_after_create(&error, &step.segment, lost.is_some());
-            match (next, &lost) {
-                (NextAction::Verify, _) => {}
-                (NextAction::Unknown, Some(lost)) => return Ok(unverifiable(lost, &error)),
-                _ => return Ok(self.failed_request_outcome(&error)),
-            }
-            // If the name is taken, this request may have been delivered twice and taken it.
-            self.run_state().ambiguous_steps.insert(step.number);
-            let should_retry = self.should_retry(attempt, &error).await;
-            match self.verify_create(step, desired, (&payload, &error)).await {
-                Err(StepError::Request(read)) => return Ok(unverifiable(&error, &read)),
-                // The listing may lag, so a missing segment may still exist.
-                Ok(None) if should_retry => lost = Some(error),
-                Ok(None) => return Ok(attempts_exhausted(attempt, &error)),
-                Ok(Some(outcome)) => return Ok(outcome),
-                Err(other) => return Err(other),
-            }
+        let mut create = Create {
+            applier: self,
+            name: &run.step.segment,
+            desired,
+            payload: &payload,
+        };
+        match self.execute(run, &mut create).await? {
+            Written::Confirmed(stored) => self.finish_write(run, desired, stored, Vec::new()).await,
+            Written::NotConfirmed(error) => Ok(self.failed_request_outcome(&error)),
+            Written::Mismatch(found, _) => Ok(segment_appeared_since_plan(run.step, &found)),
+            Written::Ended(outcome) => Ok(outcome),
         }
     }
+}
 
-    /// `None`: the create may be sent again.
-    async fn verify_create(
-        &self,
-        step: &Step,
-        desired: &DesiredDefinition,
-        (payload, error): (&Payload, &RequestError),
-    ) -> Result<Option<StepOutcome>, StepError> {
-        let found = match self.find_by_name(&step.segment).await {
-            Ok(found) => found,
-            Err(read) => return Ok(Some(unverifiable(error, &read))),
+impl<T: Transport, C: Clock, S: StateStore> Write for Create<'_, T, C, S> {
+    type Answer = RemoteSegment;
+
+    fn operation(&self) -> Operation {
+        Operation::Create(self.name.clone())
+    }
+
+    async fn journal(&mut self, run: &mut StepRun<'_>, _current: Option<&RemoteSegment>) -> StepResult<()> {
+        let write = IntendedWrite::Create {
+            definition: self.payload.clone(),
+            digest: self.desired.digests.exact.to_string(),
         };
+        self.applier.record_intent(run.step, write, false).await
+    }
+
+    async fn send(&mut self, permit: Permit) -> Result<RemoteSegment, RequestError> {
+        self.applier.client.create(permit, self.name, self.payload).await
+    }
+
+    fn next_action(&self, run: &StepRun<'_>, error: &RequestError) -> NextAction {
+        classify::next_after_create(error, self.name, run.ambiguous_error.is_some())
+    }
+
+    async fn verify(
+        &mut self,
+        run: &mut StepRun<'_>,
+        error: &RequestError,
+    ) -> StepResult<Option<StepOutcome>> {
+        let applier = self.applier;
+        // If the name is taken, this request may have been delivered twice and taken it.
+        run.may_have_written = true;
+        let found = applier.find_by_name(self.name).await?;
         let has_definition = found
             .as_ref()
-            .map(|found| self.has_sent_definition(step, desired, found));
+            .map(|found| applier.has_sent_definition(run, self.desired, found));
         let resolution = classify::resolve_create(error, has_definition);
         let (note, found) = match (resolution, found) {
             (Resolution::HiddenNameHolder, _) => {
-                return self.unarchive_name_holder(step, desired, payload).await.map(Some);
+                let outcome = applier.unarchive_name_holder(run, self.desired, self.payload);
+                return outcome.await.map(Some);
             }
             (Resolution::OtherNameHolder, Some(found)) => {
-                return Ok(Some(segment_appeared_since_plan(step, &found)));
+                return Ok(Some(segment_appeared_since_plan(run.step, &found)));
             }
             (Resolution::Applied, Some(found)) => (
                 "the response was lost; the segment exists with the definition sent",
@@ -77,10 +94,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                  response was lost",
                 found,
             ),
+            // The listing may lag, so a missing segment may still exist.
             _ => return Ok(None),
         };
-        let notes = vec![note.to_owned()];
-        self.finish_write(step, desired, found, notes).await.map(Some)
+        let outcome = applier.finish_write(run, self.desired, found, vec![note.to_owned()]);
+        outcome.await.map(Some)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Runs each step as soon as its dependencies are done, several steps at once.
 
 use super::run_report::{SkipReason, StepOutcome, StepReport};
+use super::step_run::StepRun;
 use super::upload_results::PendingUpload;
-use super::{AbortReason, Applier, StepError, StepEvent};
+use super::{AbortReason, Applier, StepEvent};
 use crate::api::{Clock, Transport};
 use crate::plan::step::Step;
 use crate::state::StateStore;
@@ -42,35 +43,27 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 on_event(StepEvent::Started(step));
                 running.push(self.run_task(index, StepTask::Step(step)));
             }
-            let Some((index, task, result)) = running.next().await else {
+            let Some(end) = running.next().await else {
                 break;
             };
-            match task {
-                StepTask::WaitForCallback(..) => waiting -= 1,
-                StepTask::Step(step) => {
-                    let pending = self.run_state().pending_uploads.remove(&step.number);
-                    if let Some(pending) = pending.filter(|_| result.is_ok()) {
-                        waiting += 1;
-                        running.push(self.run_task(index, StepTask::WaitForCallback(step, pending)));
-                        continue;
-                    }
-                }
+            if let StepTask::WaitForCallback(..) = end.task {
+                waiting -= 1;
             }
-            let (outcome, reason) = match result {
-                Ok(outcome) => (outcome, None),
-                Err(error) => self.failed_step_outcome(error),
-            };
+            if let Some(pending) = end.pending_upload {
+                waiting += 1;
+                running.push(self.run_task(end.index, StepTask::WaitForCallback(end.task.step(), pending)));
+                continue;
+            }
             // A cancelled wait leaves its step unknown, even if no other step is left to start.
-            let is_cut_off = matches!(task, StepTask::WaitForCallback(..))
-                && !outcome.is_done()
+            let is_cut_off = matches!(end.task, StepTask::WaitForCallback(..))
+                && !end.outcome.is_done()
                 && self.options.cancel_token.is_cancelled();
             let cancelled = is_cut_off.then_some(AbortReason::Cancelled);
-            // Also after a step that handled the rejection itself.
             let rejection = self.client.credentials_rejection();
             let rejection = rejection.map(AbortReason::CredentialsRejected);
-            abort_reason = abort_reason.or(reason).or(rejection).or(cancelled);
+            abort_reason = abort_reason.or(end.abort_reason).or(rejection).or(cancelled);
             self.run_state().is_stopping = abort_reason.is_some();
-            on_event(StepEvent::Finished(progress.finish(index, outcome)));
+            on_event(StepEvent::Finished(progress.finish(end.index, end.outcome)));
         }
         // A cancelled run may have had no step left to start, and still leave steps not attempted.
         if abort_reason.is_none() && self.options.cancel_token.is_cancelled() && progress.has_unattempted() {
@@ -82,22 +75,47 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         (progress.reports, abort_reason)
     }
 
-    async fn run_task<'s>(
-        &self,
-        index: usize,
-        task: StepTask<'s>,
-    ) -> (usize, StepTask<'s>, Result<StepOutcome, StepError>) {
+    async fn run_task<'s>(&self, index: usize, task: StepTask<'s>) -> TaskEnd<'s> {
+        let mut run = StepRun::new(task.step());
         let result = match &task {
-            StepTask::Step(step) => self.run_step(step).await,
+            StepTask::Step(_) => self.run_step(&mut run).await,
             StepTask::WaitForCallback(step, pending) => self.wait_for_callback(step, pending).await,
         };
-        (index, task, result)
+        let pending_upload = run.pending_upload.take().filter(|_| result.is_ok());
+        let (outcome, abort_reason) = match result {
+            Ok(outcome) => (outcome, None),
+            Err(error) => (run.state_error_outcome(&error), Some(error.into_abort_reason())),
+        };
+        TaskEnd {
+            index,
+            task,
+            outcome,
+            abort_reason,
+            pending_upload,
+        }
     }
 }
 
 enum StepTask<'s> {
     Step(&'s Step),
     WaitForCallback(&'s Step, PendingUpload),
+}
+
+struct TaskEnd<'s> {
+    /// The index of the step.
+    index: usize,
+    task: StepTask<'s>,
+    outcome: StepOutcome,
+    abort_reason: Option<AbortReason>,
+    /// The upload whose callback the step waits for.
+    pending_upload: Option<PendingUpload>,
+}
+
+impl<'s> StepTask<'s> {
+    fn step(&self) -> &'s Step {
+        let (Self::Step(step) | Self::WaitForCallback(step, _)) = self;
+        step
+    }
 }
 
 /// All lists are in plan order; `dependents` and `ready` contain indices of steps.

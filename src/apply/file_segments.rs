@@ -6,9 +6,13 @@
 
 mod published_files;
 
+use super::Applier;
+use super::classify::{self, Effect, NextAction};
 use super::run_report::{ListOutcome, SkipReason, StepOutcome};
+use super::step_error::{StateError, StepError, StepResult};
+use super::step_run::{MAX_ATTEMPTS, StepRun};
 use super::upload_results::PendingUpload;
-use super::{Applier, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
+use super::write::{Write, Written};
 use crate::api::{
     ApiError, Clock, Operation, Permit, RemoteSegment, RequestError, Transport, UploadParameters,
 };
@@ -21,21 +25,26 @@ use crate::state::{
 };
 use jiff::Timestamp;
 use published_files::UploadSource;
-use std::io;
 
-struct FileUploadRun<'s> {
+/// The write of a step.
+struct UploadRequest<'u, 's, T: Transport, C: Clock, S> {
+    applier: &'u Applier<'u, T, C, S>,
+    upload: &'u mut FileUpload<'s>,
+}
+
+struct FileUpload<'s> {
     step: &'s Step,
     list_upload: &'s UserListUpload,
+    source: &'s UploadSource,
     id: Option<SegmentId>,
     /// `None`: the request creates the segment.
     change: Option<UserChange>,
-    is_rechecked: bool,
     has_started: bool,
     /// The state before the request.
     upload_state: UploadState,
-    /// The error of the last unanswered request.
-    ambiguous_error: Option<RequestError>,
-    ambiguous_since: Option<Timestamp>,
+    attempt: u32,
+    /// Of the published list.
+    url: String,
     /// `None` if segctl receives no callback for the request.
     upload_id: Option<UploadId>,
     /// Unanswered requests of this step: MoEngage may have accepted them.
@@ -45,25 +54,22 @@ struct FileUploadRun<'s> {
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn upload(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         list_upload: &UserListUpload,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
         if !self.users_match_plan(list_upload).await {
             return Ok(StepOutcome::Skipped(SkipReason::Drifted));
         }
-        let source = match self
-            .load_upload_source(list_upload)
-            .await
-            .map_err(StepError::StateBeforeWrite)?
-        {
+        let loaded = self.load_upload_source(list_upload).await;
+        let source = match loaded.map_err(StateError::BeforeWrite)? {
             Ok(source) => source,
             Err(message) => return Ok(StepOutcome::failed(message)),
         };
         let ambiguous_since = match &list_upload.recorded {
             Some(recorded) => recorded.ambiguous_since,
-            None => self.earlier_intent_at(step).await,
+            None => self.earlier_intent_at(run.step).await,
         };
-        let operation = Operation::Upload(step.segment.clone());
+        let operation = Operation::Upload(run.step.segment.clone());
         self.wait_out_in_flight(operation, ambiguous_since).await?;
         if let UploadSource::Local {
             digest, full_list, ..
@@ -71,16 +77,44 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         {
             self.run_state().has_saved_lists = true;
             let saved = self.store.save_member_list(digest, full_list).await;
-            saved.map_err(StepError::StateBeforeWrite)?;
+            saved.map_err(StateError::BeforeWrite)?;
         }
         let recorded = self.recorded_upload_state(list_upload).await;
-        let mut step_run = FileUploadRun::new(step, list_upload, recorded);
-        let result = self.send_upload(&source, &mut step_run).await;
-        let outcome = self.with_ambiguity_of(result, step_run.ambiguous_error.as_ref())?;
+        let mut upload = FileUpload::new(run.step, list_upload, &source, recorded);
+        let mut request = UploadRequest {
+            applier: self,
+            upload: &mut upload,
+        };
+        let result = match self.execute(run, &mut request).await {
+            Ok(written) => self.upload_outcome(run, &mut upload, written).await,
+            Err(error) => Err(error),
+        };
+        let outcome = self.resolve_error(run, result)?;
         if !outcome.is_done() {
-            self.record_ambiguous_upload(&step_run).await?;
+            self.record_ambiguous_upload(run, &upload).await?;
         }
         Ok(outcome)
+    }
+
+    async fn upload_outcome(
+        &self,
+        run: &mut StepRun<'_>,
+        upload: &mut FileUpload<'_>,
+        written: Written<SegmentId>,
+    ) -> StepResult<StepOutcome> {
+        match written {
+            Written::Confirmed(id) => self.finish_upload(run, id, upload).await,
+            Written::Mismatch(current, _) => {
+                self.record_fetched(current, Lifecycle::Active);
+                Ok(StepOutcome::Skipped(SkipReason::Drifted))
+            }
+            Written::NotConfirmed(error) => Ok(match &run.ambiguous_error {
+                // The replacement found no file segment of this name.
+                Some(taken) if upload.is_other_kind(taken, &error) => name_holder_not_listed(taken),
+                _ => self.failed_request_outcome(&error),
+            }),
+            Written::Ended(outcome) => Ok(outcome),
+        }
     }
 
     async fn users_match_plan(&self, list_upload: &UserListUpload) -> bool {
@@ -91,7 +125,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         match (recorded, &list_upload.recorded) {
             (Some(recorded), Some(planned)) => {
                 recorded.eq_ignoring_uploads(planned)
-                    || differs_by_unarchive_only(&recorded, (planned, list_upload.change))
+                    || differs_by_unarchive_only(&recorded, planned, list_upload.change)
             }
             (recorded, planned) => recorded.is_none() && planned.is_none(),
         }
@@ -118,197 +152,82 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             && matches!(intent.write, IntendedWrite::CreateFileSegment { .. })
     }
 
-    /// Repeats the request until it is answered.
-    async fn send_upload(
-        &self,
-        source: &UploadSource,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> Result<StepOutcome, StepError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let operation = step_run.operation();
-            let target = (step_run.list_upload.target.as_ref(), &mut step_run.is_rechecked);
-            let Some(permit) = self.permit_after_recheck(&operation, target).await? else {
-                return Ok(StepOutcome::Skipped(SkipReason::Drifted));
-            };
-            step_run.upload_id = match step_run.list_upload.upload.callback_url {
-                // The callback goes to the declared URL instead of segctl.
-                Some(_) => None,
-                None => self.generate_upload_id(step_run.step, attempt),
-            };
-            let url = match self.record_and_publish(source, step_run).await? {
-                Ok(url) => url,
-                Err(error) => {
-                    self.client.release(permit);
-                    // No request was sent, so no callback can arrive.
-                    step_run.upload_id = None;
-                    return Ok(publish_failed(&error, step_run.ambiguous_error.as_ref()));
-                }
-            };
-            let error = match self.send_upload_once(permit, &url, step_run).await {
-                Ok(id) => return self.finish_upload(id, step_run).await,
-                Err(error) => error,
-            };
-            let is_ambiguous = error.is_ambiguous_write();
-            if error.may_still_be_processed() {
-                step_run.ambiguous_since = Some(self.clock.now());
-            }
-            let upload = step_run.upload_id.take();
-            step_run
-                .ambiguous_uploads
-                .extend(upload.filter(|_| is_ambiguous || error.may_still_be_processed()));
-            let is_name_taken = matches!(error.kind, ApiError::NameTaken { .. }) && step_run.change.is_none();
-            if is_ambiguous || is_name_taken {
-                let should_retry = self.should_retry(attempt, &error).await;
-                if step_run.change.is_none()
-                    && let Some(outcome) = self.verify_created_file_segment(&error, step_run).await?
-                {
-                    return Ok(outcome);
-                }
-                if !should_retry {
-                    let outcome = attempts_exhausted(attempt, &error);
-                    step_run.ambiguous_error = Some(error);
-                    return Ok(outcome);
-                }
-                // The request may have been processed partially or twice: replacing all users is correct in any case.
-                step_run.change = step_run.change.map(|_| UserChange::Replace);
-                step_run.ambiguous_error = Some(error);
-            } else if !self.client.backoff(attempt, &error).await {
-                let is_other_kind = step_run.id.is_none() && matches!(error.kind, ApiError::NotFound { .. });
-                return Ok(match &step_run.ambiguous_error {
-                    // The replacement found no file segment of this name.
-                    Some(taken) if is_other_kind && matches!(taken.kind, ApiError::NameTaken { .. }) => {
-                        name_holder_not_listed(taken)
-                    }
-                    Some(lost) => unverifiable(lost, &error),
-                    None => self.failed_request_outcome(&error),
-                });
-            }
-        }
-    }
-
-    /// Returns the URL of the published list.
-    async fn record_and_publish(
-        &self,
-        source: &UploadSource,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> Result<io::Result<String>, StepError> {
-        let file = match self.file_to_publish(source, step_run) {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(error)),
-        };
-        // Journaled before the file is published, so that the state knows every published file.
-        self.record_upload_start(file.name(), step_run).await?;
-        let published = self.publish(&file).await;
-        if published.is_ok() && file.name().is_some() {
+    /// Journals the upload before the list is published, so that the state knows every published file.
+    async fn record_and_publish(&self, run: &StepRun<'_>, upload: &mut FileUpload<'_>) -> StepResult<()> {
+        let file = self.file_to_publish(upload).map_err(StepError::Publish)?;
+        self.record_upload_start(run, file.name(), upload).await?;
+        upload.url = self.publish(&file).await.map_err(StepError::Publish)?;
+        if file.name().is_some() {
             // segctl may have lost the lock while it published the file, and the request is in flight from now on.
-            self.record_upload_start(file.name(), step_run).await?;
+            self.record_upload_start(run, file.name(), upload).await?;
         }
-        Ok(published)
+        Ok(())
     }
 
     async fn record_upload_start(
         &self,
+        run: &StepRun<'_>,
         published: Option<&ListDigest>,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> Result<(), StepError> {
-        step_run.has_started = true;
-        let Some(id) = &step_run.id else {
-            let upload = &step_run.list_upload.upload;
+        upload: &mut FileUpload<'_>,
+    ) -> StepResult<()> {
+        upload.has_started = true;
+        let Some(id) = &upload.id else {
+            let declared = &upload.list_upload.upload;
             let write = IntendedWrite::CreateFileSegment {
-                identifier: upload.identifier.clone(),
-                expires_in_days: upload.expires_in_days,
+                identifier: declared.identifier.clone(),
+                expires_in_days: declared.expires_in_days,
                 published_file: published.cloned(),
             };
-            return self.record_intent(step_run.step, write, false).await;
+            return self.record_intent(run.step, write, false).await;
         };
-        let ambiguous_since = Some(self.clock.now());
-        self.record_entry(|state| self.entry_with_upload(state, id, (step_run, None, ambiguous_since)))
-            .await
-            .map_err(StepError::StateBeforeWrite)
-    }
-
-    async fn send_upload_once(
-        &self,
-        permit: Permit,
-        url: &str,
-        step_run: &FileUploadRun<'_>,
-    ) -> Result<SegmentId, RequestError> {
-        let upload = &step_run.list_upload.upload;
-        let callbacks = self.options.callbacks.as_ref().zip(step_run.upload_id.as_ref());
-        let own_callback_url = callbacks.map(|(callbacks, upload)| callbacks.url_for(upload));
-        let file = UploadParameters {
-            url,
-            identifier: &upload.identifier,
-            callback_url: upload.callback_url.as_deref().or(own_callback_url.as_deref()),
-            notify: &upload.notify,
-        };
-        let name = &step_run.step.segment;
-        let result = match step_run.change {
-            Some(change) => {
-                let target = (name, step_run.id.as_ref());
-                let changed = self.client.change_users(permit, target, (change, file)).await;
-                changed.map(|answered| step_run.id.clone().unwrap_or(answered))
-            }
-            None => {
-                self.client
-                    .upload(permit, name, (file, upload.expires_in_days))
-                    .await
-            }
-        };
-        self.mark_sent(step_run.step, &result);
-        result
+        let now = Some(self.clock.now());
+        let recorded = self.record_entry(|state| self.entry_with_upload(state, id, upload, None, now));
+        Ok(recorded.await.map_err(StateError::BeforeWrite)?)
     }
 
     /// Verifies whether an unanswered request created the segment. If it did, the next request replaces its users.
     async fn verify_created_file_segment(
         &self,
+        run: &mut StepRun<'_>,
+        upload: &mut FileUpload<'_>,
         error: &RequestError,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> Result<Option<StepOutcome>, StepError> {
+    ) -> StepResult<Option<StepOutcome>> {
         let is_name_taken = matches!(error.kind, ApiError::NameTaken { .. });
         // A request of this run, or of an earlier one, may have created the segment.
         let may_be_own_creation = !is_name_taken
-            || step_run.ambiguous_error.is_some()
-            || self.earlier_intent_at(step_run.step).await.is_some();
+            || run.ambiguous_error.is_some()
+            || self.earlier_intent_at(run.step).await.is_some();
         let must_exist = is_name_taken && may_be_own_creation;
-        let found = match self
-            .find_created_file_segment(error, (must_exist, step_run))
-            .await
-        {
-            Ok(found) => found,
-            Err(read) => return Ok(Some(unverifiable(error, &read))),
-        };
+        let found = self
+            .find_created_file_segment(run.step, error, must_exist)
+            .await?;
         match found {
             Some(found) if found.payload().is_some() => Ok(Some(segment_appeared_since_plan(&found))),
             Some(found) if !may_be_own_creation => {
                 // The request may have been delivered twice, and the first delivery created the segment.
-                self.run_state().ambiguous_steps.insert(step_run.step.number);
+                run.may_have_written = true;
                 Ok(Some(segment_appeared_since_plan(&found)))
             }
             Some(found) => {
-                step_run.id = Some(found.id.clone());
-                step_run.change = Some(UserChange::Replace);
-                step_run.upload_state.created_at = Some(self.clock.now());
-                step_run.is_rechecked = true;
-                self.resolve_reference(step_run.step, &found.id);
+                upload.replace_users_of_created(self.clock.now());
+                upload.id = Some(found.id.clone());
+                run.is_rechecked = true;
+                self.resolve_reference(run.step, &found.id);
                 self.record_fetched(found, Lifecycle::Active);
                 Ok(None)
             }
             // Only its name identifies the segment, and the answer to the replacement contains its id.
             None if must_exist && !self.lists_file_segments() => {
-                step_run.change = Some(UserChange::Replace);
-                step_run.upload_state.created_at = Some(self.clock.now());
+                upload.replace_users_of_created(self.clock.now());
                 Ok(None)
             }
             // This step created the segment, and the listing lags. A segment of an earlier run would be listed by now.
-            None if is_name_taken && step_run.ambiguous_error.is_some() => Ok(Some(StepOutcome::unknown(
+            None if is_name_taken && run.ambiguous_error.is_some() => Ok(Some(StepOutcome::unknown(
                 format!("{error}; no listed segment has the name because the listing lags; plan again"),
             ))),
             None if is_name_taken => {
                 // The first delivery may have created the segment, and the listing lags.
-                self.run_state().ambiguous_steps.insert(step_run.step.number);
+                run.may_have_written = true;
                 Ok(Some(name_holder_not_listed(error)))
             }
             None => Ok(None),
@@ -323,12 +242,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Repeats the look-up if the segment must exist, because the listing may lag.
     async fn find_created_file_segment(
         &self,
+        step: &Step,
         error: &RequestError,
-        (must_exist, step_run): (bool, &FileUploadRun<'_>),
+        must_exist: bool,
     ) -> Result<Option<RemoteSegment>, RequestError> {
         let mut attempt = 1;
         loop {
-            let found = self.find_by_name(&step_run.step.segment).await?;
+            let found = self.find_by_name(&step.segment).await?;
             let is_final = found.is_some() || !must_exist || !self.lists_file_segments();
             let is_over = attempt == MAX_ATTEMPTS || is_final;
             if is_over || !self.client.wait_before_verify(attempt, error).await {
@@ -339,10 +259,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Records a step whose request has an unknown result.
-    async fn record_ambiguous_upload(&self, step_run: &FileUploadRun<'_>) -> Result<(), StepError> {
-        let Some(id) = step_run.id.as_ref().filter(|_| step_run.has_started) else {
+    async fn record_ambiguous_upload(&self, run: &StepRun<'_>, upload: &FileUpload<'_>) -> StepResult<()> {
+        let Some(id) = upload.id.as_ref().filter(|_| upload.has_started) else {
             // No segment has these files: the state lists them as orphaned.
-            let files = step_run.upload_state.published_files.iter().cloned();
+            let files = upload.upload_state.published_files.iter().cloned();
             let files: Vec<JournalEntry> = files.map(JournalEntry::Published).collect();
             if !files.is_empty() {
                 self.append_to_journal(|_| files).await?;
@@ -351,43 +271,44 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         // A refused or unsent request left the users unchanged. They are unknown if the step before unarchived the
         // segment too late.
-        let users = step_run.upload_state.users.clone();
-        let users = users.filter(|_| step_run.ambiguous_error.is_none());
-        let upload = (step_run, users, step_run.ambiguous_since);
-        self.record_entry(|state| self.entry_with_upload(state, id, upload))
+        let users = upload.upload_state.users.clone();
+        let users = users.filter(|_| run.ambiguous_error.is_none());
+        self.record_entry(|state| self.entry_with_upload(state, id, upload, users, run.ambiguous_since))
             .await?;
         Ok(())
     }
 
     async fn finish_upload(
         &self,
+        run: &mut StepRun<'_>,
         id: SegmentId,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> Result<StepOutcome, StepError> {
-        if step_run.list_upload.target.is_none() {
-            step_run.upload_state.created_at = step_run.upload_state.created_at.or(Some(self.clock.now()));
-            self.resolve_reference(step_run.step, &id);
+        upload: &mut FileUpload<'_>,
+    ) -> StepResult<StepOutcome> {
+        let now = self.clock.now();
+        if upload.list_upload.target.is_none() {
+            upload.upload_state.created_at = upload.upload_state.created_at.or(Some(now));
+            self.resolve_reference(run.step, &id);
         }
-        if !matches!(step_run.change, Some(UserChange::Add | UserChange::Remove)) {
+        if !matches!(upload.change, Some(UserChange::Add | UserChange::Remove)) {
             // This request replaces all users, whatever earlier requests did.
-            step_run.upload_state.pending.clear();
+            upload.upload_state.pending.clear();
         }
-        step_run.upload_state.last_result = None;
-        let list_count = step_run.list_upload.list.summary().map(|list| list.count);
-        if let Some(users) = step_run.list_upload.added.or(list_count) {
-            step_run.upload_state.record_addition(Addition {
-                at: self.clock.now(),
+        upload.upload_state.last_result = None;
+        let list_count = upload.list_upload.list.summary().map(|list| list.count);
+        if let Some(users) = upload.list_upload.added.or(list_count) {
+            upload.upload_state.record_addition(Addition {
+                at: now,
                 users,
-                upload: step_run.upload_id.clone(),
+                upload: upload.upload_id.clone(),
             });
         }
-        let users = Some(step_run.list_upload.list.clone());
-        let key = self.step_key(step_run.step);
+        let users = Some(upload.list_upload.list.clone());
+        let key = self.step_key(run.step);
         self.append_to_journal(|state| {
-            let entry = self.entry_with_upload(state, &id, (step_run, users, step_run.ambiguous_since));
+            let entry = self.entry_with_upload(state, &id, upload, users, run.ambiguous_since);
             let intents = state
                 .intents()
-                .filter(|intent| intent.step == key || self.is_earlier_intent(intent, step_run.step));
+                .filter(|intent| intent.step == key || self.is_earlier_intent(intent, run.step));
             let resolved = intents.flat_map(|intent| {
                 let resolved = JournalEntry::Resolved(intent.step.clone());
                 // An earlier run published another file if its list was another one.
@@ -399,14 +320,18 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 .collect()
         })
         .await?;
-        let callback_note = match &step_run.list_upload.upload.callback_url {
+        let callback_note = match &upload.list_upload.upload.callback_url {
             Some(_) => " and reports the result to the declared `callback_url`",
             None => "",
         };
         let notes = vec![format!(
             "upload accepted; result pending: MoEngage reads the list later{callback_note}"
         )];
-        self.register_pending_upload(&id, step_run);
+        // The step waits for the callback if the run waits at all.
+        let callbacks = self.options.callbacks.as_ref();
+        if callbacks.is_some_and(|callbacks| callbacks.timeout.is_some()) {
+            run.pending_upload = upload.pending_upload(&id);
+        }
         Ok(StepOutcome::Applied {
             id,
             notes,
@@ -414,92 +339,178 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
     }
 
-    /// The step waits for the callback if the run waits at all.
-    fn register_pending_upload(&self, id: &SegmentId, step_run: &mut FileUploadRun<'_>) {
-        let callbacks = self.options.callbacks.as_ref();
-        let waits = callbacks.is_some_and(|callbacks| callbacks.timeout.is_some());
-        let Some(upload_id) = step_run.upload_id.take().filter(|_| waits) else {
-            return;
-        };
-        let list_count = step_run.list_upload.list.summary().map(|list| list.count);
-        let values_sent = match step_run.change {
-            Some(UserChange::Add) => step_run.list_upload.added,
-            Some(UserChange::Remove) => step_run.list_upload.removed,
-            Some(UserChange::Replace) | None => list_count,
-        };
-        let pending = PendingUpload {
-            segment_id: id.clone(),
-            upload_id,
-            values_sent,
-            change: step_run.change,
-        };
-        self.run_state()
-            .pending_uploads
-            .insert(step_run.step.number, pending);
-    }
-
     fn entry_with_upload(
         &self,
         state: &State,
         id: &SegmentId,
-        (step_run, users, ambiguous_since): (
-            &FileUploadRun<'_>,
-            Option<UserListFingerprint>,
-            Option<Timestamp>,
-        ),
+        upload: &FileUpload<'_>,
+        users: Option<UserListFingerprint>,
+        ambiguous_since: Option<Timestamp>,
     ) -> StateEntry {
-        let upload = &step_run.list_upload.upload;
-        let is_active = users.is_some() || step_run.list_upload.target.is_none();
-        let mut entry = self.managed_entry(state, id, &step_run.step.segment);
+        let declared = &upload.list_upload.upload;
+        let is_active = users.is_some() || upload.list_upload.target.is_none();
+        let mut entry = self.managed_entry(state, id, &upload.step.segment);
         // segctl adopts an unmanaged segment when a request took effect, not before.
         entry.history_only = !is_active && state.managed_entry(id).is_none();
         entry.kind = SegmentKind::File;
-        entry.rename(step_run.step.segment.clone());
-        entry.protect = step_run.step.protect;
+        entry.rename(upload.step.segment.clone());
+        entry.protect = upload.step.protect;
         if is_active {
             // The step before unarchived an archived segment, or a dashboard user did.
             entry.set_lifecycle(Lifecycle::Active);
         }
         let mut upload_state = UploadState {
-            identifier: upload.identifier.clone(),
-            expires_in_days: upload.expires_in_days,
+            identifier: declared.identifier.clone(),
+            expires_in_days: declared.expires_in_days,
             users,
             archived_at: None,
             ambiguous_since,
-            ..step_run.upload_state.clone()
+            ..upload.upload_state.clone()
         };
-        let uploads = step_run.ambiguous_uploads.iter().chain(&step_run.upload_id);
+        let uploads = upload.ambiguous_uploads.iter().chain(&upload.upload_id);
         uploads.for_each(|upload| upload_state.add_pending(upload.clone()));
         entry.upload_state = Some(Box::new(upload_state));
         entry
     }
 }
 
-impl<'s> FileUploadRun<'s> {
-    fn new(step: &'s Step, list_upload: &'s UserListUpload, recorded: Option<UploadState>) -> Self {
+impl<T: Transport, C: Clock, S: StateStore> Write for UploadRequest<'_, '_, T, C, S> {
+    type Answer = SegmentId;
+
+    fn operation(&self) -> Operation {
+        let name = self.upload.step.segment.clone();
+        match self.upload.change {
+            Some(change) => Operation::ChangeUsers(name, change),
+            None => Operation::Upload(name),
+        }
+    }
+
+    fn segment_to_recheck(&self, run: &StepRun<'_>) -> Option<&SegmentId> {
+        run.segment_to_recheck(self.upload.list_upload.target.as_ref())
+    }
+
+    fn effect(&self, _run: &StepRun<'_>, current: &RemoteSegment) -> Effect {
+        self.applier
+            .compare_with_plan(self.upload.list_upload.target.as_ref(), current)
+    }
+
+    async fn journal(&mut self, run: &mut StepRun<'_>, current: Option<&RemoteSegment>) -> StepResult<()> {
+        let Self { applier, upload } = self;
+        applier.record_recheck(run, current);
+        upload.attempt += 1;
+        upload.upload_id = match upload.list_upload.upload.callback_url {
+            // The callback goes to the declared URL instead of segctl.
+            Some(_) => None,
+            None => applier.generate_upload_id(upload.step, upload.attempt),
+        };
+        let recorded = applier.record_and_publish(run, upload).await;
+        if matches!(recorded, Err(StepError::Publish(_))) {
+            // No request was sent, so no callback can arrive.
+            upload.upload_id = None;
+        }
+        recorded
+    }
+
+    async fn send(&mut self, permit: Permit) -> Result<SegmentId, RequestError> {
+        let Self { applier, upload } = self;
+        let declared = &upload.list_upload.upload;
+        let callbacks = applier.options.callbacks.as_ref().zip(upload.upload_id.as_ref());
+        let own_callback_url = callbacks.map(|(callbacks, upload)| callbacks.url_for(upload));
+        let file = UploadParameters {
+            url: &upload.url,
+            identifier: &declared.identifier,
+            callback_url: declared.callback_url.as_deref().or(own_callback_url.as_deref()),
+            notify: &declared.notify,
+        };
+        let (client, name) = (applier.client, &upload.step.segment);
+        let result = match upload.change {
+            Some(change) => {
+                let changed = client.change_users(permit, name, upload.id.as_ref(), change, file);
+                changed
+                    .await
+                    .map(|answered| upload.id.clone().unwrap_or(answered))
+            }
+            None => client.upload(permit, name, file, declared.expires_in_days).await,
+        };
+        if let Err(error) = &result {
+            let unanswered = upload.upload_id.take();
+            if error.is_ambiguous_write() {
+                upload.ambiguous_uploads.extend(unanswered);
+                // It may have been processed partially, or arrive twice: replacing all users is correct in any case.
+                upload.change = upload.change.map(|_| UserChange::Replace);
+            }
+        }
+        result
+    }
+
+    fn next_action(&self, run: &StepRun<'_>, error: &RequestError) -> NextAction {
+        let lost = run.ambiguous_error.as_ref();
+        if lost.is_some_and(|lost| self.upload.is_other_kind(lost, error)) {
+            return NextAction::Fail;
+        }
+        classify::next_after_list_request(error, self.upload.change.is_none(), lost.is_some())
+    }
+
+    async fn verify(
+        &mut self,
+        run: &mut StepRun<'_>,
+        error: &RequestError,
+    ) -> StepResult<Option<StepOutcome>> {
+        self.applier
+            .verify_created_file_segment(run, self.upload, error)
+            .await
+    }
+}
+
+impl<'s> FileUpload<'s> {
+    fn new(
+        step: &'s Step,
+        list_upload: &'s UserListUpload,
+        source: &'s UploadSource,
+        recorded: Option<UploadState>,
+    ) -> Self {
         let upload = &list_upload.upload;
         let empty = || UploadState::new(upload.identifier.clone(), upload.expires_in_days);
         Self {
             step,
             list_upload,
+            source,
             id: list_upload.target.as_ref().map(|target| target.id.clone()),
             change: list_upload.change,
-            is_rechecked: false,
             has_started: false,
             upload_state: recorded.unwrap_or_else(empty),
-            ambiguous_error: None,
-            ambiguous_since: None,
+            attempt: 0,
+            url: String::new(),
             upload_id: None,
             ambiguous_uploads: Vec::new(),
         }
     }
 
-    fn operation(&self) -> Operation {
-        let name = self.step.segment.clone();
-        match self.change {
-            Some(change) => Operation::ChangeUsers(name, change),
-            None => Operation::Upload(name),
-        }
+    /// A request of this step or an earlier run created the segment: the next one replaces its users.
+    fn replace_users_of_created(&mut self, now: Timestamp) {
+        self.change = Some(UserChange::Replace);
+        self.upload_state.created_at = Some(now);
+    }
+
+    /// Whether the name is taken, but not by a file segment.
+    fn is_other_kind(&self, taken: &RequestError, error: &RequestError) -> bool {
+        self.id.is_none()
+            && matches!(taken.kind, ApiError::NameTaken { .. })
+            && matches!(error.kind, ApiError::NotFound { .. })
+    }
+
+    fn pending_upload(&self, id: &SegmentId) -> Option<PendingUpload> {
+        let list_count = self.list_upload.list.summary().map(|list| list.count);
+        Some(PendingUpload {
+            segment_id: id.clone(),
+            upload_id: self.upload_id.clone()?,
+            values_sent: match self.change {
+                Some(UserChange::Add) => self.list_upload.added,
+                Some(UserChange::Remove) => self.list_upload.removed,
+                Some(UserChange::Replace) | None => list_count,
+            },
+            change: self.change,
+        })
     }
 }
 
@@ -507,7 +518,8 @@ impl<'s> FileUploadRun<'s> {
 /// may have removed its users, the request must replace all of them.
 fn differs_by_unarchive_only(
     recorded: &UploadState,
-    (planned, change): (&UploadState, Option<UserChange>),
+    planned: &UploadState,
+    change: Option<UserChange>,
 ) -> bool {
     let unarchived = UploadState {
         users: recorded.users.clone(),
@@ -516,15 +528,6 @@ fn differs_by_unarchive_only(
     };
     let replaces = recorded.users.is_none() && change == Some(UserChange::Replace);
     recorded.eq_ignoring_uploads(&unarchived) && (recorded.users == planned.users || replaces)
-}
-
-/// An earlier request without a response may have taken effect.
-fn publish_failed(error: &io::Error, ambiguous_error: Option<&RequestError>) -> StepOutcome {
-    let message = format!("the member list cannot be published: {error}");
-    match ambiguous_error {
-        Some(lost) => StepOutcome::unknown(format!("{lost}; then {message}")),
-        None => StepOutcome::failed(message),
-    }
 }
 
 fn name_holder_not_listed(taken: &RequestError) -> StepOutcome {

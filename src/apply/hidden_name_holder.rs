@@ -1,9 +1,13 @@
 //! Handles a create whose name is taken by a segment that no listing shows.
 
 use super::classify::Effect;
+use super::lifecycle::{LifecycleChange, LifecycleTarget};
 use super::run_report::StepOutcome;
-use super::write::{LifecycleRequest, LifecycleTarget, UpdateRequest, WriteResult};
-use super::{Applier, StepError, classify};
+use super::step_error::{StepError, StepResult};
+use super::step_run::StepRun;
+use super::update::Update;
+use super::write::Written;
+use super::{Applier, classify};
 use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RemoteSummary, RequestError, Transport};
 use crate::model::{Adoption, Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{DesiredDefinition, Step, exact_digest};
@@ -14,10 +18,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// holder and updates it to the declared definition.
     pub(super) async fn unarchive_name_holder(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         desired: &DesiredDefinition,
         payload: &Payload,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
+        let step = run.step;
         if self.options.adoption == Adoption::Refuse {
             return Ok(adoption_refused(step));
         }
@@ -26,14 +31,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             return Ok(name_differs_in_case_only(step, other));
         }
         let digest = desired.digests.exact.to_string();
-        let request = LifecycleRequest {
-            name: &step.segment,
-            target: LifecycleTarget::ByName(payload, &digest),
-            lifecycle: Lifecycle::Active,
+        let target = LifecycleTarget::ByName(payload, &digest);
+        let mut unarchive = LifecycleChange {
+            // If listings show archived segments, they do not show whether this one was archived.
+            rearchive_if_unadopted: !self.options.api_behavior.list_shows_archived,
+            ..LifecycleChange::new(self, &step.segment, target, Lifecycle::Active)
         };
-        // If listings show archived segments, they do not show whether this one was archived.
-        let was_archived = !self.options.api_behavior.list_shows_archived;
-        if let Err(error) = self.send_lifecycle(step, &request, was_archived).await? {
+        if let Written::NotConfirmed(error) = self.execute(run, &mut unarchive).await? {
             return match error.kind {
                 ApiError::NotFound { .. } => Ok(name_reserved(step)),
                 ApiError::Refused { status: 400, .. } => Ok(name_holder_in_use(step)),
@@ -43,31 +47,33 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         }
         let holder = match self.find_by_name(&step.segment).await {
             Ok(Some(holder)) => holder,
-            Ok(None) => return self.rearchive_homonym(step, &before).await,
+            Ok(None) => return self.rearchive_homonym(run, &before).await,
             Err(error) => return Ok(unarchived_holder_unreadable(step, &error)),
         };
         match holder.payload() {
-            Some(_) => self.adopt_name_holder(step, (desired, payload), holder).await,
-            None => self.rearchive_other_kind(step, &holder).await,
+            Some(_) => self.adopt_name_holder(run, desired, payload, holder).await,
+            None => self.rearchive_other_kind(run, &holder).await,
         }
     }
 
     async fn adopt_name_holder(
         &self,
-        step: &Step,
-        (desired, payload): (&DesiredDefinition, &Payload),
+        run: &mut StepRun<'_>,
+        desired: &DesiredDefinition,
+        payload: &Payload,
         holder: RemoteSegment,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
+        let step = run.step;
         let note = "the name belonged to an archived segment, which was unarchived".to_owned();
         if self.has_definition(desired, &holder) {
-            return self.finish_write(step, desired, holder, vec![note]).await;
+            return self.finish_write(run, desired, holder, vec![note]).await;
         }
         let digest = |segment: &RemoteSegment| {
             let definition = segment.payload();
             definition.map(|definition| exact_digest(&definition, &self.resolved_references()))
         };
         let before = digest(&holder);
-        let compare = |current: &RemoteSegment| {
+        let compare = |_: &StepRun<'_>, current: &RemoteSegment| {
             let has_name = current.name == step.segment;
             classify::definition_effect(
                 has_name && self.has_definition(desired, current),
@@ -75,42 +81,39 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             )
         };
         let id = holder.id.clone();
-        let is_managed = self.state.lock().await.managed_entry(&id).is_some();
-        let update = UpdateRequest {
-            id: &id,
-            name: &step.segment,
-            definition: payload,
+        let mut update = Update {
             digest: desired.digests.exact.to_string(),
-            rearchive_if_unadopted: !is_managed,
-            compare: &compare,
+            is_managed: self.is_managed(&id).await,
+            was_unarchived: true,
+            ..Update::new(self, &id, &step.segment, payload, &compare)
         };
-        let fetched = FetchedSegment {
+        run.fetched = Some(FetchedSegment {
             segment: holder,
             fetched_at: self.clock.now(),
-        };
-        match self.send_update(step, &update, Some(fetched)).await {
-            Ok(WriteResult::Confirmed(stored) | WriteResult::Mismatch(stored, Effect::Applied)) => {
+        });
+        let reason = match self.execute(run, &mut update).await {
+            Ok(Written::Confirmed(stored) | Written::Mismatch(stored, Effect::Applied)) => {
                 let notes = vec![format!("{note} and updated")];
-                self.finish_write(step, desired, stored, notes).await
+                return self.finish_write(run, desired, stored, notes).await;
             }
-            Ok(WriteResult::Mismatch(..)) => Ok(unarchived_holder_unverified(
-                step,
-                "it changed after that; plan again",
-            )),
-            Ok(WriteResult::NotConfirmed(error)) | Err(StepError::Request(error)) => Ok(
-                unarchived_holder_unverified(step, &format!("its update was not confirmed: {error}")),
-            ),
-            Err(other) => Err(other),
-        }
+            Ok(Written::Ended(outcome)) => return Ok(outcome),
+            Ok(Written::Mismatch(..)) => "it changed after that; plan again".to_owned(),
+            Ok(Written::NotConfirmed(error)) | Err(StepError::Request(error)) => {
+                format!("its update was not confirmed: {error}")
+            }
+            Err(other) => return Err(other),
+        };
+        Ok(unarchived_holder_unverified(step, &reason))
     }
 
     /// No segment of the name is listed even now. If a segment is newly listed whose name differs only in case, it is the
     /// one that was unarchived: it is unmanaged, so segctl archives it again.
     async fn rearchive_homonym(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         before: &[RemoteSummary],
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
+        let step = run.step;
         let mut unarchived = match self.client.list().await {
             Ok(listed) => listed.segments,
             Err(error) => return Ok(unarchived_holder_unreadable(step, &error)),
@@ -132,47 +135,48 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let (name, id) = (&other.name, &other.id);
         let holder = format!("the archived segment `{name}` (id {id})");
         let help = format!("choose another name, or use the name `{name}` for that segment");
-        self.rearchive(step, (name, id), (&holder, &help)).await
+        self.rearchive(run, name, id, &holder, &help).await
     }
 
     /// A cohort or a file segment can never become a filter segment.
     async fn rearchive_other_kind(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         holder: &RemoteSegment,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> StepResult<StepOutcome> {
         let (kind, id) = (&holder.kind, &holder.id);
         let holder = format!("an archived segment of the kind {kind} (id {id})");
         let help = "a name can never be reused: declare the segment under another name";
-        self.rearchive(step, (&step.segment, id), (&holder, help)).await
+        self.rearchive(run, &run.step.segment, id, &holder, help).await
     }
 
     async fn rearchive(
         &self,
-        step: &Step,
-        (name, id): (&SegmentName, &SegmentId),
-        (holder, help): (&str, &str),
-    ) -> Result<StepOutcome, StepError> {
+        run: &mut StepRun<'_>,
+        name: &SegmentName,
+        id: &SegmentId,
+        holder: &str,
+        help: &str,
+    ) -> StepResult<StepOutcome> {
         let cause = format!(
             "the name `{}` belongs to {holder}, which was unarchived to identify it",
-            step.segment
+            run.step.segment
         );
-        let request = LifecycleRequest {
-            name,
-            target: LifecycleTarget::ById(id),
-            lifecycle: Lifecycle::Archived,
+        let mut archive = LifecycleChange {
+            rearchive_if_unadopted: true,
+            ..LifecycleChange::new(self, name, LifecycleTarget::ById(id), Lifecycle::Archived)
         };
-        let error = match self.send_lifecycle(step, &request, true).await {
-            Ok(Ok(())) => {
+        let error = match self.execute(run, &mut archive).await {
+            Ok(Written::NotConfirmed(error)) | Err(StepError::Request(error)) => error,
+            Ok(_) => {
                 return Ok(StepOutcome::failed(format!(
                     "{cause} and is archived again; {help}"
                 )));
             }
-            Ok(Err(error)) | Err(StepError::Request(error)) => error,
             Err(other) => return Err(other),
         };
         // The next run checks whether the segment is still unarchived and reports it again.
-        self.run_state().left_unarchived.insert(step.number);
+        run.is_left_unarchived = true;
         Ok(StepOutcome::failed(format!(
             "{cause} and could not be archived again ({error}); archive it in the dashboard; {help}"
         )))

@@ -1,8 +1,9 @@
 //! Records a run in the state: before a write what is about to be replaced, after it the result.
 
 use super::cohorts::assume_in_sync::set_assumed_members;
-use super::write::UpdateRequest;
-use super::{Applier, RemoteSegment, StepError};
+use super::step_error::{StateError, StepResult};
+use super::step_run::{SegmentBefore, StepRun};
+use super::{Applier, RemoteSegment};
 use crate::api::{Clock, Transport};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{DesiredDefinition, Plan, Step, exact_digest};
@@ -67,27 +68,28 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         step: &Step,
         write: IntendedWrite,
         rearchive_if_unadopted: bool,
-    ) -> Result<(), StepError> {
+    ) -> StepResult<()> {
         let intent = self.intent_record(step, write, rearchive_if_unadopted);
         let recorded = self.append_to_journal(|_| vec![intent]).await;
-        recorded.map_err(StepError::StateBeforeWrite)
+        Ok(recorded.map_err(StateError::BeforeWrite)?)
     }
 
     /// Journals the definition that an update replaces together with its intent. An unmanaged segment stays unmanaged
     /// until the write took effect.
     pub(super) async fn record_overwrite(
         &self,
-        step: &Step,
+        run: &mut StepRun<'_>,
         current: &RemoteSegment,
-        update: &UpdateRequest<'_>,
-    ) -> Result<(), StepError> {
-        let intent = self.intent_record(step, update.intended_write(), update.rearchive_if_unadopted);
+        write: IntendedWrite,
+        rearchive_if_unadopted: bool,
+    ) -> StepResult<()> {
+        let intent = self.intent_record(run.step, write, rearchive_if_unadopted);
         let recorded = self.append_to_journal(|state| {
             let recorded = state.any_entry(&current.id).cloned();
-            self.run_state()
-                .before_update
-                .entry(step.number)
-                .or_insert_with(|| (current.clone(), recorded.clone()));
+            run.before.get_or_insert_with(|| SegmentBefore {
+                segment: current.clone(),
+                entry: recorded.clone(),
+            });
             let entry = self.written_definition(current).map(|definition| {
                 // This does not change when the segment was applied.
                 let mut entry = recorded.unwrap_or_else(|| StateEntry {
@@ -107,17 +109,18 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             });
             entry.into_iter().chain([intent]).collect()
         });
-        recorded.await.map_err(StepError::StateBeforeWrite)
+        Ok(recorded.await.map_err(StateError::BeforeWrite)?)
     }
 
     /// Records that a write had no effect or was rolled back: the entry is again what it was `before`.
     pub(super) async fn record_restored(
         &self,
-        step: &Step,
-        (id, before): (&SegmentId, Option<StateEntry>),
+        run: &StepRun<'_>,
+        id: &SegmentId,
+        before: Option<StateEntry>,
     ) -> Result<(), StoreError> {
         // An unanswered request may still arrive and overwrite the restored definition: keep its revision.
-        let may_still_arrive = self.run_state().ambiguous_steps.contains(&step.number);
+        let may_still_arrive = run.may_have_written;
         self.append_to_journal(|state| {
             let current = state.any_entry(id).filter(|_| may_still_arrive);
             let restored = match (before, current) {
@@ -133,7 +136,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 }
                 (None, None) => JournalEntry::Forgotten(id.clone()),
             };
-            vec![restored, JournalEntry::Resolved(self.step_key(step))]
+            vec![restored, JournalEntry::Resolved(self.step_key(run.step))]
         })
         .await
     }
@@ -143,12 +146,14 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn record_declared_definition(
         &self,
         step: &Step,
-        (before, recorded): (&RemoteSegment, Option<StateEntry>),
-        (desired, definition, stored): (&DesiredDefinition, Payload, &RemoteSegment),
+        before: SegmentBefore,
+        desired: &DesiredDefinition,
+        definition: Payload,
+        stored: &RemoteSegment,
     ) -> Result<(), StoreError> {
         self.append_to_journal(|state| {
-            let current = self.managed_entry(state, &before.id, &before.name);
-            let recorded = match recorded {
+            let current = self.managed_entry(state, &before.segment.id, &before.segment.name);
+            let recorded = match before.entry {
                 Some(recorded) => recorded.with_revisions_of(&current),
                 None => current,
             };
@@ -199,7 +204,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn record_returned_form(
         &self,
         desired: &DesiredDefinition,
-        (id, returned): (&SegmentId, &Payload),
+        id: &SegmentId,
+        returned: &Payload,
     ) -> Result<(), StoreError> {
         let recorded = self.state.lock().await.managed_entry(id).cloned();
         let Some(recorded) = recorded else {
@@ -219,7 +225,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         &self,
         step: &Step,
         current: &RemoteSegment,
-        (lifecycle, is_done_now): (Lifecycle, bool),
+        lifecycle: Lifecycle,
+        is_done_now: bool,
     ) -> Result<(), StoreError> {
         self.resolve_reference(step, &current.id);
         self.record_fetched(current.clone(), lifecycle);

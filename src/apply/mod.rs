@@ -30,38 +30,31 @@ mod lifecycle;
 mod rollback;
 pub mod run_report;
 mod run_result;
+mod step_error;
+mod step_run;
 mod update;
 mod upload_results;
 mod write;
 
-use crate::api::{
-    ApiError, CancelToken, Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport,
-};
+use crate::api::{CancelToken, Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
 use crate::model::{
     Adoption, ApiBehavior, Lifecycle, Payload, RemoteKind, SegmentId, SegmentKind, SegmentName, ShownKinds,
 };
 use crate::plan::step::{Action, DesiredDefinition, Plan, ResolvedReferences, Step, Target, exact_digest};
 use crate::publish::Publisher;
 use crate::state::{self, State, StateStore, StoreError};
-use jiff::SignedDuration;
+use classify::Effect;
+use rollback::AppliedTemporaryChange;
 use run_report::{RunReport, StepOutcome, StepReport};
 pub use run_result::RunStatus;
-use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use step_error::{StateError, StepResult};
+use step_run::{SegmentBefore, StepRun};
 pub use upload_results::CallbackOptions;
-use upload_results::PendingUpload;
-
-/// The attempts of a write whose response was lost and that, when verified, had no effect. The waits before the
-/// verifications add up to 15 s at most, plus five response timeouts.
-const MAX_ATTEMPTS: u32 = 5;
 
 const LIST_CHANGED: &str = "the member list changed since the plan was made; plan again";
-
-/// The age up to which the recheck of a saved plan replaces the re-read before a write. A plan of some dozen steps is
-/// then not read twice.
-const MAX_RECHECK_AGE: SignedDuration = SignedDuration::from_secs(30);
 
 pub struct Applier<'a, T: Transport, C: Clock, S> {
     client: &'a Client<T, C>,
@@ -116,17 +109,12 @@ impl Default for ApplyOptions {
 /// What steps share. Steps are keyed by their numbers.
 #[derive(Default)]
 struct RunState {
-    /// Each updated segment before its update, with its entry in the state.
-    before_update: BTreeMap<usize, (RemoteSegment, Option<state::StateEntry>)>,
     /// What the recheck of a saved plan read: each replaces one re-read.
     rechecked: BTreeMap<SegmentId, FetchedSegment>,
-    /// Steps with a request that got no clear response and may have taken effect.
-    ambiguous_steps: BTreeSet<usize>,
-    /// Steps that unarchived an unmanaged segment and could not archive it again: their intents stay in the journal.
-    left_unarchived: BTreeSet<usize>,
-    /// Steps with a request that MoEngage accepted.
-    written_steps: BTreeSet<usize>,
-    pending_uploads: BTreeMap<usize, PendingUpload>,
+    /// Applied temporary changes, which may have to be rolled back.
+    temporary_changes: BTreeMap<usize, AppliedTemporaryChange>,
+    /// MoEngage accepted a write, or may have.
+    has_written: bool,
     /// What lists showed, in this run and earlier.
     shown_kinds: ShownKinds,
     /// Whether no step is started any more, so that no step waits for a callback either.
@@ -166,27 +154,6 @@ pub enum AbortReason {
     /// segctl cannot record any further write.
     StateWriteFailed(StoreError),
     Cancelled,
-}
-
-/// Why a step ended without an outcome of its own.
-enum StepError {
-    Request(RequestError),
-    StateAfterWrite(StoreError),
-    StateBeforeWrite(StoreError),
-    /// The state cannot be written before a request; an earlier request of the step took effect, or may have.
-    StateBetweenWrites(StoreError),
-}
-
-impl From<RequestError> for StepError {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
-    }
-}
-
-impl From<StoreError> for StepError {
-    fn from(error: StoreError) -> Self {
-        Self::StateAfterWrite(error)
-    }
 }
 
 impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
@@ -236,7 +203,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         let recorded = self.record_state_updates(plan).await;
         let abort_reason = recorded.err().map(AbortReason::StateWriteFailed);
         let (mut reports, mut abort_reason) = self.run_all(&plan.steps, abort_reason, on_event).await;
-        self.roll_back_temporary(plan, (&mut reports, &mut abort_reason), on_event)
+        self.roll_back_temporary(plan, &mut reports, &mut abort_reason, on_event)
             .await;
         // A later run deletes what stays published. Without the lock another run may be publishing the same lists.
         if !matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))) {
@@ -249,9 +216,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         let mut run_state = self.run_state();
         RunResult {
             // A refusal may answer the second delivery of a write: then only the outcome shows that it took effect.
-            has_written: !run_state.written_steps.is_empty()
-                || !run_state.ambiguous_steps.is_empty()
-                || report.may_have_written(),
+            has_written: run_state.has_written || report.may_have_written(),
             report,
             abort_reason,
             fetched: std::mem::take(&mut run_state.fetched),
@@ -260,50 +225,50 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         }
     }
 
-    async fn run_step(&self, step: &Step) -> Result<StepOutcome, StepError> {
+    async fn run_step(&self, run: &mut StepRun<'_>) -> Result<StepOutcome, StateError> {
+        let step = run.step;
         let result = match &step.action {
-            Action::Create(desired) => self.create(step, desired).await,
-            Action::Update(change) => self.update(step, change).await,
-            Action::Archive(target) => self.change_lifecycle(step, target, Lifecycle::Archived).await,
-            Action::Unarchive(target) => self.change_lifecycle(step, target, Lifecycle::Active).await,
-            Action::SyncCohort(cohort_sync) => self.sync_cohort(step, cohort_sync).await,
-            Action::UploadUserList(list_upload) => self.upload(step, list_upload).await,
+            Action::Create(desired) => self.create(run, desired).await,
+            Action::Update(change) => self.update(run, change).await,
+            Action::Archive(target) => self.change_lifecycle(run, target, Lifecycle::Archived).await,
+            Action::Unarchive(target) => self.change_lifecycle(run, target, Lifecycle::Active).await,
+            Action::SyncCohort(cohort_sync) => self.sync_cohort(run, cohort_sync).await,
+            Action::UploadUserList(list_upload) => self.upload(run, list_upload).await,
         };
-        let result = result.map_err(|error| match error {
-            StepError::StateBeforeWrite(error) if self.may_be_partially_applied(step) => {
-                StepError::StateBetweenWrites(error)
-            }
-            other => other,
-        });
-        let is_resolved = match &result {
-            Ok(outcome) => !matches!(outcome, StepOutcome::Unknown { .. }),
-            Err(StepError::Request(error)) => !error.is_ambiguous_write(),
-            Err(_) => false,
-        };
-        if is_resolved && !self.run_state().left_unarchived.contains(&step.number) {
+        let result = self.resolve_error(run, result);
+        self.run_state().has_written |= run.has_written || run.may_have_written;
+        if step.action.temporary_change().is_some()
+            && let Some(before) = run.before.take()
+        {
+            let may_still_arrive = run.may_have_written;
+            let change = AppliedTemporaryChange {
+                before,
+                may_still_arrive,
+            };
+            self.run_state().temporary_changes.insert(step.number, change);
+        }
+        let is_resolved = result
+            .as_ref()
+            .is_ok_and(|outcome| !matches!(outcome, StepOutcome::Unknown { .. }));
+        if is_resolved && !run.is_left_unarchived {
             // If this cannot be journaled, the next write cannot either and ends the run. The next run recovers.
             drop(self.record_resolved(step).await);
         }
         result
     }
 
-    fn may_be_partially_applied(&self, step: &Step) -> bool {
-        let run_state = self.run_state();
-        run_state.written_steps.contains(&step.number) || run_state.ambiguous_steps.contains(&step.number)
-    }
-
     /// Records a confirmed write and compares what MoEngage stored with what was sent.
     async fn finish_write(
         &self,
-        step: &Step,
+        run: &StepRun<'_>,
         desired: &DesiredDefinition,
         stored: RemoteSegment,
         mut notes: Vec<String>,
-    ) -> Result<StepOutcome, StepError> {
-        self.record_written(step, &stored).await?;
-        let name = match &step.action {
+    ) -> StepResult<StepOutcome> {
+        self.record_written(run.step, &stored).await?;
+        let name = match &run.step.action {
             Action::Update(change) => &change.name,
-            _ => &step.segment,
+            _ => &run.step.segment,
         };
         if stored.name != *name {
             notes.push(format!(
@@ -312,11 +277,11 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             ));
         }
         let mut definition = stored.payload();
-        if definition.is_none() || self.may_return_another_form(step, desired, &stored) {
+        if definition.is_none() || self.may_return_another_form(run, desired, &stored) {
             // MoEngage confirmed the write: a failed read does not undo it.
             let found = self.client.get(&stored.id).await.ok();
             if let Some(found) = found.and_then(|found| found.payload()) {
-                self.record_returned_form(desired, (&stored.id, &found)).await?;
+                self.record_returned_form(desired, &stored.id, &found).await?;
                 definition = Some(found);
             }
         }
@@ -352,11 +317,16 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         definition.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
     }
 
-    /// Whether a segment has the definition that a write of `step` may have sent: MoEngage may return it in another form.
-    fn has_sent_definition(&self, step: &Step, desired: &DesiredDefinition, segment: &RemoteSegment) -> bool {
-        let may_be_sent = || self.run_state().ambiguous_steps.contains(&step.number);
+    /// Whether a segment has the definition that a write of the step may have sent: MoEngage may return it in another form.
+    fn has_sent_definition(
+        &self,
+        run: &StepRun<'_>,
+        desired: &DesiredDefinition,
+        segment: &RemoteSegment,
+    ) -> bool {
         let is_respelled = |found| desired.is_respelled_as(&found, &self.resolved_references());
-        self.has_definition(desired, segment) || may_be_sent() && segment.payload().is_some_and(is_respelled)
+        self.has_definition(desired, segment)
+            || run.may_have_written && segment.payload().is_some_and(is_respelled)
     }
 
     /// Whether MoEngage stored what was sent, in whatever form it returns it.
@@ -381,12 +351,15 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     /// before this write returned a respelling of it.
     fn may_return_another_form(
         &self,
-        step: &Step,
+        run: &StepRun<'_>,
         desired: &DesiredDefinition,
         stored: &RemoteSegment,
     ) -> bool {
-        let run_state = self.run_state();
-        let Some((before, Some(entry))) = run_state.before_update.get(&step.number) else {
+        let Some(SegmentBefore {
+            segment: before,
+            entry: Some(entry),
+        }) = &run.before
+        else {
             return false;
         };
         let is_rewritten = entry.digest.as_deref() == Some(desired.digests.exact.to_string().as_str());
@@ -409,6 +382,15 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             && (is_planned(&self.planned_references) || is_planned(&self.resolved_references()))
     }
 
+    /// For a write that has no effect that a read could show.
+    fn compare_with_plan(&self, target: Option<&Target>, current: &RemoteSegment) -> Effect {
+        if target.is_none_or(|target| self.matches_plan(target, current)) {
+            Effect::NotApplied
+        } else {
+            Effect::Conflicting
+        }
+    }
+
     /// Whether the list shows such a segment while it is active, as far as is known.
     async fn is_kind_listed(&self, segment: &RemoteSegment) -> bool {
         let state = self.state.lock().await;
@@ -422,60 +404,21 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         self.options.api_behavior.lists_kind((&kind, is_cohort), shown)
     }
 
+    /// Records the re-read of a step that sends a list. The step before unarchived an archived segment.
+    fn record_recheck(&self, run: &mut StepRun<'_>, current: Option<&RemoteSegment>) {
+        if let Some(current) = current {
+            run.is_rechecked = true;
+            self.record_fetched(current.clone(), Lifecycle::Active);
+        }
+    }
+
     fn record_fetched(&self, segment: RemoteSegment, lifecycle: Lifecycle) {
         let id = segment.id.clone();
         self.run_state().fetched.insert(id, (segment, lifecycle));
     }
 
-    fn failed_step_outcome(&self, error: StepError) -> (StepOutcome, Option<AbortReason>) {
-        let (outcome, error) = match error {
-            StepError::Request(error) => {
-                let outcome = self.failed_request_outcome(&error);
-                let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
-                let reason = is_final.then_some(AbortReason::CredentialsRejected(error));
-                return (outcome, reason);
-            }
-            StepError::StateAfterWrite(error) => {
-                let cause = error_chain(&error);
-                let message = format!("the write succeeded, but could not be recorded: {cause}");
-                (StepOutcome::unknown(message), error)
-            }
-            StepError::StateBeforeWrite(error) => {
-                let message = format!("nothing was written: {}", error_chain(&error));
-                (StepOutcome::failed(message), error)
-            }
-            StepError::StateBetweenWrites(error) => {
-                let message = format!("the step may be partially applied: {}", error_chain(&error));
-                (StepOutcome::unknown(message), error)
-            }
-        };
-        (outcome, Some(AbortReason::StateWriteFailed(error)))
-    }
-
-    fn failed_request_outcome(&self, error: &RequestError) -> StepOutcome {
-        let message = error.to_string();
-        if error.is_ambiguous_write() {
-            StepOutcome::unknown(message)
-        } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
-            StepOutcome::NotAttempted
-        } else {
-            StepOutcome::failed(match hints::hint(error, &self.options.api_behavior) {
-                Some(hint) => format!("{message}; {hint}"),
-                None => message,
-            })
-        }
-    }
-
-    /// Waits before the result of an unanswered write is verified. True if the write may be sent again if it had no
-    /// effect. A response that leaves the result open is verified at once.
-    async fn should_retry(&self, attempt: u32, error: &RequestError) -> bool {
-        let is_ambiguous = error.is_ambiguous_write();
-        attempt < MAX_ATTEMPTS && (!is_ambiguous || self.client.wait_before_verify(attempt, error).await)
-    }
-
-    /// Whether MoEngage rejected a request unprocessed and the run was cancelled before the retry.
-    fn was_cancelled_before_retry(&self, error: &ApiError) -> bool {
-        matches!(error, ApiError::RateLimited { .. }) && self.options.cancel_token.is_cancelled()
+    async fn is_managed(&self, id: &SegmentId) -> bool {
+        self.state.lock().await.managed_entry(id).is_some()
     }
 
     // Every change of shared data is a single step, so a panicking task leaves it consistent.
@@ -502,27 +445,4 @@ fn remote_kind(segment: &RemoteSegment) -> RemoteKind {
         Some(_) => RemoteKind::Filter,
         None => RemoteKind::Other(segment.kind.clone()),
     }
-}
-
-fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-/// No attempt of a write was answered, and as far as segctl could verify, none took effect.
-fn attempts_exhausted(attempts: u32, last: &RequestError) -> StepOutcome {
-    StepOutcome::unknown(format!(
-        "gave up after attempt {attempts} of {MAX_ATTEMPTS}; last error: {last}; plan again"
-    ))
-}
-
-fn unverifiable(write: &RequestError, read: &RequestError) -> StepOutcome {
-    StepOutcome::unknown(format!(
-        "{write}; the result could not be verified: {read}; plan again"
-    ))
 }

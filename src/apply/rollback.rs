@@ -3,41 +3,60 @@
 
 use super::classify::Effect;
 use super::run_report::{StepOutcome, StepReport};
-use super::write::{UpdateRequest, WriteResult};
-use super::{AbortReason, Applier, StepError, StepEvent, error_chain};
+use super::step_error::{StateError, StepError, StepResult, error_chain};
+use super::step_run::{SegmentBefore, StepRun};
+use super::update::{Comparison, Update};
+use super::write::Written;
+use super::{AbortReason, Applier, StepEvent};
 use crate::api::{ApiError, Clock, RemoteSegment, Transport};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Plan, Step, UpdateAction, exact_digest, request_form};
-use crate::state::{self, StateStore};
+use crate::plan::step::{Action, Plan, Step, UpdateAction, request_form};
+use crate::state::StateStore;
 use std::collections::BTreeSet;
+
+/// A temporary change that was applied.
+pub(super) struct AppliedTemporaryChange {
+    pub(super) before: SegmentBefore,
+    /// A request without a response may still arrive.
+    pub(super) may_still_arrive: bool,
+}
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     pub(super) async fn roll_back_temporary(
         &self,
         plan: &Plan,
-        (reports, abort_reason): (&mut [StepReport], &mut Option<AbortReason>),
+        reports: &mut [StepReport],
+        abort_reason: &mut Option<AbortReason>,
         on_event: &(dyn Fn(StepEvent<'_>) + Sync),
     ) {
         let unfinished = unfinished_temporary_steps(plan, reports);
         for step in plan.steps.iter().filter(|step| unfinished.contains(&step.number)) {
-            let before = self.run_state().before_update.remove(&step.number);
-            let Some(before) = before.filter(|_| abort_reason.is_none()) else {
+            let applied = self.run_state().temporary_changes.remove(&step.number);
+            let Some(applied) = applied.filter(|_| abort_reason.is_none()) else {
                 continue;
             };
             on_event(StepEvent::Started(step));
-            let id = before.0.id.clone();
-            let outcome = match self.roll_back((step, final_update(plan, step)), before).await {
-                Ok(outcome) => outcome,
-                Err(StepError::StateBeforeWrite(error)) => {
+            let mut run = StepRun::new(step);
+            run.may_have_written = applied.may_still_arrive;
+            let id = applied.before.segment.id.clone();
+            let result = self
+                .roll_back(&mut run, final_update(plan, step), applied.before)
+                .await;
+            self.run_state().has_written |= run.has_written || run.may_have_written;
+            let outcome = match result {
+                Err(StepError::State(StateError::BeforeWrite(error))) => {
                     let reason = format!("it could not be rolled back: {}", error_chain(&error));
                     *abort_reason = Some(AbortReason::StateWriteFailed(error));
                     stays_temporary(id, &reason)
                 }
-                Err(error) => {
-                    let (outcome, reason) = self.failed_step_outcome(error);
-                    *abort_reason = reason;
-                    outcome
-                }
+                result => match self.resolve_error(&run, result) {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        let outcome = run.state_error_outcome(&error);
+                        *abort_reason = Some(error.into_abort_reason());
+                        outcome
+                    }
+                },
             };
             if let Some(report) = reports.get_mut(step.number - 1) {
                 report.outcome = outcome;
@@ -50,58 +69,57 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// it keeps the temporary change, and the next run continues from there.
     pub(super) async fn roll_back(
         &self,
-        (step, last): (&Step, Option<&UpdateAction>),
-        (before, recorded): (RemoteSegment, Option<state::StateEntry>),
-    ) -> Result<StepOutcome, StepError> {
-        let stays = |reason: &str| Ok(stays_temporary(before.id.clone(), reason));
+        run: &mut StepRun<'_>,
+        last: Option<&UpdateAction>,
+        before: SegmentBefore,
+    ) -> StepResult<StepOutcome> {
+        let SegmentBefore { segment, entry } = before;
+        let stays = |reason: &str| Ok(stays_temporary(segment.id.clone(), reason));
         // MoEngage may return fields that it does not accept, and omit fields that it requires.
-        let former = self.written_definition(&before);
+        let former = self.written_definition(&segment);
         let former = former.map(|former| request_form(&former));
-        let (Action::Update(change), Some(definition)) = (&step.action, former) else {
+        let (Action::Update(change), Some(definition)) = (&run.step.action, former) else {
             return stays("it has no former definition");
         };
-        let compare = |current: &RemoteSegment| {
+        let compare = |_: &StepRun<'_>, current: &RemoteSegment| {
             if self.matches_temporary_change(change, current) {
                 Effect::NotApplied
             } else {
                 Effect::Conflicting
             }
         };
-        let update = UpdateRequest {
-            id: &before.id,
-            name: &before.name,
-            digest: exact_digest(&definition, &self.resolved_references()).to_string(),
-            definition: &definition,
-            rearchive_if_unadopted: false,
-            compare: &compare,
-        };
-        match self.send_update(step, &update, None).await {
-            Ok(WriteResult::Confirmed(stored)) => {
+        let mut update = Update::new(self, &segment.id, &segment.name, &definition, &compare);
+        let error = match self.execute(run, &mut update).await {
+            Ok(Written::Confirmed(stored)) => {
                 self.record_fetched(stored, Lifecycle::Active);
-                self.record_restored(step, (&before.id, recorded)).await?;
-                Ok(StepOutcome::RolledBack)
+                self.record_restored(run, &segment.id, entry).await?;
+                return Ok(StepOutcome::RolledBack);
             }
-            Ok(WriteResult::Mismatch(..)) => stays("it was changed since"),
-            Ok(WriteResult::NotConfirmed(error))
-                if matches!(error.kind, ApiError::DefinitionTaken { .. }) =>
-            {
-                let found = (&before, &compare as &(dyn Fn(&RemoteSegment) -> Effect + Sync));
-                match self
-                    .apply_declared_definition((step, last), found, recorded)
-                    .await?
-                {
-                    Some(outcome) => Ok(outcome),
-                    None => stays(&format!("it could not be rolled back: {error}")),
-                }
-            }
-            Ok(WriteResult::NotConfirmed(error)) if error.is_ambiguous_write() => {
-                Ok(StepOutcome::unknown(error.to_string()))
-            }
-            Ok(WriteResult::NotConfirmed(error)) | Err(StepError::Request(error)) => {
-                stays(&format!("it could not be rolled back: {error}"))
-            }
-            Err(other) => Err(other),
+            Ok(Written::Mismatch(..)) => return stays("it was changed since"),
+            Ok(Written::Ended(outcome)) => return Ok(outcome),
+            Ok(Written::NotConfirmed(error)) | Err(StepError::Request(error)) => error,
+            Err(other) => return Err(other),
+        };
+        if error.is_ambiguous_write() {
+            return Ok(StepOutcome::unknown(error.to_string()));
         }
+        if matches!(error.kind, ApiError::DefinitionTaken { .. })
+            && let Some(last) = last
+            && let Some(outcome) = self
+                .apply_declared_definition(
+                    run,
+                    last,
+                    SegmentBefore {
+                        segment: segment.clone(),
+                        entry,
+                    },
+                    &compare,
+                )
+                .await?
+        {
+            return Ok(outcome);
+        }
+        stays(&format!("it could not be rolled back: {error}"))
     }
 
     /// Groups that MoEngage dropped make no difference.
@@ -117,41 +135,37 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// definition and no segment gets the name.
     async fn apply_declared_definition(
         &self,
-        (step, last): (&Step, Option<&UpdateAction>),
-        (before, compare): (&RemoteSegment, &(dyn Fn(&RemoteSegment) -> Effect + Sync)),
-        recorded: Option<state::StateEntry>,
-    ) -> Result<Option<StepOutcome>, StepError> {
-        let resolve = |last: &UpdateAction| last.desired.resolved(&self.resolved_references()).ok();
-        let Some((last, definition)) = last.and_then(|last| Some((last, resolve(last)?))) else {
+        run: &mut StepRun<'_>,
+        last: &UpdateAction,
+        before: SegmentBefore,
+        compare: &Comparison<'_>,
+    ) -> StepResult<Option<StepOutcome>> {
+        let Ok(definition) = last.desired.resolved(&self.resolved_references()) else {
             return Ok(None);
         };
-        let update = UpdateRequest {
-            id: &before.id,
-            name: &before.name,
+        let SegmentBefore { segment, .. } = &before;
+        let mut update = Update {
             digest: last.desired.digests.exact.to_string(),
-            definition: &definition,
-            rearchive_if_unadopted: false,
-            compare,
+            ..Update::new(self, &segment.id, &segment.name, &definition, compare)
         };
-        let stored = match self.send_update(step, &update, None).await {
-            Ok(WriteResult::Confirmed(stored)) => stored,
-            Ok(WriteResult::NotConfirmed(error)) if error.is_ambiguous_write() => {
+        let stored = match self.execute(run, &mut update).await {
+            Ok(Written::Confirmed(stored)) => stored,
+            Ok(Written::NotConfirmed(error)) if error.is_ambiguous_write() => {
                 return Ok(Some(StepOutcome::unknown(error.to_string())));
             }
-            Ok(WriteResult::Mismatch(..) | WriteResult::NotConfirmed(_)) | Err(StepError::Request(_)) => {
-                return Ok(None);
-            }
+            Ok(_) | Err(StepError::Request(_)) => return Ok(None),
             Err(other) => return Err(other),
         };
-        self.record_fetched(stored.clone(), Lifecycle::Active);
-        self.record_declared_definition(step, (before, recorded), (&last.desired, definition, &stored))
-            .await?;
         let note = format!(
             "another segment has its former definition, so the temporary change could not be rolled back: the segment is \
              named `{}` as before and has its declared definition",
-            before.name
+            before.segment.name
         );
-        Ok(Some(StepOutcome::applied(before.id.clone(), vec![note])))
+        let outcome = StepOutcome::applied(before.segment.id.clone(), vec![note]);
+        self.record_fetched(stored.clone(), Lifecycle::Active);
+        self.record_declared_definition(run.step, before, &last.desired, definition, &stored)
+            .await?;
+        Ok(Some(outcome))
     }
 }
 

@@ -1,158 +1,125 @@
 use super::classify::{Effect, NextAction, Resolution};
 use super::create::unresolved_reference;
+use super::lifecycle::{LifecycleChange, LifecycleTarget};
 use super::run_report::{SkipReason, StepOutcome};
-use super::write::{LifecycleRequest, LifecycleTarget, UpdateRequest, WriteResult};
-use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
-use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
-use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{Step, Target, TemporaryChange, UpdateAction};
-use crate::state::StateStore;
+use super::step_error::{StateError, StepResult};
+use super::step_run::StepRun;
+use super::write::{Write, Written};
+use super::{Applier, classify};
+use crate::api::{
+    ApiError, Clock, FetchedSegment, Operation, Permit, RemoteSegment, RequestError, Transport,
+};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::plan::step::{TemporaryChange, UpdateAction, exact_digest};
+use crate::state::{IntendedWrite, StateStore};
 
-#[derive(Default)]
-struct UpdateRun {
-    /// A response was lost, and the request had no effect when segctl verified it.
-    ambiguous_error: Option<RequestError>,
-    /// This step unarchived the segment.
-    was_unarchived: bool,
-    /// The segment, read after the last request.
-    fetched: Option<FetchedSegment>,
+/// Overwrites a segment if `compare` finds it as it was before the update.
+pub(super) struct Update<'a, T: Transport, C: Clock, S> {
+    pub(super) applier: &'a Applier<'a, T, C, S>,
+    pub(super) id: &'a SegmentId,
+    /// The desired name.
+    pub(super) name: &'a SegmentName,
+    pub(super) definition: &'a Payload,
+    /// The exact digest of the definition.
+    pub(super) digest: String,
+    /// The effect of the update that a read shows.
+    pub(super) compare: &'a Comparison<'a>,
+    /// The change of a step. `None`: the caller knows what an error means.
+    pub(super) planned: Option<&'a UpdateAction>,
+    pub(super) is_managed: bool,
+    /// Whether the segment was unarchived for this update.
+    pub(super) was_unarchived: bool,
+    /// Whether the remote name differs.
+    pub(super) renames: bool,
 }
 
-impl UpdateRun {
-    fn note(&self) -> Option<String> {
-        let note = "the segment was archived and had to be unarchived first";
-        self.was_unarchived.then(|| note.to_owned())
-    }
-
-    /// Adds what the step did before a failure.
-    fn with_note(&self, outcome: StepOutcome) -> StepOutcome {
-        match (self.note(), outcome) {
-            (Some(note), StepOutcome::Failed { message }) => {
-                StepOutcome::failed(format!("{note}; then {message}"))
-            }
-            (Some(note), StepOutcome::NotAttempted) => {
-                StepOutcome::failed(format!("{note}; then the run was stopped"))
-            }
-            (_, outcome) => outcome,
-        }
-    }
-}
+pub(super) type Comparison<'a> = dyn Fn(&StepRun<'_>, &RemoteSegment) -> Effect + Sync + 'a;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    pub(super) async fn update(&self, step: &Step, change: &UpdateAction) -> Result<StepOutcome, StepError> {
+    pub(super) async fn update(
+        &self,
+        run: &mut StepRun<'_>,
+        change: &UpdateAction,
+    ) -> StepResult<StepOutcome> {
         let payload = match change.desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
             Err(name) => return Ok(unresolved_reference(&name)),
         };
-        let mut step_run = UpdateRun::default();
-        let outcome = self
-            .send_until_resolved(step, (change, &payload), &mut step_run)
-            .await;
-        let outcome = match (outcome, step_run.ambiguous_error.take()) {
-            (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(&lost, &error)),
-            (Err(StepError::Request(error)), None) if step_run.was_unarchived => {
-                Ok(step_run.with_note(self.failed_request_outcome(&error)))
-            }
-            (outcome, _) => outcome,
+        let compare = |run: &StepRun<'_>, current: &RemoteSegment| self.update_effect(run, change, current);
+        let mut update = Update {
+            planned: Some(change),
+            is_managed: self.is_managed(&change.target.id).await,
+            digest: change.desired.digests.exact.to_string(),
+            ..Update::new(self, &change.target.id, &change.name, &payload, &compare)
         };
-        let is_untouched = match &outcome {
-            Ok(outcome) => matches!(
-                outcome,
-                StepOutcome::Failed { .. } | StepOutcome::NotAttempted | StepOutcome::Skipped(_)
-            ),
-            Err(StepError::Request(error)) => !error.is_ambiguous_write(),
-            Err(_) => false,
+        let outcome = match self.execute(run, &mut update).await {
+            Ok(written) => self.update_outcome(run, change, written).await,
+            Err(error) => Err(error),
         };
-        let before = self.run_state().before_update.get(&step.number).cloned();
-        if let Some((_, recorded)) = before.filter(|_| is_untouched) {
-            let restored = self.record_restored(step, (&change.target.id, recorded)).await;
-            restored.map_err(StepError::StateBeforeWrite)?;
+        let outcome = self.resolve_error(run, outcome)?;
+        let is_untouched = matches!(
+            outcome,
+            StepOutcome::Failed { .. } | StepOutcome::NotAttempted | StepOutcome::Skipped(_)
+        );
+        if let Some(before) = run.before.as_ref().filter(|_| is_untouched) {
+            let restored = self.record_restored(run, &change.target.id, before.entry.clone());
+            restored.await.map_err(StateError::BeforeWrite)?;
         }
-        outcome
+        Ok(outcome)
     }
 
-    /// Repeats the update until its result is known.
-    async fn send_until_resolved(
+    async fn update_outcome(
         &self,
-        step: &Step,
-        (change, payload): (&UpdateAction, &Payload),
-        step_run: &mut UpdateRun,
-    ) -> Result<StepOutcome, StepError> {
-        let target = &change.target;
-        let compare = |current: &RemoteSegment| self.update_effect((step, change), current);
-        let is_managed = self.state.lock().await.managed_entry(&target.id).is_some();
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let update = UpdateRequest {
-                id: &target.id,
-                name: &change.name,
-                definition: payload,
-                digest: change.desired.digests.exact.to_string(),
-                rearchive_if_unadopted: step_run.was_unarchived && !is_managed,
-                compare: &compare,
-            };
-            let error = match self.send_update(step, &update, step_run.fetched.take()).await? {
-                WriteResult::Confirmed(stored) if self.is_group_dropped(change, &stored) => {
-                    return self.roll_back_dropped_group(step).await;
-                }
-                WriteResult::Confirmed(stored) => {
-                    let notes = step_run.note().into_iter().collect();
-                    return self.finish_write(step, &change.desired, stored, notes).await;
-                }
-                WriteResult::Mismatch(current, effect) => {
-                    return self
-                        .mismatch_outcome((step, change), (current, effect), step_run)
-                        .await;
-                }
-                WriteResult::NotConfirmed(error) => error,
-            };
-            let progress = (!step_run.was_unarchived, step_run.ambiguous_error.is_some());
-            match classify::next_after_update(&error, &target.id, progress) {
-                NextAction::Verify => {
-                    let should_retry = self.should_retry(attempt, &error).await;
-                    if let Some(outcome) = self.verify_update((step, change), &error, step_run).await? {
-                        return Ok(outcome);
-                    }
-                    if !should_retry {
-                        return Ok(attempts_exhausted(attempt, &error));
-                    }
-                }
-                NextAction::UnarchiveFirst => {
-                    step_run.was_unarchived = self.unarchive_for_update(step, target, !is_managed).await?;
-                    if !step_run.was_unarchived {
-                        return Ok(self.rejected_outcome(change, &error));
-                    }
-                }
-                NextAction::Retry | NextAction::Fail | NextAction::Unknown => {
-                    return Ok(match &step_run.ambiguous_error {
-                        Some(lost) if !error.may_reflect_segment_state() => unverifiable(lost, &error),
-                        _ => step_run.with_note(self.rejected_outcome(change, &error)),
-                    });
-                }
+        run: &mut StepRun<'_>,
+        change: &UpdateAction,
+        written: Written<RemoteSegment>,
+    ) -> StepResult<StepOutcome> {
+        match written {
+            Written::Confirmed(stored) if self.is_group_dropped(change, &stored) => {
+                self.roll_back_dropped_group(run).await
             }
+            Written::Confirmed(stored) => {
+                let notes = run.unarchive_note().into_iter().collect();
+                self.finish_write(run, &change.desired, stored, notes).await
+            }
+            Written::Mismatch(current, effect) => self.mismatch_outcome(run, change, current, effect).await,
+            Written::NotConfirmed(error) => {
+                Ok(run.with_unarchive_note(self.rejected_outcome(change, &error)))
+            }
+            Written::Ended(outcome) => Ok(outcome),
         }
     }
 
-    /// An archived segment cannot be updated. False if MoEngage refuses, because the segment is not archived.
-    async fn unarchive_for_update(
+    /// The segment is not as it was before the update.
+    async fn mismatch_outcome(
         &self,
-        step: &Step,
-        target: &Target,
-        rearchive_if_unadopted: bool,
-    ) -> Result<bool, StepError> {
-        let request = LifecycleRequest {
-            name: &target.remote_name,
-            target: LifecycleTarget::ById(&target.id),
-            lifecycle: Lifecycle::Active,
-        };
-        match self
-            .send_lifecycle(step, &request, rearchive_if_unadopted)
-            .await?
-        {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind, ApiError::Refused { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+        run: &mut StepRun<'_>,
+        change: &UpdateAction,
+        current: RemoteSegment,
+        effect: Effect,
+    ) -> StepResult<StepOutcome> {
+        match (effect, &run.ambiguous_error) {
+            _ if self.is_group_dropped(change, &current) => self.roll_back_dropped_group(run).await,
+            (Effect::Applied, Some(_)) => {
+                let notes = vec![RESPONSE_LOST_NOTE.to_owned()];
+                self.finish_write(run, &change.desired, current, notes).await
+            }
+            (Effect::Applied, None) => {
+                self.record_written(run.step, &current).await?;
+                Ok(StepOutcome::Unchanged {
+                    id: current.id,
+                    notes: run.unarchive_note().into_iter().collect(),
+                })
+            }
+            (_, Some(lost)) => Ok(StepOutcome::unknown(format!("{lost}; plan again"))),
+            (_, None) if run.was_unarchived => Ok(run.with_unarchive_note(StepOutcome::failed(
+                "the segment changed during the run; plan again",
+            ))),
+            (_, None) => {
+                // The next plan starts from this read.
+                self.record_fetched(current, Lifecycle::Active);
+                Ok(StepOutcome::Skipped(SkipReason::Drifted))
+            }
         }
     }
 
@@ -169,101 +136,19 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             && stored.payload().as_ref().is_some_and(is_unwrapped)
     }
 
-    async fn roll_back_dropped_group(&self, step: &Step) -> Result<StepOutcome, StepError> {
+    async fn roll_back_dropped_group(&self, run: &mut StepRun<'_>) -> StepResult<StepOutcome> {
         let message =
             format!("MoEngage dropped the extra group of the temporary definition; {SWAP_WORKAROUND}");
-        let before = self.run_state().before_update.remove(&step.number);
-        let Some(before) = before else {
+        let Some(before) = run.before.take() else {
             return Ok(StepOutcome::failed(message));
         };
-        Ok(match self.roll_back((step, None), before).await? {
+        // Boxed, because the rollback is an update, too, and this is the outcome of one.
+        Ok(match Box::pin(self.roll_back(run, None, before)).await? {
             StepOutcome::RolledBack => {
                 StepOutcome::failed(format!("{message}; the former definition was restored"))
             }
             outcome => outcome,
         })
-    }
-
-    /// `None`: the update may be sent again.
-    async fn verify_update(
-        &self,
-        (step, change): (&Step, &UpdateAction),
-        error: &RequestError,
-        step_run: &mut UpdateRun,
-    ) -> Result<Option<StepOutcome>, StepError> {
-        let at = self.clock.now();
-        let found = match self.client.get(&change.target.id).await {
-            Ok(found) => found,
-            Err(read) => return Ok(Some(unverifiable(error, &read))),
-        };
-        let effect = match self.update_effect((step, change), &found) {
-            // The refusal means that nothing would change; the definition may be returned in another form.
-            Effect::NotApplied if !error.is_ambiguous_write() && self.is_respelled(change, &found) => {
-                Effect::Applied
-            }
-            effect => effect,
-        };
-        // An unchanged segment proves nothing about a lost request.
-        let is_untouched = error.is_ambiguous_write() && effect == Effect::NotApplied;
-        if !is_untouched && self.is_group_dropped(change, &found) {
-            return self.roll_back_dropped_group(step).await.map(Some);
-        }
-        let note = match classify::resolve_update(error, effect) {
-            Resolution::Applied => RESPONSE_LOST_NOTE,
-            Resolution::AlreadyApplied => {
-                "MoEngage had nothing to change: the segment already has the definition sent"
-            }
-            Resolution::Retry => {
-                step_run.ambiguous_error = Some(error.clone());
-                step_run.fetched = Some(FetchedSegment {
-                    segment: found,
-                    fetched_at: at,
-                });
-                return Ok(None);
-            }
-            Resolution::Rejected => {
-                return Ok(Some(step_run.with_note(self.rejected_outcome(change, error))));
-            }
-            Resolution::HiddenNameHolder | Resolution::OtherNameHolder | Resolution::Unknown => {
-                return Ok(Some(StepOutcome::unknown(format!("{error}; plan again"))));
-            }
-        };
-        let notes = step_run.note().into_iter().chain([note.to_owned()]).collect();
-        self.finish_write(step, &change.desired, found, notes)
-            .await
-            .map(Some)
-    }
-
-    /// The segment is not as it was before the update.
-    async fn mismatch_outcome(
-        &self,
-        (step, change): (&Step, &UpdateAction),
-        (current, effect): (RemoteSegment, Effect),
-        step_run: &UpdateRun,
-    ) -> Result<StepOutcome, StepError> {
-        match (effect, &step_run.ambiguous_error) {
-            _ if self.is_group_dropped(change, &current) => self.roll_back_dropped_group(step).await,
-            (Effect::Applied, Some(_)) => {
-                let notes = vec![RESPONSE_LOST_NOTE.to_owned()];
-                self.finish_write(step, &change.desired, current, notes).await
-            }
-            (Effect::Applied, None) => {
-                self.record_written(step, &current).await?;
-                Ok(StepOutcome::Unchanged {
-                    id: current.id,
-                    notes: step_run.note().into_iter().collect(),
-                })
-            }
-            (_, Some(lost)) => Ok(StepOutcome::unknown(format!("{lost}; plan again"))),
-            (_, None) if step_run.was_unarchived => Ok(step_run.with_note(StepOutcome::failed(
-                "the segment changed during the run; plan again",
-            ))),
-            (_, None) => {
-                // The next plan starts from this read.
-                self.record_fetched(current, Lifecycle::Active);
-                Ok(StepOutcome::Skipped(SkipReason::Drifted))
-            }
-        }
     }
 
     fn rejected_outcome(&self, change: &UpdateAction, error: &RequestError) -> StepOutcome {
@@ -275,6 +160,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         ))
     }
 
+    fn update_effect(&self, run: &StepRun<'_>, change: &UpdateAction, current: &RemoteSegment) -> Effect {
+        let is_unchanged = self.matches_plan(&change.target, current);
+        // The former definition may be a respelling of the desired one, too.
+        let is_desired = if is_unchanged {
+            self.has_definition(&change.desired, current)
+        } else {
+            self.has_sent_definition(run, &change.desired, current)
+        };
+        classify::definition_effect(current.name == change.name && is_desired, is_unchanged)
+    }
+
     fn is_respelled(&self, change: &UpdateAction, current: &RemoteSegment) -> bool {
         let is_respelled = |found| {
             change
@@ -283,16 +179,148 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         current.name == change.name && current.payload().is_some_and(is_respelled)
     }
+}
 
-    fn update_effect(&self, (step, change): (&Step, &UpdateAction), current: &RemoteSegment) -> Effect {
-        let is_unchanged = self.matches_plan(&change.target, current);
-        // The former definition may be a respelling of the desired one, too.
-        let is_desired = if is_unchanged {
-            self.has_definition(&change.desired, current)
-        } else {
-            self.has_sent_definition(step, &change.desired, current)
+impl<T: Transport, C: Clock, S: StateStore> Write for Update<'_, T, C, S> {
+    type Answer = RemoteSegment;
+
+    fn operation(&self) -> Operation {
+        Operation::Update(self.id.clone())
+    }
+
+    fn segment_to_recheck(&self, _run: &StepRun<'_>) -> Option<&SegmentId> {
+        Some(self.id)
+    }
+
+    fn effect(&self, run: &StepRun<'_>, current: &RemoteSegment) -> Effect {
+        (self.compare)(run, current)
+    }
+
+    async fn journal(&mut self, run: &mut StepRun<'_>, current: Option<&RemoteSegment>) -> StepResult<()> {
+        let current = current.expect("an update re-reads its segment");
+        self.renames = current.name != *self.name;
+        let write = IntendedWrite::Update {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            definition: self.definition.clone(),
+            digest: self.digest.clone(),
         };
-        classify::definition_effect(current.name == change.name && is_desired, is_unchanged)
+        let rearchive_if_unadopted = self.was_unarchived && !self.is_managed;
+        self.applier
+            .record_overwrite(run, current, write, rearchive_if_unadopted)
+            .await
+    }
+
+    async fn send(&mut self, permit: Permit) -> Result<RemoteSegment, RequestError> {
+        let rename = self.renames.then_some(self.name);
+        let client = self.applier.client;
+        client.update(permit, self.id, rename, self.definition).await
+    }
+
+    fn next_action(&self, run: &StepRun<'_>, error: &RequestError) -> NextAction {
+        if self.planned.is_none() {
+            return NextAction::Fail;
+        }
+        classify::next_after_update(
+            error,
+            self.id,
+            !self.was_unarchived,
+            run.ambiguous_error.is_some(),
+        )
+    }
+
+    /// An archived segment cannot be updated. False if MoEngage refuses, because the segment is not archived.
+    async fn unarchive(&mut self, run: &mut StepRun<'_>) -> StepResult<bool> {
+        let change = self.planned.expect("other updates fail");
+        let name = &change.target.remote_name;
+        let mut unarchive = LifecycleChange {
+            rearchive_if_unadopted: !self.is_managed,
+            ..LifecycleChange::new(
+                self.applier,
+                name,
+                LifecycleTarget::ById(self.id),
+                Lifecycle::Active,
+            )
+        };
+        match self.applier.execute(run, &mut unarchive).await? {
+            Written::Confirmed(()) => {
+                (self.was_unarchived, run.was_unarchived) = (true, true);
+                Ok(true)
+            }
+            Written::NotConfirmed(error) if !matches!(error.kind, ApiError::Refused { .. }) => {
+                Err(error.into())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn verify(
+        &mut self,
+        run: &mut StepRun<'_>,
+        error: &RequestError,
+    ) -> StepResult<Option<StepOutcome>> {
+        let applier = self.applier;
+        let change = self.planned.expect("other updates are not verified");
+        let fetched_at = applier.clock.now();
+        let found = applier.client.get(self.id).await?;
+        let effect = match self.effect(run, &found) {
+            // The refusal means that nothing would change; the definition may be returned in another form.
+            Effect::NotApplied if !error.is_ambiguous_write() && applier.is_respelled(change, &found) => {
+                Effect::Applied
+            }
+            effect => effect,
+        };
+        // An unchanged segment proves nothing about a lost request.
+        let is_untouched = error.is_ambiguous_write() && effect == Effect::NotApplied;
+        if !is_untouched && applier.is_group_dropped(change, &found) {
+            return applier.roll_back_dropped_group(run).await.map(Some);
+        }
+        let note = match classify::resolve_update(error, effect) {
+            Resolution::Applied => RESPONSE_LOST_NOTE,
+            Resolution::AlreadyApplied => {
+                "MoEngage had nothing to change: the segment already has the definition sent"
+            }
+            Resolution::Retry => {
+                run.fetched = Some(FetchedSegment {
+                    segment: found,
+                    fetched_at,
+                });
+                return Ok(None);
+            }
+            Resolution::Rejected => {
+                let rejected = applier.rejected_outcome(change, error);
+                return Ok(Some(run.with_unarchive_note(rejected)));
+            }
+            Resolution::HiddenNameHolder | Resolution::OtherNameHolder | Resolution::Unknown => {
+                return Ok(Some(StepOutcome::unknown(format!("{error}; plan again"))));
+            }
+        };
+        let notes = run.unarchive_note().into_iter().chain([note.to_owned()]);
+        let outcome = applier.finish_write(run, &change.desired, found, notes.collect());
+        outcome.await.map(Some)
+    }
+}
+
+impl<'a, T: Transport, C: Clock, S: StateStore> Update<'a, T, C, S> {
+    pub(super) fn new(
+        applier: &'a Applier<'a, T, C, S>,
+        id: &'a SegmentId,
+        name: &'a SegmentName,
+        definition: &'a Payload,
+        compare: &'a Comparison<'a>,
+    ) -> Self {
+        Self {
+            applier,
+            id,
+            name,
+            definition,
+            digest: exact_digest(definition, &applier.resolved_references()).to_string(),
+            compare,
+            planned: None,
+            is_managed: true,
+            was_unarchived: false,
+            renames: false,
+        }
     }
 }
 

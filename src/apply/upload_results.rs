@@ -4,8 +4,9 @@
 //! Each request has its own callback URL, so a late or repeated callback never belongs to another request. A waiting step
 //! blocks only the steps that depend on it.
 
+use super::Applier;
 use super::run_report::{ListOutcome, StepOutcome};
-use super::{Applier, StepError, error_chain};
+use super::step_error::{StateError, error_chain};
 use crate::api::{Clock, Transport};
 use crate::model::{SegmentId, UploadCounts, UploadId, UploadResult, UserChange};
 use crate::plan::step::Step;
@@ -57,7 +58,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         &self,
         step: &Step,
         pending: &PendingUpload,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> Result<StepOutcome, StateError> {
         let callbacks = self.options.callbacks.as_ref();
         let timeout = callbacks.and_then(|callbacks| callbacks.timeout);
         let now = self.clock.now();
@@ -87,7 +88,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         &self,
         pending: &PendingUpload,
         result: UploadResult,
-    ) -> Result<StepOutcome, StepError> {
+    ) -> Result<StepOutcome, StateError> {
         let results = self.with_earlier_callbacks(pending, &result).await;
         let mut has_users = false;
         self.append_to_journal(|state| {
@@ -102,7 +103,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             };
             record().into_iter().collect()
         })
-        .await?;
+        .await
+        .map_err(StateError::AfterWrite)?;
         Ok(match result {
             UploadResult::Processed(counts) if has_users => {
                 let counts = match pending.change {

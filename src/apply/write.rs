@@ -1,186 +1,181 @@
-//! The write protocol. Waiting for a permit may take hours, so the order is fixed: segctl acquires the permit, re-reads
-//! the segment, journals the intent, which also checks the state lock, and then sends the request at once. If MoEngage
-//! certainly did not process the request, all of this is repeated.
+//! The write protocol: no write without a fresh read, a durable intent and a known end.
+//!
+//! Waiting for a permit may take hours, so the order is fixed: segctl acquires the permit, re-reads the segment, journals
+//! the intent, which also checks the state lock, and then sends the request at once. If MoEngage certainly did not process
+//! the request, all of this is repeated. If it may have, the write says what to do next, and nothing that could change more
+//! than the first request is sent before the result is verified.
+//!
+//! Requests that were not processed and requests whose response was lost have separate budgets: the first wait for a rate
+//! limit or a connection, the second for a fact.
 
-use super::classify::Effect;
+use super::Applier;
+use super::classify::{Effect, NextAction};
 use super::run_report::StepOutcome;
-use super::{Applier, StepError, unverifiable};
+use super::step_error::{StepError, StepResult};
+use super::step_run::{MAX_ATTEMPTS, StepRun, attempts_exhausted, unverifiable};
 use crate::api::{Clock, FetchedSegment, Operation, Permit, RemoteSegment, RequestError, Transport};
-use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
-use crate::plan::step::{Step, Target};
+use crate::model::SegmentId;
+use crate::state::StateStore;
 use crate::state::member_lists::IN_FLIGHT_LIMIT;
-use crate::state::{IntendedWrite, StateStore};
 use jiff::{SignedDuration, Timestamp};
 
 /// The age up to which an earlier read replaces the re-read before a write.
 const MAX_FETCH_AGE: SignedDuration = SignedDuration::from_secs(2);
 
-pub(super) struct UpdateRequest<'a> {
-    pub(super) id: &'a SegmentId,
-    /// The desired name.
-    pub(super) name: &'a SegmentName,
-    pub(super) definition: &'a Payload,
-    /// The exact digest of the definition.
-    pub(super) digest: String,
-    /// Whether the segment is unmanaged and was unarchived for this update.
-    pub(super) rearchive_if_unadopted: bool,
-    /// The effect of the update that a read shows.
-    pub(super) compare: &'a (dyn Fn(&RemoteSegment) -> Effect + Sync),
+/// The age up to which the recheck of a saved plan replaces the re-read before a write. A plan of some dozen steps is
+/// then not read twice.
+const MAX_RECHECK_AGE: SignedDuration = SignedDuration::from_secs(30);
+
+/// One kind of write. What differs between kinds is here; the order is in [`Applier::execute`].
+pub(super) trait Write {
+    type Answer;
+
+    fn operation(&self) -> Operation;
+
+    /// The segment to re-read before the request, if there is one.
+    fn segment_to_recheck(&self, _run: &StepRun<'_>) -> Option<&SegmentId> {
+        None
+    }
+
+    /// What the re-read shows. The request is sent if there is no effect yet.
+    fn effect(&self, _run: &StepRun<'_>, _current: &RemoteSegment) -> Effect {
+        Effect::NotApplied
+    }
+
+    /// Makes the intent durable. `current`: the segment as re-read.
+    async fn journal(&mut self, run: &mut StepRun<'_>, current: Option<&RemoteSegment>) -> StepResult<()>;
+
+    /// Sends one request.
+    async fn send(&mut self, permit: Permit) -> Result<Self::Answer, RequestError>;
+
+    /// What follows a request that MoEngage refused, or may have processed.
+    fn next_action(&self, _run: &StepRun<'_>, _error: &RequestError) -> NextAction {
+        NextAction::Fail
+    }
+
+    /// Unarchives the segment. False if MoEngage refuses.
+    async fn unarchive(&mut self, _run: &mut StepRun<'_>) -> StepResult<bool> {
+        Ok(false)
+    }
+
+    /// The outcome that the workspace shows after the error; `None` if the request may be sent again.
+    async fn verify(
+        &mut self,
+        _run: &mut StepRun<'_>,
+        _error: &RequestError,
+    ) -> StepResult<Option<StepOutcome>> {
+        Ok(None)
+    }
 }
 
-pub(super) struct LifecycleRequest<'a> {
-    pub(super) name: &'a SegmentName,
-    pub(super) target: LifecycleTarget<'a>,
-    pub(super) lifecycle: Lifecycle,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum LifecycleTarget<'a> {
-    ById(&'a SegmentId),
-    /// The holder of the name. It is managed if it has this definition, given with its digest.
-    ByName(&'a Payload, &'a str),
-}
-
-pub(super) enum WriteResult {
-    Confirmed(RemoteSegment),
+pub(super) enum Written<A> {
+    Confirmed(A),
+    /// MoEngage refused the request, or nothing is known about it and the write verifies nothing.
     NotConfirmed(RequestError),
     /// Nothing was sent, because the segment is not as expected.
     Mismatch(RemoteSegment, Effect),
-}
-
-impl UpdateRequest<'_> {
-    pub(super) fn intended_write(&self) -> IntendedWrite {
-        IntendedWrite::Update {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            definition: self.definition.clone(),
-            digest: self.digest.clone(),
-        }
-    }
-}
-
-impl LifecycleRequest<'_> {
-    pub(super) fn operation(&self) -> Operation {
-        match self.lifecycle {
-            Lifecycle::Archived => Operation::Archive(self.name.clone()),
-            Lifecycle::Active => Operation::Unarchive(self.name.clone()),
-        }
-    }
-
-    pub(super) fn intended_write(&self) -> IntendedWrite {
-        let name = self.name.clone();
-        match self.target {
-            LifecycleTarget::ById(id) => IntendedWrite::SetLifecycle {
-                id: id.clone(),
-                name,
-                lifecycle: self.lifecycle,
-            },
-            LifecycleTarget::ByName(definition, digest) => IntendedWrite::ProbeNameHolder {
-                name,
-                definition: definition.clone(),
-                digest: digest.to_owned(),
-            },
-        }
-    }
+    /// The step ends with this outcome.
+    Ended(StepOutcome),
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    pub(super) async fn send_create(
+    /// Performs one write: permit, re-read, journal, send; after an ambiguous answer, verify before any retry.
+    pub(super) async fn execute<W: Write>(
         &self,
-        step: &Step,
-        (definition, digest): (&Payload, &str),
-    ) -> Result<Result<RemoteSegment, RequestError>, StepError> {
-        let operation = Operation::Create(step.segment.clone());
-        let mut attempt = 1;
+        run: &mut StepRun<'_>,
+        write: &mut W,
+    ) -> StepResult<Written<W::Answer>> {
+        let (mut attempt, mut unprocessed) = (1, 1);
         loop {
-            let permit = self.client.acquire(&operation).await?;
-            let write = IntendedWrite::Create {
-                definition: definition.clone(),
-                digest: digest.to_owned(),
-            };
-            self.record_intent(step, write, false).await?;
-            let result = self.client.create(permit, &step.segment, definition).await;
-            self.mark_sent(step, &result);
-            match result {
-                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
-                result => return Ok(result),
-            }
-        }
-    }
-
-    /// Overwrites a segment if `update.compare` finds it as it was before the update.
-    pub(super) async fn send_update(
-        &self,
-        step: &Step,
-        update: &UpdateRequest<'_>,
-        mut fetched: Option<FetchedSegment>,
-    ) -> Result<WriteResult, StepError> {
-        let operation = Operation::Update(update.id.clone());
-        let mut attempt = 1;
-        loop {
-            let (permit, current) = self
-                .acquire_and_recheck(&operation, update.id, fetched.take())
-                .await?;
-            let effect = (update.compare)(&current);
-            if effect != Effect::NotApplied {
+            let (permit, current) = self.acquire_and_recheck(run, write).await?;
+            if let Some(current) = &current
+                && let effect @ (Effect::Applied | Effect::Conflicting) = write.effect(run, current)
+            {
                 self.client.release(permit);
-                return Ok(WriteResult::Mismatch(current, effect));
+                return Ok(Written::Mismatch(current.clone(), effect));
             }
-            self.record_overwrite(step, &current, update).await?;
-            let rename = (current.name != *update.name).then_some(update.name);
-            let result = self
-                .client
-                .update(permit, (update.id, rename), update.definition)
-                .await;
-            self.mark_sent(step, &result);
-            match result {
-                Ok(stored) => return Ok(WriteResult::Confirmed(stored)),
-                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
-                Err(error) => return Ok(WriteResult::NotConfirmed(error)),
+            if let Err(error) = write.journal(run, current.as_ref()).await {
+                self.client.release(permit);
+                return Err(error);
             }
+            let result = write.send(permit).await;
+            run.record_answer(&result, self.clock.now());
+            let error = match result {
+                Ok(answer) => return Ok(Written::Confirmed(answer)),
+                Err(error) => error,
+            };
+            if self.client.backoff(unprocessed, &error).await {
+                unprocessed += 1;
+                continue;
+            }
+            let next = write.next_action(run, &error);
+            match next {
+                NextAction::Verify | NextAction::Retry => {
+                    let should_retry = self.should_retry(attempt, &error).await;
+                    if next == NextAction::Verify
+                        && let Some(outcome) = self.verify(run, write, &error).await?
+                    {
+                        return Ok(Written::Ended(outcome));
+                    }
+                    run.ambiguous_error = Some(error.clone());
+                    if !should_retry {
+                        return Ok(Written::Ended(attempts_exhausted(attempt, &error)));
+                    }
+                }
+                NextAction::UnarchiveFirst if write.unarchive(run).await? => {}
+                NextAction::UnarchiveFirst | NextAction::Fail => return Ok(Written::NotConfirmed(error)),
+                NextAction::Unknown => {
+                    let lost = run.ambiguous_error.as_ref().unwrap_or(&error);
+                    return Ok(Written::Ended(unverifiable(lost, &error)));
+                }
+            }
+            (attempt, unprocessed) = (attempt + 1, 1);
         }
     }
 
-    /// Sends the request without a comparison of the segment with the plan.
-    pub(super) async fn send_lifecycle(
+    /// A failed read leaves the result of the write unknown.
+    async fn verify<W: Write>(
         &self,
-        step: &Step,
-        request: &LifecycleRequest<'_>,
-        rearchive_if_unadopted: bool,
-    ) -> Result<Result<(), RequestError>, StepError> {
-        let mut attempt = 1;
-        loop {
-            let permit = self.client.acquire(&request.operation()).await?;
-            self.record_intent(step, request.intended_write(), rearchive_if_unadopted)
-                .await?;
-            match self.send_lifecycle_once(step, permit, request).await {
-                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
-                result => return Ok(result),
-            }
+        run: &mut StepRun<'_>,
+        write: &mut W,
+        error: &RequestError,
+    ) -> StepResult<Option<StepOutcome>> {
+        match write.verify(run, error).await {
+            Err(StepError::Request(read)) => Ok(Some(unverifiable(error, &read))),
+            verified => verified,
         }
     }
 
-    /// Acquires a permit to send members or users. segctl re-reads the segment once, before the first request of a step.
-    /// `None`: the segment is not as the plan read it.
-    pub(super) async fn permit_after_recheck(
+    /// Returns the permit of a write and the segment right before it. A recent read is used if the permit is available
+    /// without a wait.
+    async fn acquire_and_recheck<W: Write>(
         &self,
-        operation: &Operation,
-        (target, is_rechecked): (Option<&Target>, &mut bool),
-    ) -> Result<Option<Permit>, StepError> {
-        // A cohort that no list shows cannot be read.
-        let is_readable = |target: &&Target| !target.id.is_unlisted_cohort();
-        let Some(target) = target.filter(is_readable).filter(|_| !*is_rechecked) else {
-            return Ok(Some(self.client.acquire(operation).await?));
+        run: &mut StepRun<'_>,
+        write: &W,
+    ) -> Result<(Permit, Option<RemoteSegment>), RequestError> {
+        let operation = write.operation();
+        let Some(id) = write.segment_to_recheck(run) else {
+            return Ok((self.client.acquire(&operation).await?, None));
         };
-        let (permit, current) = self.acquire_and_recheck(operation, &target.id, None).await?;
-        *is_rechecked = self.matches_plan(target, &current);
-        // The step before unarchived an archived segment.
-        self.record_fetched(current, Lifecycle::Active);
-        if *is_rechecked {
-            return Ok(Some(permit));
+        let now = self.clock.now();
+        let is_fresh = |read: &FetchedSegment, max_age| read.fetched_at.duration_until(now).abs() <= max_age;
+        let rechecked = self.run_state().rechecked.remove(id);
+        let rechecked = rechecked.filter(|read| is_fresh(read, MAX_RECHECK_AGE));
+        let fetched = run.fetched.take().filter(|read| is_fresh(read, MAX_FETCH_AGE));
+        if let Some(recent) = fetched.or(rechecked)
+            && let Some(permit) = self.client.try_acquire(&operation).await
+        {
+            return Ok((permit, Some(recent.segment)));
         }
-        self.client.release(permit);
-        Ok(None)
+        let (permit, current) = self.client.acquire_and_fetch(&operation, id).await?;
+        Ok((permit, Some(current)))
+    }
+
+    /// Waits before the result of an unanswered write is verified. True if the write may be sent again if it had no
+    /// effect. A response that leaves the result open is verified at once.
+    async fn should_retry(&self, attempt: u32, error: &RequestError) -> bool {
+        let is_ambiguous = error.is_ambiguous_write();
+        attempt < MAX_ATTEMPTS && (!is_ambiguous || self.client.wait_before_verify(attempt, error).await)
     }
 
     /// Waits until no request of an earlier run, sent at `sent_at` at the latest, can arrive any more.
@@ -200,66 +195,5 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// If a response was lost before a request failed, the outcome of the step is unknown.
-    pub(super) fn with_ambiguity_of(
-        &self,
-        result: Result<StepOutcome, StepError>,
-        ambiguous_error: Option<&RequestError>,
-    ) -> Result<StepOutcome, StepError> {
-        match (result, ambiguous_error) {
-            (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(lost, &error)),
-            (Err(StepError::Request(error)), None) => Ok(self.failed_request_outcome(&error)),
-            (result, _) => result,
-        }
-    }
-
-    pub(super) fn mark_sent<V>(&self, step: &Step, result: &Result<V, RequestError>) {
-        let mut run_state = self.run_state();
-        match result {
-            Ok(_) => run_state.written_steps.insert(step.number),
-            Err(error) if error.is_ambiguous_write() => run_state.ambiguous_steps.insert(step.number),
-            Err(_) => false,
-        };
-    }
-
-    pub(super) async fn send_lifecycle_once(
-        &self,
-        step: &Step,
-        permit: Permit,
-        request: &LifecycleRequest<'_>,
-    ) -> Result<(), RequestError> {
-        let id = match request.target {
-            LifecycleTarget::ById(id) => Some(id).filter(|id| !id.is_unlisted_cohort()),
-            LifecycleTarget::ByName(..) => None,
-        };
-        let result = match request.lifecycle {
-            Lifecycle::Archived => self.client.archive(permit, request.name, id).await,
-            Lifecycle::Active => self.client.unarchive(permit, request.name, id).await,
-        };
-        self.mark_sent(step, &result);
-        result
-    }
-
-    /// Returns the permit of a write and the segment right before it. A recent read is used if the permit is available
-    /// without a wait.
-    pub(super) async fn acquire_and_recheck(
-        &self,
-        write: &Operation,
-        id: &SegmentId,
-        fetched: Option<FetchedSegment>,
-    ) -> Result<(Permit, RemoteSegment), RequestError> {
-        let now = self.clock.now();
-        let is_fresh = |read: &FetchedSegment, max_age| read.fetched_at.duration_until(now).abs() <= max_age;
-        let rechecked = self.run_state().rechecked.remove(id);
-        let rechecked = rechecked.filter(|read| is_fresh(read, super::MAX_RECHECK_AGE));
-        let recent = fetched.filter(|read| is_fresh(read, MAX_FETCH_AGE)).or(rechecked);
-        if let Some(recent) = recent
-            && let Some(permit) = self.client.try_acquire(write).await
-        {
-            return Ok((permit, recent.segment));
-        }
-        self.client.acquire_and_fetch(write, id).await
     }
 }

@@ -93,11 +93,7 @@ pub(crate) fn fuzz_api_response(bytes: &[u8]) {
             ),
             4 => require_consistent_response(
                 client
-                    .update(
-                        permit(Operation::Update(id.clone())),
-                        (&id, Some(&name)),
-                        &payload,
-                    )
+                    .update(permit(Operation::Update(id.clone())), &id, Some(&name), &payload)
                     .await,
             ),
             5 => client

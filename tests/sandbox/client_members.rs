@@ -43,7 +43,7 @@ async fn change_users(
 ) -> Result<(), RequestError> {
     let permit = acquire_permit(client, Operation::ChangeUsers(upload_name(), change)).await;
     client
-        .change_users(permit, (&upload_name(), id), (change, file))
+        .change_users(permit, &upload_name(), id, change, file)
         .await
         .map(drop)
 }
@@ -91,7 +91,7 @@ async fn the_client_uploads_adds_removes_and_replaces_users() {
     let first = write_list_and_get_url(folder.path(), "a\nb\n");
     let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
     let id = client
-        .upload(upload, &upload_name(), (upload_parameters(&first, settings), 90))
+        .upload(upload, &upload_name(), upload_parameters(&first, settings), 90)
         .await
         .unwrap();
     assert_eq!(fetch_users(&sandbox).await, ["a", "b"].map(str::to_owned).into());
@@ -112,7 +112,7 @@ async fn the_client_uploads_adds_removes_and_replaces_users() {
     }
     let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
     let duplicate = client
-        .upload(upload, &upload_name(), (upload_parameters(&first, settings), 90))
+        .upload(upload, &upload_name(), upload_parameters(&first, settings), 90)
         .await
         .unwrap_err();
     assert!(
@@ -152,7 +152,7 @@ async fn the_client_syncs_members_in_batches_within_the_size_limit() {
     assert_eq!(parts.len(), 2);
     let sync = async |action, part: &[String]| {
         let permit = acquire_permit(&client, Operation::SyncMembers(name.clone(), action)).await;
-        client.sync_members(permit, (&name, &key), (action, part)).await
+        client.sync_members(permit, &name, &key, action, part).await
     };
     for part in &parts {
         sync(MemberChange::Add, part).await.unwrap();

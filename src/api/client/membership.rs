@@ -35,7 +35,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         &self,
         permit: Permit,
         name: &SegmentName,
-        (file, expires_in_days): (UploadParameters<'_>, u32),
+        file: UploadParameters<'_>,
+        expires_in_days: u32,
     ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         body.insert("expiry_time".to_owned(), expires_in_days.into());
@@ -48,8 +49,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn change_users(
         &self,
         permit: Permit,
-        (name, id): (&SegmentName, Option<&SegmentId>),
-        (change, file): (UserChange, UploadParameters<'_>),
+        name: &SegmentName,
+        id: Option<&SegmentId>,
+        change: UserChange,
+        file: UploadParameters<'_>,
     ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         if let Some(id) = id {
@@ -93,8 +96,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn sync_members(
         &self,
         permit: Permit,
-        (name, key): (&SegmentName, &CohortKey),
-        (change, members): (MemberChange, &[String]),
+        name: &SegmentName,
+        key: &CohortKey,
+        change: MemberChange,
+        members: &[String],
     ) -> Result<(), RequestError> {
         let operation = Operation::SyncMembers(name.clone(), change);
         let request = requests::cohort_sync(sync_body((name, key), change, members));

@@ -218,7 +218,7 @@ pub(super) async fn acquire(test: &TestClient, operation: Operation) -> Permit {
 /// Updates the segment with a fresh or an earlier permit.
 async fn update(test: &TestClient, permit: Permit) -> Result<RemoteSegment, RequestError> {
     let (id, payload) = (id(), payload());
-    test.client.update(permit, (&id, None), &payload).await
+    test.client.update(permit, &id, None, &payload).await
 }
 
 /// Sends every write once, each with its own copy of `answers`. Returns each error and the number of requests sent.
@@ -383,7 +383,7 @@ async fn updates_always_send_excluded_filters() {
     create(&test, &with_excluded).await.unwrap();
     for (name, definition) in [(Some(&renamed), &payload()), (None, &with_excluded)] {
         let permit = acquire(&test, Operation::Update(id())).await;
-        client.update(permit, (&id(), name), definition).await.unwrap();
+        client.update(permit, &id(), name, definition).await.unwrap();
     }
     let included = payload().included_filters;
     let bodies = [

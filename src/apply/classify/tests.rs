@@ -160,18 +160,23 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
     let error_for = |kind: &ApiError| error(Operation::Update(own_id()), kind);
     for (kind, next) in table {
         assert_eq!(
-            next_after_update(&error_for(&kind), &own_id(), (true, false)),
+            next_after_update(&error_for(&kind), &own_id(), true, false),
             next,
             "{kind:?}"
         );
     }
     assert_eq!(
-        next_after_update(&error_for(&name_taken()), &own_id(), (true, true)),
+        next_after_update(&error_for(&name_taken()), &own_id(), true, true),
         NextAction::Verify
     );
     assert_eq!(
-        next_after_update(&error_for(&forbidden()), &own_id(), (false, false)),
+        next_after_update(&error_for(&forbidden()), &own_id(), false, false),
         NextAction::Fail
+    );
+    // Such a refusal tells nothing about the lost request.
+    assert_eq!(
+        next_after_update(&error_for(&rate_limited()), &own_id(), true, true),
+        NextAction::Unknown
     );
     let resolutions = |kind: &ApiError| {
         [Effect::Applied, Effect::NotApplied, Effect::Conflicting]
@@ -179,7 +184,7 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
     };
     for kind in ambiguous_errors() {
         assert_eq!(
-            next_after_update(&error_for(&kind), &own_id(), (true, false)),
+            next_after_update(&error_for(&kind), &own_id(), true, false),
             NextAction::Verify,
             "{kind:?}"
         );
@@ -232,4 +237,27 @@ fn a_lost_archive_or_unarchive_is_retried_and_a_refused_one_is_verified() {
             Resolution::Rejected
         ]
     );
+}
+
+#[test]
+fn a_request_with_a_list_is_sent_again_until_it_is_answered() {
+    let error_for = |kind: &ApiError| error(Operation::Upload(name()), kind);
+    for kind in ambiguous_errors() {
+        for had_ambiguous in [false, true] {
+            let next = [false, true]
+                .map(|may_verify| next_after_list_request(&error_for(&kind), may_verify, had_ambiguous));
+            assert_eq!(next, [NextAction::Retry, NextAction::Verify], "{kind:?}");
+        }
+    }
+    // The error, whether a read can show the segment, and the next action without and after a lost response.
+    let table = [
+        (name_taken(), true, [NextAction::Verify, NextAction::Verify]),
+        (name_taken(), false, [NextAction::Fail, NextAction::Unknown]),
+        (refused(400), true, [NextAction::Fail, NextAction::Unknown]),
+        (rate_limited(), false, [NextAction::Fail, NextAction::Unknown]),
+    ];
+    for (kind, may_verify, expected) in table {
+        let next = [false, true].map(|had| next_after_list_request(&error_for(&kind), may_verify, had));
+        assert_eq!(next, expected, "{kind:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The files that MoEngage reads: full lists, or only their changes.
 
 use super::super::{Applier, LIST_CHANGED};
-use super::FileUploadRun;
+use super::FileUpload;
 use crate::api::{Clock, Transport};
 use crate::member_list::EmptyList;
 use crate::member_list::compressed_list::{ListReader, ListWriter};
@@ -67,12 +67,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
     }
 
-    pub(super) fn file_to_publish<'l>(
-        &self,
-        source: &'l UploadSource,
-        step_run: &mut FileUploadRun<'_>,
-    ) -> io::Result<UploadFile<'l>> {
-        let (digest, full_list, delta) = match source {
+    pub(super) fn file_to_publish<'l>(&self, upload: &mut FileUpload<'l>) -> io::Result<UploadFile<'l>> {
+        let (digest, full_list, delta) = match upload.source {
             UploadSource::Url(url) => return Ok(UploadFile::Url(url)),
             UploadSource::Local {
                 digest,
@@ -80,21 +76,21 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 delta,
             } => (digest, full_list, delta),
         };
-        let is_delta = matches!(step_run.change, Some(UserChange::Add | UserChange::Remove));
+        let is_delta = matches!(upload.change, Some(UserChange::Add | UserChange::Remove));
         let delta = delta.as_ref().filter(|_| is_delta);
         let digest = match delta {
             Some(delta) => compressed_list_digest(delta)?,
             None => digest.clone(),
         };
-        let name = published_name(&step_run.step.segment, &digest);
-        let files = &mut step_run.upload_state.published_files;
+        let name = published_name(&upload.step.segment, &digest);
+        let files = &mut upload.upload_state.published_files;
         // An earlier request may read the same file later than this one: then no callback proves that it was read.
         let is_shared = files.iter().any(|file| file.name == name && !file.is_processed);
         files.retain(|file| file.name != name);
         files.push(PublishedFile {
             name: name.clone(),
             submitted_at: self.clock.now(),
-            upload: step_run.upload_id.clone().filter(|_| !is_shared),
+            upload: upload.upload_id.clone().filter(|_| !is_shared),
             is_processed: false,
         });
         Ok(UploadFile::ToPublish(name, delta.unwrap_or(full_list)))

@@ -37,20 +37,21 @@ pub(in super::super) async fn nth_write_error(test: &TestClient, write: usize) -
     match write {
         0 => {
             let permit = acquire(test, Operation::Upload(name.clone())).await;
-            client.upload(permit, &name, (file, 90)).await.unwrap_err()
+            client.upload(permit, &name, file, 90).await.unwrap_err()
         }
         1 => {
             let permit = acquire(test, Operation::ChangeUsers(name.clone(), UserChange::Add)).await;
-            let change = (UserChange::Add, file);
             client
-                .change_users(permit, (&name, None), change)
+                .change_users(permit, &name, None, UserChange::Add, file)
                 .await
                 .unwrap_err()
         }
         _ => {
             let permit = acquire(test, Operation::SyncMembers(name.clone(), MemberChange::Add)).await;
-            let change = (MemberChange::Add, &["u".to_owned()][..]);
-            let synced = client.sync_members(permit, (&name, &key()), change).await;
+            let members = ["u".to_owned()];
+            let synced = client
+                .sync_members(permit, &name, &key(), MemberChange::Add, &members)
+                .await;
             synced.unwrap_err()
         }
     }
