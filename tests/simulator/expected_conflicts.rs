@@ -130,7 +130,12 @@ impl Simulation {
         let mut archived = self.files.items().iter().filter(|item| item.is_archived);
         let holder = conflict.split("holder:").nth(1).unwrap_or_default();
         let is_cycle = conflict.starts_with("Cycle");
-        if is_cycle && (self.files.has_reference_cycle() || self.is_held_by_undeclared(conflict)) {
+        let is_unbreakable = |cycle| {
+            self.files.has_reference_cycle()
+                || self.is_held_by_undeclared(cycle)
+                || self.refers_to_archived(cycle)
+        };
+        if is_cycle && is_unbreakable(conflict) {
             return true;
         }
         let holder = if is_cycle { conflict } else { holder };
@@ -148,6 +153,21 @@ impl Simulation {
         let holder = workspace.ground_truth.segments.get(id);
         let mut removed = self.files.items().iter().filter(|item| !item.is_declared);
         holder.is_some_and(|holder| removed.any(|item| item.previous_names.contains(&holder.name)))
+    }
+
+    /// Whether a segment of the cycle refers to an archived segment now: the API may reject its definition in a temporary
+    /// step.
+    fn refers_to_archived(&self, cycle: &str) -> bool {
+        let workspace = self.machine.workspace.lock().unwrap();
+        let segments = &workspace.ground_truth.segments;
+        let is_archived = |id: &String| segments.get(id).is_some_and(|segment| segment.is_archived);
+        let mut items = self.files.items().iter().filter(|item| item.is_declared);
+        items.any(|item| {
+            let has_name = |name: &String| *name == item.name || item.previous_names.contains(name);
+            let mut remotes = segments.values().filter(|segment| has_name(&segment.name));
+            cycle.contains(&format!("file: \"{}.yaml\"", item.name))
+                && remotes.any(|segment| segment.meaning.refers_to.iter().any(is_archived))
+        })
     }
 
     /// Whether an undeclared segment has the definition that a segment of the cycle should get.
