@@ -2,8 +2,8 @@
 //!
 //! Waiting for a permit may take hours, so the order is fixed: segctl acquires the permit, re-reads the segment, journals
 //! the intent, which also checks the state lock, and then sends the request at once. If MoEngage certainly did not process
-//! the request, all of this is repeated. If it may have, the write says what to do next, and nothing that could change more
-//! than the first request is sent before the result is verified.
+//! the request, all of this is repeated. If it may have, the kind of write decides what follows: a create or an update
+//! is verified before it is sent again.
 //!
 //! Requests that were not processed and requests whose response was lost have separate budgets: the first wait for a rate
 //! limit or a connection, the second for a fact.

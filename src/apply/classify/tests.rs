@@ -173,7 +173,7 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
         next_after_update(&error_for(&forbidden()), &own_id(), false, false),
         NextAction::Fail
     );
-    // Such a refusal tells nothing about the lost request.
+    // Such a refusal does not show the effect of the lost request.
     assert_eq!(
         next_after_update(&error_for(&rate_limited()), &own_id(), true, true),
         NextAction::Unknown
