@@ -8,6 +8,7 @@
 mod membership;
 mod permit;
 mod requests;
+mod segment_writes;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +24,9 @@ use super::responses::{self, Listing, MalformedBody, RemoteSegment, RemoteSummar
 use super::retry::{RetryDecision, RetryPolicy, Retryability};
 use super::server_clock::ServerClock;
 use super::transport::{Request, Response, Transport};
-use crate::model::{EndpointClass, Payload, RequestContentType, RequestRecord, SegmentId, SegmentName};
+use crate::model::{EndpointClass, RequestContentType, RequestRecord, SegmentId, SegmentName};
 use crate::rate_limit::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -255,78 +255,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let request = requests::get(&operation, id)?;
         let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
         self.send_read(permit, (operation, request), decode).await
-    }
-
-    /// Returns the segment as MoEngage stored it.
-    pub async fn create(
-        &self,
-        permit: Permit,
-        name: &SegmentName,
-        definition: &Payload,
-    ) -> Result<RemoteSegment, RequestError> {
-        let mut body = json!({"name": name.as_str(), "included_filters": definition.included_filters});
-        if let Some(excluded) = &definition.excluded_filters {
-            body["excluded_filters"] = excluded.clone();
-        }
-        let request = (Operation::Create(name.clone()), requests::create(body));
-        self.send_write(permit, request, responses::decode_segment).await
-    }
-
-    /// Replaces the definition, and also the name if `name` is given. Returns the segment as MoEngage stored it.
-    ///
-    /// The effect of omitting `excluded_filters` is not documented, so segctl always sends it. An empty group means "no
-    /// exclusion", because the API does not document null as a group.
-    pub async fn update(
-        &self,
-        permit: Permit,
-        id: &SegmentId,
-        name: Option<&SegmentName>,
-        definition: &Payload,
-    ) -> Result<RemoteSegment, RequestError> {
-        let operation = Operation::Update(id.clone());
-        let excluded = definition.excluded_filters.clone();
-        let excluded = excluded.unwrap_or_else(|| json!({"filter_operator": "and", "filters": []}));
-        let mut body = json!({"included_filters": definition.included_filters, "excluded_filters": excluded});
-        if let Some(name) = name {
-            body["name"] = Value::from(name.as_str());
-        }
-        let request = requests::update(&operation, id, body)?;
-        let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
-        self.send_write(permit, (operation, request), decode).await
-    }
-
-    /// If `id` is given, MoEngage finds the segment by id and not by name.
-    pub async fn archive(
-        &self,
-        permit: Permit,
-        name: &SegmentName,
-        id: Option<&SegmentId>,
-    ) -> Result<(), RequestError> {
-        let request = (Operation::Archive(name.clone()), requests::archive(name, id));
-        self.change_lifecycle(permit, request).await
-    }
-
-    /// If `id` is given, MoEngage finds the segment by id and not by name.
-    pub async fn unarchive(
-        &self,
-        permit: Permit,
-        name: &SegmentName,
-        id: Option<&SegmentId>,
-    ) -> Result<(), RequestError> {
-        let request = (Operation::Unarchive(name.clone()), requests::unarchive(name, id));
-        self.change_lifecycle(permit, request).await
-    }
-
-    async fn change_lifecycle(
-        &self,
-        permit: Permit,
-        (operation, request): (Operation, Request),
-    ) -> Result<(), RequestError> {
-        let request = (operation.clone(), request);
-        let acknowledgement = self
-            .send_write(permit, request, responses::decode_acknowledgement)
-            .await?;
-        self.check_acknowledgement(operation, acknowledgement)
     }
 
     /// The first attempt uses `permit`, if there is one.

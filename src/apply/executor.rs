@@ -54,10 +54,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 running.push(self.run_task(end.index, StepTask::WaitForCallback(end.task.step(), pending)));
                 continue;
             }
-            // A cancelled wait leaves its step unknown, even if no other step is left to start.
-            let is_cut_off = matches!(end.task, StepTask::WaitForCallback(..))
-                && !end.outcome.is_done()
-                && self.options.cancel_token.is_cancelled();
+            let is_cut_off = self.options.cancel_token.is_cancelled() && end.is_unfinished_wait();
             let cancelled = is_cut_off.then_some(AbortReason::Cancelled);
             let rejection = self.client.credentials_rejection();
             let rejection = rejection.map(AbortReason::CredentialsRejected);
@@ -109,6 +106,13 @@ struct TaskEnd<'s> {
     abort_reason: Option<AbortReason>,
     /// The upload whose callback the step waits for.
     pending_upload: Option<PendingUpload>,
+}
+
+impl TaskEnd<'_> {
+    /// A wait that ended early leaves its step unknown, even if no other step is left to start.
+    fn is_unfinished_wait(&self) -> bool {
+        matches!(self.task, StepTask::WaitForCallback(..)) && !self.outcome.is_done()
+    }
 }
 
 impl<'s> StepTask<'s> {

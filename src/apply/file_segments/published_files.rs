@@ -1,7 +1,7 @@
 //! The files that MoEngage reads: full lists, or only their changes.
 
 use super::super::{Applier, LIST_CHANGED};
-use super::FileUpload;
+use super::upload_request::FileUpload;
 use crate::api::{Clock, Transport};
 use crate::member_list::EmptyList;
 use crate::member_list::compressed_list::{ListReader, ListWriter};
