@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::member_list::normalize::NormalizeSummary;
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::json::FORMAT_VERSION;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn run(
@@ -36,24 +36,7 @@ pub(super) fn run(
         }
         output.print_note(failure.message);
     }
-    let mut fixed = Vec::new();
-    let mut lists = member_list_files(&project.loaded, &project.directory, &|path| {
-        project.display_path(path)
-    });
-    lists.retain(|list| given.is_none_or(|given| given.uses_list(list.path())));
-    for list in lists {
-        let mut findings = list.check();
-        let is_given = given.is_none_or(|given| given.contains_list(list.path()));
-        if arguments.fix
-            && is_given
-            && findings.as_ref().is_ok_and(ListFindings::is_fixable)
-            && let Some(summary) = fix_list(&list, project, output)
-        {
-            findings = list.check();
-            fixed.push((list.display_name().to_owned(), summary));
-        }
-        found.extend(list.diagnostics(&findings));
-    }
+    let fixed = check_lists(project, arguments, given, output, &mut found);
     sort(&mut found);
     // Two segments can use the same list.
     found.dedup();
@@ -65,23 +48,10 @@ pub(super) fn run(
     }
     let checked = CheckedParts::of(project, given);
     if output.json {
-        output.print_json(&json!({
-            "format_version": FORMAT_VERSION,
-            "valid": !fails,
-            "segments": checked.segments,
-            "files": checked.files,
-            "fixed": fixed.iter().map(|(list, summary)| json!({
-                "list": list,
-                "lines_fixed": summary.fixed,
-                "lines_removed": summary.removed,
-            })).collect::<Vec<_>>(),
-            "diagnostics": diagnostics_json(&found),
-        }));
+        output.print_json(&report_json(&checked, &fixed, &found, !fails));
     } else {
-        for (list, summary) in &fixed {
-            let changed = count_noun(summary.fixed, "line");
-            let removed = count_noun(summary.removed, "line");
-            output.print_status_line(&format!("fixed {list}: {changed} changed, {removed} removed"));
+        for list in &fixed {
+            output.print_status_line(&list.describe());
         }
         output.print_status(&project.render_diagnostics(&found, output));
         if !fails {
@@ -92,6 +62,68 @@ pub(super) fn run(
         FailureKind::InvalidFiles.into()
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+/// A member list that `--fix` rewrote.
+struct FixedList {
+    name: String,
+    summary: NormalizeSummary,
+}
+
+impl FixedList {
+    fn describe(&self) -> String {
+        let changed = count_noun(self.summary.fixed, "line");
+        let removed = count_noun(self.summary.removed, "line");
+        format!("fixed {}: {changed} changed, {removed} removed", self.name)
+    }
+}
+
+/// Adds what is wrong with the member lists, after `--fix` mended what it can.
+fn check_lists(
+    project: &Project,
+    arguments: &ValidateArguments,
+    given: Option<&GivenFiles<'_>>,
+    output: Output,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<FixedList> {
+    let mut lists = member_list_files(&project.loaded, &project.directory, &|path| {
+        project.display_path(path)
+    });
+    lists.retain(|list| given.is_none_or(|given| given.uses_list(list.path())));
+    let mut fixed = Vec::new();
+    for list in lists {
+        let mut findings = list.check();
+        let is_given = given.is_none_or(|given| given.contains_list(list.path()));
+        if arguments.fix
+            && is_given
+            && findings.as_ref().is_ok_and(ListFindings::is_fixable)
+            && let Some(summary) = fix_list(&list, project, output)
+        {
+            findings = list.check();
+            let name = list.display_name().to_owned();
+            fixed.push(FixedList { name, summary });
+        }
+        found.extend(list.diagnostics(&findings));
+    }
+    fixed
+}
+
+fn report_json(checked: &CheckedParts, fixed: &[FixedList], found: &[Diagnostic], is_valid: bool) -> Value {
+    let fixed = fixed.iter().map(|list| {
+        json!({
+            "list": list.name,
+            "lines_fixed": list.summary.fixed,
+            "lines_removed": list.summary.removed,
+        })
+    });
+    json!({
+        "format_version": FORMAT_VERSION,
+        "valid": is_valid,
+        "segments": checked.segments,
+        "files": checked.files,
+        "fixed": fixed.collect::<Vec<_>>(),
+        "diagnostics": diagnostics_json(found),
     })
 }
 

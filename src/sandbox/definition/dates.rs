@@ -16,20 +16,19 @@ pub(super) fn is_api_timestamp(text: &str) -> bool {
     has_shape && civil.parse::<jiff::civil::DateTime>().is_ok()
 }
 
+const EXTRACT_TYPES: [&str; 6] = [
+    "default_option_date",
+    "time_of_the_day",
+    "day_of_the_week",
+    "day_of_the_month",
+    "month_of_the_year",
+    "date_month_of_the_year",
+];
+
 pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String> {
     let extract = match object.get("extract_type") {
         None => "default_option_date",
-        Some(_) => object.keyword(
-            "extract_type",
-            &[
-                "default_option_date",
-                "time_of_the_day",
-                "day_of_the_week",
-                "day_of_the_month",
-                "month_of_the_year",
-                "date_month_of_the_year",
-            ],
-        )?,
+        Some(_) => object.keyword("extract_type", &EXTRACT_TYPES)?,
     };
     let operator = object.text("operator")?;
     if extract == "date_month_of_the_year"
