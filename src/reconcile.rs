@@ -458,7 +458,7 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         on_event: &(dyn Fn(StepEvent<'_>) + Sync),
     ) -> RunResult {
         let shown_kinds = load_cache(&self.store, &self.on_note).await.shown_kinds;
-        let applier = Applier::new(&self.client, &self.clock, (&self.store, state), options)
+        let applier = Applier::new(&self.client, &self.clock, &self.store, state, options)
             .with_rechecked(fetched)
             .with_shown_kinds(shown_kinds);
         let result = applier.apply(plan, on_event).await;

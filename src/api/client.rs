@@ -198,20 +198,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Whether the list contains archived segments is not documented.
     pub async fn list(&self) -> Result<Listing, RequestError> {
-        let request = (Operation::List, requests::list(None));
-        self.send_read(None, request, responses::decode_list).await
+        let request = requests::list(None);
+        self.send_read(None, Operation::List, request, responses::decode_list)
+            .await
     }
 
     /// The listed segments of exactly this name: none or one.
     pub async fn list_named(&self, name: &SegmentName) -> Result<Vec<RemoteSummary>, RequestError> {
-        let request = (Operation::ListNamed(name.clone()), requests::list(Some(name)));
+        let (operation, request) = (Operation::ListNamed(name.clone()), requests::list(Some(name)));
         // If MoEngage matches names less strictly, segctl must not manage another segment.
         let decode = |body: &[u8]| {
             let mut listed = responses::decode_list(body)?.segments;
             listed.retain(|segment| segment.name == *name);
             Ok(listed)
         };
-        self.send_read(None, request, decode).await
+        self.send_read(None, operation, request, decode).await
     }
 
     pub async fn get(&self, id: &SegmentId) -> Result<RemoteSegment, RequestError> {
@@ -227,15 +228,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let Some(permit) = self.try_acquire(&operation).await else {
                 break;
             };
-            let request = (&operation, request.clone());
-            let error = match self.send((permit, RESPONSE_TIMEOUT), request, &decode).await {
+            let sent = self.send(permit, RESPONSE_TIMEOUT, &operation, request.clone(), &decode);
+            let error = match sent.await {
                 Ok(segment) => return Ok(Some(segment)),
                 Err(error) => error,
             };
             let outcome = Retryability::of_error(&error);
             if matches!(outcome, Retryability::RateLimited { .. }) {
                 // Blocks the class until the reset.
-                self.decide((attempt, outcome), &error);
+                self.decide(attempt, outcome, &error);
                 break;
             }
             if attempt > 1 || !self.backoff(attempt, &error).await {
@@ -254,14 +255,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let operation = Operation::Get(id.clone());
         let request = requests::get(&operation, id)?;
         let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
-        self.send_read(permit, (operation, request), decode).await
+        self.send_read(permit, operation, request, decode).await
     }
 
     /// The first attempt uses `permit`, if there is one.
     async fn send_read<A: Send>(
         &self,
         mut permit: Option<Permit>,
-        (operation, request): (Operation, Request),
+        operation: Operation,
+        request: Request,
         decode: impl Fn(&[u8]) -> Result<A, MalformedBody> + Send + Sync,
     ) -> Result<A, RequestError> {
         let mut attempt = 1;
@@ -270,8 +272,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 Some(permit) => permit,
                 None => self.acquire(&operation).await?,
             };
-            let request = (&operation, request.clone());
-            let error = match self.send((permit, RESPONSE_TIMEOUT), request, &decode).await {
+            let sent = self.send(permit, RESPONSE_TIMEOUT, &operation, request.clone(), &decode);
+            let error = match sent.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -286,7 +288,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     async fn send_write<A: Send>(
         &self,
         permit: Permit,
-        (operation, request): (Operation, Request),
+        operation: Operation,
+        request: Request,
         decode: impl Fn(&[u8]) -> Result<A, MalformedBody> + Send + Sync,
     ) -> Result<A, RequestError> {
         let Some(held) = permit.held_for(self.clock.now()) else {
@@ -296,21 +299,22 @@ impl<T: Transport, C: Clock> Client<T, C> {
         };
         // Other runs count an unanswered request as in flight for at most this long after the permit was acquired.
         let deadline = RESPONSE_TIMEOUT.saturating_sub(held);
-        self.send((permit, deadline), (&operation, request), &decode)
-            .await
+        self.send(permit, deadline, &operation, request, &decode).await
     }
 
     async fn send<A: Send>(
         &self,
-        (permit, deadline): (Permit, Duration),
-        (operation, request): (&Operation, Request),
+        permit: Permit,
+        deadline: Duration,
+        operation: &Operation,
+        request: Request,
         decode: &(impl Fn(&[u8]) -> Result<A, MalformedBody> + Send + Sync),
     ) -> Result<A, RequestError> {
         let address = self.transport.address(&request.path);
         let response = self.transport.send(request, deadline).await;
         let reset = self.record_response(permit, response.as_ref().ok());
         let decoded = match response {
-            Ok(response) => self.decode_response((operation, &address, reset), &response, decode),
+            Ok(response) => self.decode_response(operation, &address, reset, &response, decode),
             Err(error) => Err(error::from_transport_error(error)),
         };
         match &decoded {
@@ -331,7 +335,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Waits before the retry of the failed attempt number `attempt` (from 1). Returns false if the caller must not retry.
     pub async fn backoff(&self, attempt: u32, error: &RequestError) -> bool {
         let reason = WaitReason::Retry(error.clone());
-        self.backoff_for((attempt, Retryability::of_error(error)), error, reason)
+        self.backoff_for(attempt, Retryability::of_error(error), error, reason)
             .await
     }
 
@@ -339,17 +343,18 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// needs time to recover, and lists lag. Returns false if the caller must not retry a write that had no effect.
     pub async fn wait_before_verify(&self, attempt: u32, error: &RequestError) -> bool {
         let reason = WaitReason::AmbiguousWrite(error.clone());
-        self.backoff_for((attempt, Retryability::Retryable), error, reason)
+        self.backoff_for(attempt, Retryability::Retryable, error, reason)
             .await
     }
 
     async fn backoff_for(
         &self,
-        (attempt, outcome): (u32, Retryability),
+        attempt: u32,
+        outcome: Retryability,
         error: &RequestError,
         reason: WaitReason,
     ) -> bool {
-        let until = match self.decide((attempt, outcome), error) {
+        let until = match self.decide(attempt, outcome, error) {
             RetryDecision::GiveUp => return false,
             RetryDecision::RetryAtOnce => return true,
             RetryDecision::RetryAt(until) => until,
@@ -369,7 +374,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         state.unlogged_records.push(record);
         let response = response?;
         if let Some(date) = response.date {
-            state.server_clock.update(date, (sent, now));
+            state.server_clock.update(date, sent, now);
         }
         let reset = response.headers.reset.and_then(|reset| {
             let reset = Timestamp::from_second(reset).ok()?;
@@ -391,7 +396,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn decode_response<A>(
         &self,
-        (operation, address, reset): (&Operation, &str, Option<Timestamp>),
+        operation: &Operation,
+        address: &str,
+        reset: Option<Timestamp>,
         response: &Response,
         decode: impl Fn(&[u8]) -> Result<A, MalformedBody>,
     ) -> Result<A, ApiError> {
@@ -411,7 +418,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Err(error::from_response(operation, &response))
     }
 
-    fn decide(&self, (attempt, outcome): (u32, Retryability), error: &RequestError) -> RetryDecision {
+    fn decide(&self, attempt: u32, outcome: Retryability, error: &RequestError) -> RetryDecision {
         let now = self.clock.now();
         let mut state = self.lock_state();
         let decision = state.retry.decide(attempt, outcome, now);

@@ -17,7 +17,7 @@ pub(super) struct ServerClock {
 impl ServerClock {
     /// Updates the offset from an answer dated `date`, whose request ran from `sent` to `answered` by the local clock. The
     /// old offset stays if it is still possible: a changing offset would convert one moment to several.
-    pub(super) fn update(&mut self, date: Timestamp, (sent, answered): (Timestamp, Timestamp)) {
+    pub(super) fn update(&mut self, date: Timestamp, sent: Timestamp, answered: Timestamp) {
         let min = answered.duration_until(date);
         let max = sent.duration_until(date).saturating_add(DATE_RESOLUTION);
         if !(min..=max).contains(&self.offset) {
@@ -50,7 +50,7 @@ mod tests {
     fn local_second(answers: &[DatedResponse]) -> i64 {
         let mut clock = ServerClock::default();
         for (sent, answered, date) in answers {
-            clock.update(at(*date), (at(*sent), at(*answered)));
+            clock.update(at(*date), at(*sent), at(*answered));
         }
         assert_eq!(clock.to_server_time(clock.to_local_time(at(100))), at(100));
         at(0).duration_until(clock.to_local_time(at(100))).as_secs()

@@ -161,7 +161,8 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     pub fn new(
         client: &'a Client<T, C>,
         clock: &'a C,
-        (store, state): (&'a S, State),
+        store: &'a S,
+        state: State,
         options: ApplyOptions,
     ) -> Self {
         let applier = Self {
@@ -401,7 +402,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         };
         let kind = remote_kind(segment);
         let shown = &self.run_state().shown_kinds;
-        self.options.api_behavior.lists_kind((&kind, is_cohort), shown)
+        self.options.api_behavior.lists_kind(&kind, is_cohort, shown)
     }
 
     /// Records the re-read of a step that sends a list. The step before unarchived an archived segment.

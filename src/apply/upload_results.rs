@@ -76,8 +76,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 let reason = failure.as_deref().unwrap_or("no callback arrived in time");
                 return Ok(result_unknown(reason));
             }
-            let sleep = (SignedDuration::from_secs(pause), until);
-            if self.run_state().is_stopping || !self.client.wait_for_callback(&step.segment, sleep).await {
+            let sleep = SignedDuration::from_secs(pause);
+            let waited = async || self.client.wait_for_callback(&step.segment, sleep, until).await;
+            if self.run_state().is_stopping || !waited().await {
                 return Ok(result_unknown("the run ended before a callback arrived"));
             }
             pause = (pause * 2).min(MAX_POLL_SECONDS);

@@ -77,7 +77,8 @@ impl CallbackServer {
     /// Listens on `address` for callbacks with `secret` in their path, and stores them in `store`.
     pub async fn start<S: StateStore + 'static>(
         address: SocketAddr,
-        (store, secret): (S, &SecretString),
+        store: S,
+        secret: &SecretString,
         on_callback: Box<CallbackHandler>,
     ) -> Result<Self, CallbackServerError> {
         let failed = |source| CallbackServerError { address, source };

@@ -52,7 +52,7 @@ impl CallbackListener {
         let server = match listen.filter(|_| timeout.is_some()) {
             Some(listen) => {
                 let store = open_state_store(project, name, workspace)?;
-                Some(CallbackServer::start(listen, (store, token), lost_callback_printer(output)).await?)
+                Some(CallbackServer::start(listen, store, token, lost_callback_printer(output)).await?)
             }
             None => None,
         };

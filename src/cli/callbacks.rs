@@ -36,7 +36,7 @@ async fn serve(project: &Project, arguments: &ServeArguments, output: Output) ->
     })?;
     let store = open_state_store(project, name, workspace)?;
     let token = callback_token(settings, &project.directory)?;
-    let server = CallbackServer::start(listen, (store, &token), callback_printer(output)).await?;
+    let server = CallbackServer::start(listen, store, &token, callback_printer(output)).await?;
     let signals = Signals::listen(output)?;
     let address = format!("http://{}", server.address());
     if output.json {

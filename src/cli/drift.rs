@@ -44,7 +44,7 @@ pub(super) async fn run(
     let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
         .with_expiring(&plan.warnings)
         .with_unreadable(&plan)
-        .with_freshness(Freshness::new((&read.observed, &read.examined), started_at));
+        .with_freshness(Freshness::new(&read.observed, &read.examined, started_at));
     if output.json {
         output.print_json(&report);
     } else {

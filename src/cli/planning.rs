@@ -45,7 +45,7 @@ impl PreparedPlan {
     ) -> Self {
         Self {
             plan,
-            freshness: Freshness::new((&read.observed, &read.examined), read_at),
+            freshness: Freshness::new(&read.observed, &read.examined, read_at),
             fetched: read.fetched,
             recovered_writes: read.recovered_writes,
             state: read.state,

@@ -206,7 +206,7 @@ fn sort_lines(
         }
         let classes = ByteClasses::of(line);
         columns.add(number, line, classes);
-        match value::parse_classified((line, classes), identifier.kind) {
+        match value::parse_classified(line, classes, identifier.kind) {
             Ok(value) => {
                 has_values = true;
                 if identifier.kind == IdentifierType::Text {

@@ -68,12 +68,12 @@ impl ColumnCounter {
         self.lines += 1;
         for separator in [ColumnSeparator::Semicolon, ColumnSeparator::Bar] {
             if separator.is_in(classes) {
-                self.add_separated((number, line), separator);
+                self.add_separated(number, line, separator);
             }
         }
     }
 
-    fn add_separated(&mut self, (number, line): (u32, &[u8]), separator: ColumnSeparator) {
+    fn add_separated(&mut self, number: u32, line: &[u8], separator: ColumnSeparator) {
         let is_provider = |provider: &&[u8]| line.starts_with(provider);
         if separator == ColumnSeparator::Bar && PROVIDERS.iter().any(is_provider) {
             return;

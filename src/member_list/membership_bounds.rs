@@ -44,7 +44,7 @@ impl<R: BufRead> MembershipBounds<R> {
 
     /// After an interrupted run sent part of `list`: the first `added` additions and the first `removed` removals are
     /// confirmed.
-    pub fn with_partial(self, list: R, (added, removed): (u64, u64)) -> io::Result<Self> {
+    pub fn with_partial(self, list: R, added: u64, removed: u64) -> io::Result<Self> {
         let list = PeekableList::of(list)?;
         let partial = Some(PartialList { list, added, removed });
         Ok(Self { partial, ..self })
@@ -185,7 +185,7 @@ mod tests {
                     members.remove(value);
                 });
                 let list = compressed(&list);
-                let mut interrupted = known().with_partial(&list, (adds as u64, removes as u64)).unwrap();
+                let mut interrupted = known().with_partial(&list, adds as u64, removes as u64).unwrap();
                 let (mut certain, mut possible) = (Set::new(), Set::new());
                 while let Some((value, is_certain)) = interrupted.next_possible_member().unwrap() {
                     possible.insert(value[0]);

@@ -35,7 +35,7 @@ pub fn normalize(
     let mut lines = Lines::of(input, MAX_NORMALIZED_BYTES);
     let mut summary = NormalizeSummary::default();
     while let Some((number, line)) = lines.next()? {
-        let fixed = fixed_line((number, line), identifier)?;
+        let fixed = fixed_line(number, line, identifier)?;
         if duplicates.next_if_eq(&number).is_some() || fixed.is_empty() {
             summary.removed += 1;
             continue;
@@ -56,7 +56,7 @@ fn duplicate_lines(input: impl BufRead, identifier: &Identifier) -> io::Result<(
     let mut lines = Lines::of(input, MAX_NORMALIZED_BYTES);
     let mut sorter = Sorter::new();
     while let Some((number, line)) = lines.next()? {
-        if let Ok(value) = value::parse_value(&fixed_line((number, line), identifier)?, identifier.kind) {
+        if let Ok(value) = value::parse_value(&fixed_line(number, line, identifier)?, identifier.kind) {
             sorter.push(&value, number)?;
         }
     }
@@ -72,7 +72,7 @@ fn duplicate_lines(input: impl BufRead, identifier: &Identifier) -> io::Result<(
 }
 
 /// Only a line whose sole problem is what surrounds its value is changed.
-fn fixed_line<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
+fn fixed_line<'l>(number: u32, line: &'l [u8], identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
     // `Lines` truncates such lines.
     if line.len() > MAX_VALUE_BYTES {
         let message = format!("line {number} is longer than a value can be");

@@ -105,7 +105,7 @@ impl Suspicions {
         self.0.keys().any(|suspicion| suspicion.is_fixable())
     }
 
-    fn add(&mut self, suspicion: Suspicion, (number, value): (u32, &[u8])) {
+    fn add(&mut self, suspicion: Suspicion, number: u32, value: &[u8]) {
         let lines = self.0.entry(suspicion).or_insert_with(|| SuspiciousLines {
             first: number,
             example: String::from_utf8_lossy(value).into_owned(),
@@ -147,28 +147,31 @@ impl<'h> SuspicionFinder<'h> {
         self.values += 1;
         self.footer = None;
         if classes.may_be_decimal() && is_whole_float(line) {
-            self.floats.add(Suspicion::Float, (number, line));
+            self.floats.add(Suspicion::Float, number, line);
         } else if is_unusual(line, classes)
             && let Ok(text) = std::str::from_utf8(line)
         {
-            self.add_unusual((number, text), classes);
+            self.add_unusual(number, text, classes);
         }
         self.is_at_start = self.is_at_start && is_comment(line);
     }
 
-    fn add_unusual(&mut self, (number, text): (u32, &str), classes: ByteClasses) {
-        let line = (number, text.as_bytes());
-        if self.is_at_start && is_comment(line.1) {
-            self.found.add(Suspicion::Comment, line);
+    fn add_unusual(&mut self, number: u32, text: &str, classes: ByteClasses) {
+        let line = text.as_bytes();
+        if self.is_at_start && is_comment(line) {
+            self.found.add(Suspicion::Comment, number, line);
         } else if let Some(suspicion) = suspicion_of(text, classes) {
-            self.found.add(suspicion, line);
+            self.found.add(suspicion, number, line);
         } else if is_footer(text) {
-            self.footer = Some((number, line.1.to_vec()));
+            self.footer = Some((number, line.to_vec()));
         } else if classes.is_words() {
-            match self.headers.matches(text) {
-                Some(HeaderMatch::Attribute) => self.found.add(Suspicion::Header, line),
-                Some(HeaderMatch::Other) if self.is_at_start => self.found.add(Suspicion::Header, line),
-                Some(HeaderMatch::Other) | None => {}
+            let is_header = match self.headers.matches(text) {
+                Some(HeaderMatch::Attribute) => true,
+                Some(HeaderMatch::Other) => self.is_at_start,
+                None => false,
+            };
+            if is_header {
+                self.found.add(Suspicion::Header, number, line);
             }
         }
     }
@@ -176,7 +179,7 @@ impl<'h> SuspicionFinder<'h> {
     pub(super) fn finish(mut self) -> Suspicions {
         // A total alone is a value.
         if let Some((number, line)) = self.footer.filter(|_| self.values > 1) {
-            self.found.add(Suspicion::Footer, (number, &line));
+            self.found.add(Suspicion::Footer, number, &line);
         }
         let real_values = self.values - self.found.count(Suspicion::MissingValue);
         if self.floats.count(Suspicion::Float) == real_values {

@@ -120,12 +120,13 @@ impl fmt::Display for LineError {
 /// The canonical value of a line (without its line end), so that two lines for one user are equal. Ambiguous errors take
 /// precedence over fixable ones.
 pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineError> {
-    parse_classified((line, ByteClasses::of(line)), kind)
+    parse_classified(line, ByteClasses::of(line), kind)
 }
 
 /// Like [`parse_value`], for a line whose bytes are known.
 pub(super) fn parse_classified(
-    (line, classes): (&[u8], ByteClasses),
+    line: &[u8],
+    classes: ByteClasses,
     kind: IdentifierType,
 ) -> Result<Cow<'_, [u8]>, LineError> {
     if line.len() > MAX_VALUE_BYTES {

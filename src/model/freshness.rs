@@ -42,10 +42,7 @@ pub struct ManagedFreshness {
 impl Freshness {
     /// `planned_at` is when planning began, `managed` the segments that the run covers.
     #[must_use]
-    pub fn new(
-        (observed, managed): (&ObservedWorkspace, &BTreeSet<SegmentId>),
-        planned_at: Timestamp,
-    ) -> Self {
+    pub fn new(observed: &ObservedWorkspace, managed: &BTreeSet<SegmentId>, planned_at: Timestamp) -> Self {
         let segments = observed.segments.values();
         let filters = segments.filter(|segment| segment.kind == RemoteKind::Filter);
         let (known, not_read): (Vec<_>, Vec<_>) = filters.partition(|segment| segment.definition.is_some());

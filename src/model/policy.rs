@@ -111,7 +111,7 @@ impl ApiBehavior {
 
     /// Whether the list shows the segments of a kind, as far as is known.
     #[must_use]
-    pub fn lists_kind(&self, (kind, is_cohort): (&RemoteKind, bool), shown: &ShownKinds) -> bool {
+    pub fn lists_kind(&self, kind: &RemoteKind, is_cohort: bool, shown: &ShownKinds) -> bool {
         let RemoteKind::Other(word) = kind else {
             return true;
         };

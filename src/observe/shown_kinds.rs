@@ -44,7 +44,7 @@ impl Scope<'_> {
             && behavior.list_shows.is_none()
             && recorded.is_some_and(|entry| !entry.id.is_unlisted_cohort())
             && !self.is_pinned(id);
-        if behavior.lists_kind((kind, is_cohort), shown) || was_listed {
+        if behavior.lists_kind(kind, is_cohort, shown) || was_listed {
             return Lifecycle::Archived;
         }
         let recorded = recorded.or_else(|| {

@@ -124,7 +124,7 @@ impl RateLimiter {
     #[must_use]
     pub fn throttle(&self, class: EndpointClass, now: Timestamp) -> Option<Throttle> {
         let full = self.limits.windows(class).iter().filter_map(|window| {
-            let until = self.window_free_at(class, (*window, now))?;
+            let until = self.window_free_at(class, *window, now)?;
             let window = Some(*window);
             Some(Throttle { until, window })
         });
@@ -317,7 +317,7 @@ impl RateLimiter {
 
     /// When `window` next has room for a request of `class`, if MoEngage counts every request in flight now. `None` if the
     /// window is not full.
-    fn window_free_at(&self, class: EndpointClass, (window, now): (Window, Timestamp)) -> Option<Timestamp> {
+    fn window_free_at(&self, class: EndpointClass, window: Window, now: Timestamp) -> Option<Timestamp> {
         let histories = || self.shared_histories(class);
         let counted: usize = histories().map(|history| history.counted_at.len()).sum();
         let in_flight: usize = histories().map(|history| history.in_flight.len()).sum();

@@ -27,8 +27,12 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
             for upload in pending {
                 // An unreadable result counts as missing.
                 while !matches!(self.store.load_callback(upload).await, Ok(Some(_))) {
-                    let wait = (RESULT_POLL_INTERVAL, until);
-                    if self.clock.now() >= until || !self.client.wait_for_callback(&entry.name, wait).await {
+                    let client = &self.client;
+                    if self.clock.now() >= until
+                        || !client
+                            .wait_for_callback(&entry.name, RESULT_POLL_INTERVAL, until)
+                            .await
+                    {
                         return Ok(());
                     }
                 }

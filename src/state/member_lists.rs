@@ -93,7 +93,7 @@ impl RecordedMembers {
         let upper_bound = self.upper_bound.as_deref().unwrap_or(&self.confirmed);
         let bounds = MembershipBounds::of(self.confirmed.as_slice(), upper_bound)?;
         match &self.partial {
-            Some((list, progress)) => bounds.with_partial(list, *progress),
+            Some((list, (added, removed))) => bounds.with_partial(list, *added, *removed),
             None => Ok(bounds),
         }
     }

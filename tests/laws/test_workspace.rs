@@ -271,7 +271,7 @@ impl TestWorkspace {
             ..segctl::apply::ApplyOptions::default()
         };
         let shown_kinds = self.shown_kinds.lock().unwrap().clone();
-        let applier = Applier::new(&client, self, (self, state), options).with_shown_kinds(shown_kinds);
+        let applier = Applier::new(&client, self, self, state, options).with_shown_kinds(shown_kinds);
         let result = applier.apply(plan, &|_| {}).await;
         *self.shown_kinds.lock().unwrap() = result.shown_kinds.clone();
         result

@@ -69,9 +69,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         operation: Operation,
         request: Request,
     ) -> Result<SegmentId, RequestError> {
-        let request = (operation.clone(), request);
         let (id, acknowledgement) = self
-            .send_write(permit, request, responses::decode_upload_response)
+            .send_write(
+                permit,
+                operation.clone(),
+                request,
+                responses::decode_upload_response,
+            )
             .await?;
         self.check_acknowledgement(operation, acknowledgement)?;
         Ok(id)
@@ -81,7 +85,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn wait_for_callback(
         &self,
         segment: &SegmentName,
-        (pause, until): (SignedDuration, Timestamp),
+        pause: SignedDuration,
+        until: Timestamp,
     ) -> bool {
         let notice = WaitNotice {
             class: EndpointClass::File,
@@ -102,10 +107,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
         members: &[String],
     ) -> Result<(), RequestError> {
         let operation = Operation::SyncMembers(name.clone(), change);
-        let request = requests::cohort_sync(sync_body((name, key), change, members));
-        let request = (operation.clone(), request);
+        let request = requests::cohort_sync(sync_body(name, key, change, members));
         let acknowledgement = self
-            .send_write(permit, request, responses::decode_sync_response)
+            .send_write(
+                permit,
+                operation.clone(),
+                request,
+                responses::decode_sync_response,
+            )
             .await?;
         self.check_acknowledgement(operation, acknowledgement)
     }
@@ -137,9 +146,7 @@ impl MemberBatcher {
     #[must_use]
     pub fn new(name: &SegmentName, key: &CohortKey) -> Self {
         // `remove_members` is longer than `add_members`.
-        let envelope_bytes = sync_body((name, key), MemberChange::Remove, &[])
-            .to_string()
-            .len();
+        let envelope_bytes = sync_body(name, key, MemberChange::Remove, &[]).to_string().len();
         Self {
             envelope_bytes,
             body_bytes: envelope_bytes,
@@ -171,7 +178,7 @@ impl MemberBatcher {
     }
 }
 
-fn sync_body((name, key): (&SegmentName, &CohortKey), change: MemberChange, members: &[String]) -> Value {
+fn sync_body(name: &SegmentName, key: &CohortKey, change: MemberChange, members: &[String]) -> Value {
     let action = match change {
         MemberChange::Add => "add_members",
         MemberChange::Remove => "remove_members",

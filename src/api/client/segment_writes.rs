@@ -20,8 +20,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if let Some(excluded) = &definition.excluded_filters {
             body["excluded_filters"] = excluded.clone();
         }
-        let request = (Operation::Create(name.clone()), requests::create(body));
-        self.send_write(permit, request, responses::decode_segment).await
+        let operation = Operation::Create(name.clone());
+        self.send_write(
+            permit,
+            operation,
+            requests::create(body),
+            responses::decode_segment,
+        )
+        .await
     }
 
     /// Replaces the definition, and also the name if `name` is given. Returns the segment as MoEngage stored it.
@@ -44,7 +50,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
         let request = requests::update(&operation, id, body)?;
         let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
-        self.send_write(permit, (operation, request), decode).await
+        self.send_write(permit, operation, request, decode).await
     }
 
     /// If `id` is given, MoEngage finds the segment by id and not by name.
@@ -54,8 +60,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
         name: &SegmentName,
         id: Option<&SegmentId>,
     ) -> Result<(), RequestError> {
-        let request = (Operation::Archive(name.clone()), requests::archive(name, id));
-        self.change_lifecycle(permit, request).await
+        let operation = Operation::Archive(name.clone());
+        self.change_lifecycle(permit, operation, requests::archive(name, id))
+            .await
     }
 
     /// If `id` is given, MoEngage finds the segment by id and not by name.
@@ -65,18 +72,24 @@ impl<T: Transport, C: Clock> Client<T, C> {
         name: &SegmentName,
         id: Option<&SegmentId>,
     ) -> Result<(), RequestError> {
-        let request = (Operation::Unarchive(name.clone()), requests::unarchive(name, id));
-        self.change_lifecycle(permit, request).await
+        let operation = Operation::Unarchive(name.clone());
+        self.change_lifecycle(permit, operation, requests::unarchive(name, id))
+            .await
     }
 
     async fn change_lifecycle(
         &self,
         permit: Permit,
-        (operation, request): (Operation, Request),
+        operation: Operation,
+        request: Request,
     ) -> Result<(), RequestError> {
-        let request = (operation.clone(), request);
         let acknowledgement = self
-            .send_write(permit, request, responses::decode_acknowledgement)
+            .send_write(
+                permit,
+                operation.clone(),
+                request,
+                responses::decode_acknowledgement,
+            )
             .await?;
         self.check_acknowledgement(operation, acknowledgement)
     }

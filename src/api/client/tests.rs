@@ -2,10 +2,12 @@ mod rate_limits;
 
 use super::*;
 use crate::api::{RecordExchange, RequestLog, SetupProblem, TransportError};
+use crate::model::Payload;
 use crate::rate_limit::{RateLimitHeaders, Window};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

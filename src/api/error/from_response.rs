@@ -41,7 +41,7 @@ pub(in crate::api) fn from_response(operation: &Operation, response: &ErrorRespo
             status: Some(status),
             message,
         },
-        (400, _) if is_about_credentials(operation, (&message, &answer)) => ApiError::InvalidCredentials {
+        (400, _) if is_about_credentials(operation, &message, &answer) => ApiError::InvalidCredentials {
             status: Some(status),
             message,
         },
@@ -119,7 +119,7 @@ pub(in crate::api) fn malformed_response(
 
 /// Whether a 400 rejects the client header. MoEngage documents such answers without a field that identifies them: v3 does
 /// not find the client, v1 misses its header, and v2 does not know the database.
-fn is_about_credentials(operation: &Operation, (message, answer): (&str, &Value)) -> bool {
+fn is_about_credentials(operation: &Operation, message: &str, answer: &Value) -> bool {
     const V3: &[&str] = &["clientnotfound", "moeappkey"];
     const V1: &[&str] = &["clientnotfound", "appkey"];
     const V2: &[&str] = &[

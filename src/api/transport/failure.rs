@@ -12,7 +12,8 @@ const PROXY_REQUIRES_AUTHENTICATION: &str = "proxy authorization required";
 /// Distinguishes a request that was not sent from one without a response. In doubt, the request was sent.
 pub(super) fn transport_error(
     error: &reqwest::Error,
-    (deadline, proxy): (Duration, Option<&Proxy>),
+    deadline: Duration,
+    proxy: Option<&Proxy>,
 ) -> TransportError {
     if error.is_connect() || error.is_builder() {
         return connect_error(error, proxy);

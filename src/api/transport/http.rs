@@ -251,9 +251,9 @@ async fn receive(
     connection: &Connection<'_>,
     deadline: Duration,
 ) -> Result<Response, TransportError> {
-    let context = (deadline, connection.proxy);
+    let failure = |error: &reqwest::Error| transport_error(error, deadline, connection.proxy);
     let response = request.send().await;
-    let response = response.map_err(|error| match transport_error(&error, context) {
+    let response = response.map_err(|error| match failure(&error) {
         TransportError::NoResponse { message }
             if connection.may_be_reused && is_closed_connection(&error) =>
         {
@@ -266,7 +266,7 @@ async fn receive(
         headers: rate_headers(response.headers()),
         date: date_header(response.headers()),
         location: text_header(response.headers(), &LOCATION),
-        body: read_body(response, |error| transport_error(error, context)).await?,
+        body: read_body(response, failure).await?,
     })
 }
 

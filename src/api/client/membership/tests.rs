@@ -81,7 +81,7 @@ fn members_are_packed_into_as_few_requests_as_possible() {
         assert_eq!(parts.len(), count, "{} members", members.len());
         assert_eq!(parts.concat(), members);
         let length = |part: &[String]| {
-            sync_body((&name, &key()), MemberChange::Remove, part)
+            sync_body(&name, &key(), MemberChange::Remove, part)
                 .to_string()
                 .len()
         };
