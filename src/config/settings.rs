@@ -100,9 +100,9 @@ pub enum ValueSource {
 #[must_use]
 pub fn parse_settings(source: &SourceFile) -> (Option<ProjectSettings>, Vec<Diagnostic>) {
     let (documents, mut diagnostics) = yaml::parse(source);
-    let mut decoder = Decoder::new(source);
+    let decoder = Decoder::new(source);
     let settings = match documents.as_slice() {
-        [document] => decode_settings(&mut decoder, document),
+        [document] => decode_settings(&decoder, document),
         [] if !diagnostics.is_empty() => None,
         [] => decoder.error(
             codes::MISSING_FIELD,
@@ -121,26 +121,22 @@ pub fn parse_settings(source: &SourceFile) -> (Option<ProjectSettings>, Vec<Diag
     (settings.filter(|_| diagnostics.is_empty()), diagnostics)
 }
 
-fn decode_settings(decoder: &mut Decoder<'_>, document: &Node) -> Option<ProjectSettings> {
+fn decode_settings(decoder: &Decoder<'_>, document: &Node) -> Option<ProjectSettings> {
     let mut fields = decoder.fields(document, "segctl.yaml")?;
     // The schema that an editor uses.
-    let schema = optional(decoder, &mut fields, "$schema", Decoder::text);
-    let segments = required(decoder, &mut fields, "segments", |decoder, node| {
-        match &node.value {
-            Yaml::List(_) => decoder.non_empty_list(node, Decoder::non_empty_text),
-            _ => decoder.non_empty_text(node).map(|text| vec![text]),
-        }
+    let schema = fields.optional("$schema", Decoder::text);
+    let segments = fields.required("segments", |decoder, node| match &node.value {
+        Yaml::List(_) => decoder.non_empty_list(node, Decoder::non_empty_text),
+        _ => decoder.non_empty_text(node).map(|text| vec![text]),
     });
-    let default = fields.take("default_workspace");
-    let default_name = default.map(|node| decoder.non_empty_text(node));
-    let workspaces = required(decoder, &mut fields, "workspaces", decode_workspaces);
-    decoder.finish(&fields);
-    let default_workspace = match default_name {
-        Some(name) => Some(name?),
-        None => None,
-    };
+    let default = fields.optional("default_workspace", |decoder, node| {
+        Some((node, decoder.non_empty_text(node)?))
+    });
+    let workspaces = fields.required("workspaces", decode_workspaces);
+    fields.finish();
+    let default = default?;
     let workspaces = workspaces?;
-    if let (Some(node), Some(name)) = (default, &default_workspace)
+    if let Some((node, name)) = &default
         && !workspaces.contains_key(name)
     {
         let message = format!("`default_workspace` names the unknown workspace `{name}`");
@@ -154,12 +150,12 @@ fn decode_settings(decoder: &mut Decoder<'_>, document: &Node) -> Option<Project
     schema?;
     Some(ProjectSettings {
         segments: segments?,
-        default_workspace,
+        default_workspace: default.map(|(_, name)| name),
         workspaces,
     })
 }
 
-fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<String, WorkspaceSettings>> {
+fn decode_workspaces(decoder: &Decoder<'_>, node: &Node) -> Option<BTreeMap<String, WorkspaceSettings>> {
     let Yaml::Map(entries) = &node.value else {
         return decoder.wrong_type(node, "workspaces by name");
     };
@@ -178,12 +174,13 @@ fn decode_workspaces(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<
             field.text, workspace.text
         );
         let label = format!("belongs to `{}`", workspace.text);
-        decoder.error::<()>(codes::UNKNOWN_FIELD, &field.span, message, label);
-        decoder.add_help(format!(
-            "indent the fields of the workspace below `{}`",
-            workspace.text
-        ));
-        return None;
+        return decoder.error_with_help(
+            codes::UNKNOWN_FIELD,
+            &field.span,
+            message,
+            label,
+            format!("indent the fields of the workspace below `{}`", workspace.text),
+        );
     }
     let decoded: Vec<_> = entries
         .iter()
@@ -225,7 +222,7 @@ fn is_workspace_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
-fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceSettings> {
+fn decode_workspace(decoder: &Decoder<'_>, node: &Node) -> Option<WorkspaceSettings> {
     let mut fields = decoder.fields(node, "a workspace")?;
     let connection = match fields.take("sandbox") {
         Some(node) => {
@@ -233,11 +230,11 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
             let file = decoder.path(node);
             file.map(|file| ConnectionSettings::Sandbox { file })
         }
-        None => moengage_connection(decoder, &mut fields),
+        None => moengage_connection(&mut fields),
     };
-    let state = optional(decoder, &mut fields, "state", state_location);
-    let time_zone = optional(decoder, &mut fields, "time_zone", time_zone);
-    let rate_limits = optional(decoder, &mut fields, "rate_limits", rate_limits::rate_limits);
+    let state = fields.optional("state", state_location);
+    let time_zone = fields.optional("time_zone", time_zone);
+    let rate_limits = fields.or_default("rate_limits", rate_limits::rate_limits);
     let uses_data_center = matches!(
         &connection,
         Some(ConnectionSettings::MoEngage {
@@ -245,82 +242,61 @@ fn decode_workspace(decoder: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceS
             ..
         })
     );
-    let policy = policy::policy(decoder, &mut fields, uses_data_center);
-    let callbacks = optional(decoder, &mut fields, "callbacks", callbacks::callback_settings);
-    decoder.finish(&fields);
+    let policy = policy::policy(&mut fields, uses_data_center);
+    let callbacks = fields.optional("callbacks", callbacks::callback_settings);
+    fields.finish();
     let (state, policy) = (state?, policy?);
-    let unsupported = unsupported::unsupported_settings(decoder, node, (state.as_ref(), &policy));
+    let unsupported = unsupported::unsupported_settings(decoder, node, state.as_ref(), &policy);
     Some(WorkspaceSettings {
         connection: connection?,
         state,
         time_zone: time_zone?,
-        rate_limits: rate_limits?.unwrap_or_default(),
+        rate_limits: rate_limits?,
         policy,
         callbacks: callbacks?,
         unsupported,
     })
 }
 
-fn required<'d, T>(
-    decoder: &mut Decoder<'d>,
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    read: impl FnOnce(&mut Decoder<'d>, &Node) -> Option<T>,
-) -> Option<T> {
-    let node = decoder.require(fields, key)?;
-    read(decoder, node)
-}
-
-/// `Some(None)` when the field is absent, `None` when it is present and invalid.
-fn optional<'d, T>(
-    decoder: &mut Decoder<'d>,
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    read: impl FnOnce(&mut Decoder<'d>, &Node) -> Option<T>,
-) -> Option<Option<T>> {
-    match fields.take(key) {
-        Some(node) => read(decoder, node).map(Some),
-        None => Some(None),
-    }
-}
-
 /// The message does not repeat the value: URLs of other programs may contain a key.
-fn state_location(decoder: &mut Decoder<'_>, node: &Node) -> Option<StateLocation> {
+fn state_location(decoder: &Decoder<'_>, node: &Node) -> Option<StateLocation> {
     let text = decoder.path(node)?;
     match StateLocation::parse(&text) {
         Ok(location) => Some(location),
-        Err(error) => {
-            decoder.error::<()>(INVALID_STORAGE_URL, &node.span, "invalid `state` location", error);
-            decoder
-                .add_help("use a directory or `s3://BUCKET/PREFIX`; credentials come from the environment");
-            None
-        }
+        Err(error) => decoder.error_with_help(
+            INVALID_STORAGE_URL,
+            &node.span,
+            "invalid `state` location",
+            error,
+            "use a directory or `s3://BUCKET/PREFIX`; credentials come from the environment",
+        ),
     }
 }
 
-fn moengage_connection(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<ConnectionSettings> {
+fn moengage_connection(fields: &mut Fields<'_>) -> Option<ConnectionSettings> {
     let endpoint = match (fields.take("data_center"), fields.take("endpoint")) {
         (Some(_), Some(node)) => {
             let message = "`data_center` and `endpoint` exclude each other";
-            decoder.error(INCONSISTENT_WORKSPACE, &node.span, message, "remove one of them")
+            let label = "remove one of them";
+            fields
+                .decoder
+                .error(INCONSISTENT_WORKSPACE, &node.span, message, label)
         }
-        (Some(node), None) => data_center(decoder, node).map(EndpointSetting::DataCenter),
-        (None, Some(node)) => endpoint_url(decoder, node),
+        (Some(node), None) => data_center(fields.decoder, node).map(EndpointSetting::DataCenter),
+        (None, Some(node)) => endpoint_url(fields.decoder, node),
         (None, None) => {
-            decoder.require(fields, "data_center");
-            decoder.add_help(
+            fields.require("data_center");
+            fields.decoder.add_help(
                 "set `data_center: \"01\"`, or `endpoint: URL`, or `sandbox: FILE` for the embedded sandbox",
             );
             None
         }
     };
-    let workspace_id = required(decoder, fields, "workspace_id", |decoder, node| {
+    let workspace_id = fields.required("workspace_id", |decoder, node| {
         value_source(decoder, "workspace_id", node)
     });
-    let api_key = required(decoder, fields, "api_key", secret_source);
-    let db_name = optional(decoder, fields, "db_name", |decoder, node| {
-        value_source(decoder, "db_name", node)
-    });
+    let api_key = fields.required("api_key", secret_source);
+    let db_name = fields.optional("db_name", |decoder, node| value_source(decoder, "db_name", node));
     Some(ConnectionSettings::MoEngage {
         endpoint: endpoint?,
         workspace_id: workspace_id?,
@@ -329,7 +305,7 @@ fn moengage_connection(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Op
     })
 }
 
-fn data_center(decoder: &mut Decoder<'_>, node: &Node) -> Option<DataCenter> {
+fn data_center(decoder: &Decoder<'_>, node: &Node) -> Option<DataCenter> {
     // Most YAML readers take an unquoted 01 for a number.
     let Yaml::Scalar(scalar) = &node.value else {
         return decoder.wrong_type(node, "a string (data center)");
@@ -366,7 +342,7 @@ fn numbered_data_center(text: &str) -> Option<DataCenter> {
         .find(|center| center.as_str().parse() == Ok(number))
 }
 
-fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSetting> {
+fn endpoint_url(decoder: &Decoder<'_>, node: &Node) -> Option<EndpointSetting> {
     let text = decoder.non_empty_text(node)?;
     match EndpointUrl::parse(&text) {
         Ok(url) => Some(EndpointSetting::Url(url)),
@@ -390,7 +366,7 @@ fn endpoint_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<EndpointSettin
     }
 }
 
-fn time_zone(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn time_zone(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let name = decoder.non_empty_text(node)?;
     if jiff::tz::TimeZone::get(&name).is_ok() {
         return Some(name);

@@ -6,7 +6,6 @@
 
 mod alias;
 mod anchor;
-mod comments_and_aliases;
 mod likely_mistakes;
 mod scalar;
 mod syntax_errors;
@@ -15,10 +14,8 @@ mod tree_builder;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
-use self::comments_and_aliases::CommentAndAliasCollector;
-pub use self::comments_and_aliases::{Alias, CommentsAndAliases};
 pub use self::scalar::{Scalar, ScalarValue};
 use self::tree_builder::TreeBuilder;
 use super::source::SourceFile;
@@ -72,33 +69,31 @@ pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
     tree.finish()
 }
 
-/// The comments and aliases of a text with one document, which must be free of errors.
-#[must_use]
-pub fn comments_and_aliases(text: &str) -> CommentsAndAliases {
+/// What the tree does not have: comments from the `#` to the end of the line, anchors (`&name`) and aliases (`*name`).
+#[derive(Debug, Default)]
+pub(in crate::config) struct Marks {
+    pub(in crate::config) comments: Vec<Range<usize>>,
+    pub(in crate::config) anchors: Vec<Range<usize>>,
+    pub(in crate::config) aliases: Vec<Range<usize>>,
+}
+
+/// The marks of a text with one document, which must be free of errors.
+pub(in crate::config) fn marks(text: &str) -> Marks {
     let mut options = parser_options();
     options.set_emit_comments(true);
     options.emit_anchor_events = true;
-    let mut collector = CommentAndAliasCollector::default();
+    let mut marks = Marks::default();
     let events = Parser::new_from_str_with_options(text, options);
     for (event, span) in events.map_while(Result::ok) {
-        let bytes = span.byte_range().unwrap_or_default();
-        match event {
-            Event::Comment(..) => collector.comment(bytes),
-            Event::Scalar(_, _, id, _) => {
-                // A block scalar ends after its last word, as in the tree.
-                let text = text.get(bytes.clone()).unwrap_or_default();
-                collector.value(id, bytes.start..bytes.start + text.trim_end().len());
-            }
-            Event::SequenceStart(style, id, _) | Event::MappingStart(style, id, _) => {
-                collector.open_collection(id, style == StructureStyle::Flow, bytes);
-            }
-            Event::SequenceEnd | Event::MappingEnd => collector.close_collection(&bytes),
-            Event::Anchor(id, ..) => collector.anchor(id, bytes),
-            Event::Alias(id) => collector.alias(id, bytes),
-            _ => {}
-        }
+        let of_kind = match event {
+            Event::Comment(..) => &mut marks.comments,
+            Event::Anchor(..) => &mut marks.anchors,
+            Event::Alias(_) => &mut marks.aliases,
+            _ => continue,
+        };
+        of_kind.push(span.byte_range().unwrap_or_default());
     }
-    collector.finish()
+    marks
 }
 
 fn parser_options() -> Options {

@@ -1,7 +1,6 @@
 //! Affinity filters: users whose occurrences of an event mostly have certain attribute values.
 
 use super::super::yaml::Node;
-use super::attribute::flag;
 use super::decoder::{Decoder, Fields};
 use super::event::{attributes, execution};
 use super::operands::{Operands, double_test, reject_list};
@@ -12,16 +11,16 @@ use crate::model::{
 };
 
 /// Decodes a `psychographic_event` filter; `filter_type` is already decoded.
-pub(super) fn affinity(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
+pub(super) fn affinity(mut fields: Fields<'_>) -> Option<AffinityFilter> {
     fields.describe("a `psychographic_event` filter");
-    let action_name = decoder.required(&mut fields, "action_name", Decoder::non_empty_text);
-    let executed = decoder.or(&mut fields, "executed", true, Decoder::boolean);
-    let execution = execution(decoder, &mut fields, executed);
-    let affinity = affinity_type(decoder, &mut fields);
-    let preferred = decoder.required(&mut fields, "psychographic_attributes", preferred_attributes);
-    let attributes = attributes(decoder, &mut fields);
-    let time_range = decoder.required(&mut fields, "primary_time_range", affinity_time_range);
-    decoder.finish(&fields);
+    let action_name = fields.required("action_name", Decoder::non_empty_text);
+    let executed = fields.or("executed", true, Decoder::boolean);
+    let execution = execution(&mut fields, executed);
+    let affinity = affinity_type(&mut fields);
+    let preferred = fields.required("psychographic_attributes", preferred_attributes);
+    let attributes = attributes(&mut fields);
+    let time_range = fields.required("primary_time_range", affinity_time_range);
+    fields.finish();
     let (preferred_operator, preferred) = preferred?;
     Some(AffinityFilter {
         action_name: action_name?,
@@ -34,8 +33,8 @@ pub(super) fn affinity(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Opt
     })
 }
 
-fn affinity_type(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
-    let kind = decoder.required_keyword::<AffinityType>(fields, "operator_type");
+fn affinity_type(fields: &mut Fields<'_>) -> Option<Affinity> {
+    let kind = fields.required_keyword::<AffinityType>("operator_type");
     let Some(kind) = kind else {
         fields.ignore_unknown_fields();
         return None;
@@ -44,7 +43,7 @@ fn affinity_type(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<A
         "a `psychographic_event` filter of the type `{}`",
         kind.as_str()
     ));
-    let mut percent = |key| decoder.required(fields, key, |decoder, node| decoder.count(node, 1..=100));
+    let mut percent = |key| fields.required(key, Decoder::count_in(1..=100));
     Some(match kind {
         AffinityType::Predominant => Affinity::Predominant,
         AffinityType::Minimum => Affinity::Minimum(percent("percent_of_times")?),
@@ -54,32 +53,30 @@ fn affinity_type(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<A
 }
 
 fn preferred_attributes(
-    decoder: &mut Decoder<'_>,
+    decoder: &Decoder<'_>,
     node: &Node,
 ) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
     let mut fields = decoder.fields(node, "a group of affinity attributes")?;
-    let operator = decoder.required_keyword(&mut fields, "filter_operator");
-    let filters = decoder.required(&mut fields, "filters", |decoder, node| {
-        decoder.non_empty_list(node, attribute)
-    });
-    decoder.finish(&fields);
+    let operator = fields.required_keyword("filter_operator");
+    let filters = fields.required("filters", Decoder::non_empty_list_of(attribute));
+    fields.finish();
     Some((operator?, filters?))
 }
 
-fn attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute> {
+fn attribute(decoder: &Decoder<'_>, node: &Node) -> Option<AffinityAttribute> {
     let mut fields = decoder.fields(node, "an affinity attribute")?;
-    let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
-    let category = decoder.optional(&mut fields, "category", Decoder::non_empty_text);
-    let negate = flag(decoder, &mut fields, "negate");
+    let name = fields.required("name", Decoder::non_empty_text);
+    let category = fields.optional("category", Decoder::non_empty_text);
+    let negate = fields.flag("negate");
     let data_types = [DataType::String, DataType::Double];
-    let data_type = decoder.required_keyword_among(&mut fields, "data_type", &data_types);
-    let operator = decoder.require(&mut fields, "operator");
+    let data_type = fields.required_keyword_among("data_type", &data_types);
+    let operator = fields.require("operator");
     let (data_type, operator) = (data_type?, operator?);
     let test = match data_type {
-        DataType::Double => double(decoder, &mut fields, operator),
-        _ => text(decoder, &mut fields, operator),
+        DataType::Double => double(&mut fields, operator),
+        _ => text(&mut fields, operator),
     };
-    decoder.finish(&fields);
+    fields.finish();
     Some(AffinityAttribute {
         name: name?,
         category: category?,
@@ -88,7 +85,8 @@ fn attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute
     })
 }
 
-fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+fn text(fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+    let decoder = fields.decoder;
     let word = decoder.scalar(operator, "a string (operator)")?.text.as_str();
     let Some(operator) = AffinityTextOperator::from_text(word) else {
         fields.ignore_unknown_fields();
@@ -107,39 +105,41 @@ fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> 
         "a text attribute with the operator `{}`",
         operator.as_str()
     ));
-    let case_sensitive = flag(decoder, fields, "case_sensitive");
+    let case_sensitive = fields.flag("case_sensitive");
     if operator == AffinityTextOperator::Exists {
         return Some(AffinityTest::TextExists {
             case_sensitive: case_sensitive?,
         });
     }
-    let value = decoder.require(fields, "value")?;
     if operator == AffinityTextOperator::In {
-        let values = decoder.non_empty_list(value, Decoder::text);
+        let values = fields.required("value", Decoder::non_empty_list_of(Decoder::text));
         return Some(AffinityTest::TextIn {
             values: values?,
             case_sensitive: case_sensitive?,
         });
     }
-    reject_list(decoder, value, Some("in"))?;
+    let value = fields.required("value", |decoder, node| {
+        reject_list(decoder, node, Some("in"))?;
+        decoder.text(node)
+    });
     Some(AffinityTest::Text {
         operator,
-        value: decoder.text(value)?,
+        value: value?,
         case_sensitive: case_sensitive?,
     })
 }
 
-fn double(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+fn double<'n>(fields: &mut Fields<'n>, operator: &'n Node) -> Option<AffinityTest> {
     let mut operands = Operands {
-        decoder,
         fields,
+        operator,
         dynamic: false,
         list_operator: Some("in"),
     };
-    if operands.operator_text(operator)? == "is" {
+    if operands.operator_text()? == "is" {
         operands.describe("double", "is");
-        let value = decoder.required(fields, "value", Decoder::number);
+        let value = fields.required("value", Decoder::number);
         return value.map(AffinityTest::DoubleIs);
     }
-    double_test(&mut operands, operator).map(AffinityTest::Double)
+    double_test(&mut operands).map(AffinityTest::Double)
 }

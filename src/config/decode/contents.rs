@@ -9,40 +9,36 @@ use crate::model::{
     SegmentKind, UserListSource,
 };
 
-pub(super) fn contents(
-    decoder: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    kind: SegmentKind,
-) -> Option<Contents> {
+pub(super) fn contents(fields: &mut Fields<'_>, kind: SegmentKind) -> Option<Contents> {
     match kind {
-        SegmentKind::Filter => definition(decoder, fields).map(Contents::Filter),
+        SegmentKind::Filter => definition(fields).map(Contents::Filter),
         SegmentKind::File => {
             fields.describe("a file segment");
-            file_segment(decoder, fields).map(Contents::File)
+            file_segment(fields).map(Contents::File)
         }
         SegmentKind::Cohort => {
             fields.describe("a cohort segment");
-            cohort(decoder, fields).map(Contents::Cohort)
+            cohort(fields).map(Contents::Cohort)
         }
     }
 }
 
-fn definition(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
+fn definition(fields: &mut Fields<'_>) -> Option<Definition> {
     if !fields.has("included_filters") && (fields.has("filters") || fields.has("filter_operator")) {
         let key = if fields.has("filter_operator") {
             "filter_operator"
         } else {
             "filters"
         };
-        decoder.unknown_key_error(fields, key, format!("unknown field `{key}` in a segment"));
-        decoder.add_help(
+        fields.unknown_key_error(key, format!("unknown field `{key}` in a segment"));
+        fields.decoder.add_help(
             "put `filter_operator` and `filters` below `included_filters:`, indented by two spaces",
         );
         fields.ignore_unknown_fields();
         return None;
     }
-    let included = decoder.required(fields, "included_filters", group);
-    let excluded = decoder.optional(fields, "excluded_filters", group);
+    let included = fields.required("included_filters", group);
+    let excluded = fields.optional("excluded_filters", group);
     Some(Definition {
         included: included?,
         // An empty exclusion excludes no users: the same as none.
@@ -50,16 +46,12 @@ fn definition(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Defi
     })
 }
 
-fn file_segment(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<FileSegment> {
-    let identifier = decoder.required(fields, "identifier", identifier);
-    let users = decoder.required(fields, "users", users);
-    let expires_in_days = decoder.required(fields, "expires_in_days", |decoder, node| {
-        decoder.count(node, 1..=COUNT_LIMIT)
-    });
-    let callback_url = decoder.optional(fields, "callback_url", http_url);
-    let notify = decoder.or(fields, "notify", Vec::new(), |decoder, node| {
-        decoder.list(node, email_address)
-    });
+fn file_segment(fields: &mut Fields<'_>) -> Option<FileSegment> {
+    let identifier = fields.required("identifier", identifier);
+    let users = fields.required("users", users);
+    let expires_in_days = fields.required("expires_in_days", Decoder::count_in(1..=COUNT_LIMIT));
+    let callback_url = fields.optional("callback_url", http_url);
+    let notify = fields.or_default("notify", Decoder::list_of(email_address));
     Some(FileSegment {
         identifier: identifier?,
         users: users?,
@@ -69,39 +61,39 @@ fn file_segment(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Fi
     })
 }
 
-fn identifier(decoder: &mut Decoder<'_>, node: &Node) -> Option<Identifier> {
+fn identifier(decoder: &Decoder<'_>, node: &Node) -> Option<Identifier> {
     let mut fields = decoder.fields(node, "an identifier")?;
-    let attribute = decoder.required(&mut fields, "attribute", Decoder::non_empty_text);
-    let kind = decoder.required_keyword::<IdentifierType>(&mut fields, "type");
-    decoder.finish(&fields);
+    let attribute = fields.required("attribute", Decoder::non_empty_text);
+    let kind = fields.required_keyword::<IdentifierType>("type");
+    fields.finish();
     Some(Identifier {
         attribute: attribute?,
         kind: kind?,
     })
 }
 
-fn users(decoder: &mut Decoder<'_>, node: &Node) -> Option<UserListSource> {
+fn users(decoder: &Decoder<'_>, node: &Node) -> Option<UserListSource> {
     let mut fields = decoder.fields(node, "a user list")?;
     if !fields.has("url") && !fields.has("sha256") {
-        return local_path(decoder, fields).map(UserListSource::Local);
+        return local_path(fields).map(UserListSource::Local);
     }
     if fields.take("path").is_some() {
         let message = "a user list has either `path`, or `url` and `sha256`; remove one of them";
-        return decoder.misplaced_field(&fields, "path", message);
+        return fields.misplaced_field("path", message);
     }
-    let url = decoder.required(&mut fields, "url", http_url);
-    let sha256 = decoder.required(&mut fields, "sha256", sha256);
-    decoder.finish(&fields);
+    let url = fields.required("url", http_url);
+    let sha256 = fields.required("sha256", sha256);
+    fields.finish();
     Some(UserListSource::Published {
         url: url?,
         sha256: sha256?,
     })
 }
 
-fn cohort(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
-    let partner = decoder.required(fields, "partner", Decoder::non_empty_text);
-    let cohort_id = decoder.required(fields, "cohort_id", Decoder::non_empty_text);
-    let members = decoder.required(fields, "members", members);
+fn cohort(fields: &mut Fields<'_>) -> Option<Cohort> {
+    let partner = fields.required("partner", Decoder::non_empty_text);
+    let cohort_id = fields.required("cohort_id", Decoder::non_empty_text);
+    let members = fields.required("members", members);
     Some(Cohort {
         key: CohortKey {
             partner: partner?,
@@ -111,35 +103,37 @@ fn cohort(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> 
     })
 }
 
-fn members(decoder: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
+fn members(decoder: &Decoder<'_>, node: &Node) -> Option<MemberSource> {
     if matches!(node.value, Yaml::List(_)) {
         return decoder.non_empty_list(node, member).map(MemberSource::Inline);
     }
     let fields = decoder.fields(node, "a member list")?;
-    local_path(decoder, fields).map(MemberSource::Local)
+    local_path(fields).map(MemberSource::Local)
 }
 
 /// One member. Without quotes, a comma separates several members that were meant as items.
-fn member(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn member(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.non_empty_text(node)?;
     if matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain) && text.contains(',') {
         let message = format!("the member `{text}` contains a comma");
-        decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "one item of the list");
-        decoder.add_help(
+        return decoder.error_with_help(
+            codes::OUT_OF_RANGE,
+            &node.span,
+            message,
+            "one item of the list",
             "write each member as an item of its own, or put it in quotes if the comma belongs to it",
         );
-        return None;
     }
     Some(text)
 }
 
-fn local_path(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<String> {
-    let path = decoder.required(&mut fields, "path", Decoder::path);
-    decoder.finish(&fields);
+fn local_path(mut fields: Fields<'_>) -> Option<String> {
+    let path = fields.required("path", Decoder::path);
+    fields.finish();
     path
 }
 
-pub(in crate::config) fn http_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+pub(in crate::config) fn http_url(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.text(node)?;
     let rest = text
         .strip_prefix("https://")
@@ -181,7 +175,7 @@ fn is_address_part(part: &str) -> bool {
         && !part.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-fn email_address(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn email_address(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.text(node)?;
     let is_label = |label: &str| {
         is_address_part(label) && !label.contains('_') && !label.starts_with('-') && !label.ends_with('-')
@@ -196,7 +190,7 @@ fn email_address(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     decoder.error(codes::OUT_OF_RANGE, &node.span, message, "expected USER@HOST")
 }
 
-fn sha256(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn sha256(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.text(node)?;
     let is_digit = |digit: char| matches!(digit, '0'..='9' | 'a'..='f');
     if text.len() == 64 && text.chars().all(is_digit) {
@@ -204,13 +198,17 @@ fn sha256(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     }
     let message = format!("`{text}` is not a SHA-256 digest");
     let label = "expected 64 digits of 0-9 and a-f";
-    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, label);
-    decoder.add_help("run `sha256sum FILE` and copy its output");
-    None
+    decoder.error_with_help(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        label,
+        "run `sha256sum FILE` and copy its output",
+    )
 }
 
-pub(super) fn kind(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<SegmentKind> {
-    let kind = decoder.or(fields, "kind", SegmentKind::Filter, Decoder::keyword);
+pub(super) fn kind(fields: &mut Fields<'_>) -> Option<SegmentKind> {
+    let kind = fields.or("kind", SegmentKind::Filter, Decoder::keyword);
     if kind.is_none() {
         // The kind decides which fields are valid.
         fields.ignore_unknown_fields();

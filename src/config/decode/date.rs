@@ -30,7 +30,7 @@ impl DayBoundary {
 }
 
 impl Decoder<'_> {
-    pub(super) fn datetime(&mut self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
+    pub(super) fn datetime(&self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
         let text = self.date_text(node)?;
         let datetime = if text.contains('T') {
             long_form(&text)
@@ -44,7 +44,7 @@ impl Decoder<'_> {
     }
 
     /// A whole day. In the long form, the API accepts only the moment of `boundary`.
-    pub(super) fn day(&mut self, node: &Node, boundary: DayBoundary) -> Option<Date> {
+    pub(super) fn day(&self, node: &Node, boundary: DayBoundary) -> Option<Date> {
         let text = self.date_text(node)?;
         let day = if text.contains('T') {
             text.strip_suffix(boundary.suffix()).and_then(date)
@@ -59,7 +59,7 @@ impl Decoder<'_> {
     }
 
     /// A date, or a date-time of ISO 8601.
-    pub(super) fn moment(&mut self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
+    pub(super) fn moment(&self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
         let text = self.text(node)?;
         let moment = if text.contains('T') {
             iso_date_time(&text)
@@ -73,7 +73,7 @@ impl Decoder<'_> {
     }
 
     /// Month and day from `MM-DD`; accepts 29 February.
-    pub(super) fn month_day(&mut self, node: &Node) -> Option<(u32, u32)> {
+    pub(super) fn month_day(&self, node: &Node) -> Option<(u32, u32)> {
         let text = self.text(node)?;
         // Any leap year works.
         let read = (text.len() == 5).then(|| date(&format!("2024-{text}"))).flatten();
@@ -86,7 +86,7 @@ impl Decoder<'_> {
     }
 
     /// The text of a date. A number such as `20251231` is an invalid date, not a wrong type.
-    fn date_text(&mut self, node: &Node) -> Option<String> {
+    fn date_text(&self, node: &Node) -> Option<String> {
         if let Yaml::Scalar(scalar) = &node.value
             && let ScalarValue::Integer(number) = scalar.resolved
             && let Some(date) = written_date::date_of_number(number)
@@ -97,7 +97,7 @@ impl Decoder<'_> {
         self.text(node)
     }
 
-    fn invalid_date<T>(&mut self, node: &Node, text: &str, format: &str, help: Option<String>) -> Option<T> {
+    fn invalid_date<T>(&self, node: &Node, text: &str, format: &str, help: Option<String>) -> Option<T> {
         let message = format!("invalid date `{text}`");
         let reason = written_date::impossible_day(text);
         let help = help.filter(|_| reason.is_none());

@@ -10,28 +10,28 @@ use crate::model::{
     Operand, ValueType,
 };
 
-pub(super) fn datetime_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<DatetimeTest> {
-    let (decoder, fields) = (&mut *operands.decoder, &mut *operands.fields);
-    let extract = decoder.or(fields, "extract_type", ExtractType::Date, Decoder::keyword);
+pub(super) fn datetime_test(operands: &mut Operands<'_, '_>) -> Option<DatetimeTest> {
+    let fields = &mut *operands.fields;
+    let extract = fields.or("extract_type", ExtractType::Date, Decoder::keyword);
     let Some(extract) = extract else {
         fields.ignore_unknown_fields();
         return None;
     };
-    let word = operands.operator_text(operator)?;
+    let word = operands.operator_text()?;
     operands.describe("datetime", word);
     let allowed = DatetimeOperator::ALL
         .iter()
         .filter(|known| extract.allows(**known));
     let Some(known) = allowed.clone().find(|known| known.as_str() == word) else {
         let words: Vec<&str> = allowed.map(|known| known.as_str()).collect();
-        return operands.invalid_operator(operator, "`datetime`", &words);
+        return operands.invalid_operator("`datetime`", &words);
     };
     let comparison = comparison(operands, *known, extract)?;
     Some(DatetimeTest { extract, comparison })
 }
 
 fn comparison(
-    operands: &mut Operands<'_, '_, '_>,
+    operands: &mut Operands<'_, '_>,
     operator: DatetimeOperator,
     extract: ExtractType,
 ) -> Option<DateComparison> {
@@ -62,7 +62,7 @@ fn comparison(
     })
 }
 
-fn moment(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<Operand<Moment>> {
+fn moment(operands: &mut Operands<'_, '_>, extract: ExtractType) -> Option<Operand<Moment>> {
     let value_type = value_type(operands)?;
     operands.single_operand(|decoder, node| match value_type {
         ValueType::Absolute => date_value(decoder, node, extract, DayBoundary::Start).map(Moment::At),
@@ -71,7 +71,7 @@ fn moment(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<O
     })
 }
 
-fn moments(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<MomentRange> {
+fn moments(operands: &mut Operands<'_, '_>, extract: ExtractType) -> Option<MomentRange> {
     let value_type = value_type(operands)?;
     if operands.dynamic {
         return operands
@@ -86,15 +86,14 @@ fn moments(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<
         })?;
         return Some(MomentRange::At(first, last));
     }
-    let (nearer, farther) =
-        operands.between_operands(|decoder, node| decoder.count(node, 0..=COUNT_LIMIT))?;
+    let (nearer, farther) = operands.between_operands(Decoder::count_in(0..=COUNT_LIMIT))?;
     Some(match value_type {
         ValueType::RelativeFuture => MomentRange::FromNow(nearer, farther),
         ValueType::Absolute | ValueType::RelativePast => MomentRange::Ago(nearer, farther),
     })
 }
 
-fn period_count(operands: &mut Operands<'_, '_, '_>, fixed: ValueType) -> Option<Operand<u32>> {
+fn period_count(operands: &mut Operands<'_, '_>, fixed: ValueType) -> Option<Operand<u32>> {
     // A comparison with another attribute is always absolute.
     let expected = if operands.dynamic {
         ValueType::Absolute
@@ -102,36 +101,34 @@ fn period_count(operands: &mut Operands<'_, '_, '_>, fixed: ValueType) -> Option
         fixed
     };
     check_fixed_value_type(operands, expected)?;
-    operands.single_operand(|decoder, node| decoder.count(node, 1..=COUNT_LIMIT))
+    operands.single_operand(Decoder::count_in(1..=COUNT_LIMIT))
 }
 
 /// The default is absolute: a bare count would not tell the past from the future.
-fn value_type(operands: &mut Operands<'_, '_, '_>) -> Option<ValueType> {
-    match operands.fields.take("value_type") {
-        Some(node) if operands.dynamic => operands.decoder.keyword_among(node, &[ValueType::Absolute]),
-        Some(node) => operands.decoder.keyword(node),
-        None => Some(ValueType::Absolute),
-    }
+fn value_type(operands: &mut Operands<'_, '_>) -> Option<ValueType> {
+    let allowed: &[ValueType] = if operands.dynamic {
+        &[ValueType::Absolute]
+    } else {
+        ValueType::ALL
+    };
+    let decode = Decoder::one_of(allowed);
+    operands.fields.or("value_type", ValueType::Absolute, decode)
 }
 
-fn check_fixed_value_type(operands: &mut Operands<'_, '_, '_>, fixed: ValueType) -> Option<()> {
-    if let Some(node) = operands.fields.take("value_type") {
-        operands.decoder.keyword_among(node, &[fixed])?;
-    }
-    Some(())
+fn check_fixed_value_type(operands: &mut Operands<'_, '_>, fixed: ValueType) -> Option<()> {
+    let given = operands.fields.optional("value_type", Decoder::one_of(&[fixed]));
+    given.map(drop)
 }
 
 fn date_value(
-    decoder: &mut Decoder<'_>,
+    decoder: &Decoder<'_>,
     node: &Node,
     extract: ExtractType,
     boundary: DayBoundary,
 ) -> Option<DateValue> {
     if let Some(range) = extract.range() {
         if let Some(help) = part_help(extract, node.scalar_text()) {
-            decoder.wrong_type::<()>(node, "a number");
-            decoder.add_help(help);
-            return None;
+            return decoder.wrong_type_with_help(node, "a number", help);
         }
         return decoder.count(node, range).map(DateValue::Part);
     }

@@ -10,6 +10,7 @@ use super::indentation::{self, Found, Subject};
 use super::{codes, numbers};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Number, Origin, Reference, is_home_of_other};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -19,16 +20,16 @@ pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 /// Collects the errors of one file. A method that returns `None` has already reported why.
 pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
-    found: Vec<Found>,
-    reference_origins: BTreeMap<Reference, Origin>,
+    found: RefCell<Vec<Found>>,
+    reference_origins: RefCell<BTreeMap<Reference, Origin>>,
 }
 
 impl<'a> Decoder<'a> {
     pub(in crate::config) fn new(source: &'a SourceFile) -> Self {
         Self {
             source,
-            found: Vec::new(),
-            reference_origins: BTreeMap::new(),
+            found: RefCell::default(),
+            reference_origins: RefCell::default(),
         }
     }
 
@@ -42,25 +43,26 @@ impl<'a> Decoder<'a> {
     }
 
     /// Of several equal references, the first counts.
-    pub(super) fn add_reference(&mut self, reference: &Reference, node: &Node) {
+    pub(super) fn add_reference(&self, reference: &Reference, node: &Node) {
         let origin = self.origin(node);
-        self.reference_origins.entry(reference.clone()).or_insert(origin);
+        let mut origins = self.reference_origins.borrow_mut();
+        origins.entry(reference.clone()).or_insert(origin);
     }
 
-    pub(super) fn take_reference_origins(&mut self) -> BTreeMap<Reference, Origin> {
-        std::mem::take(&mut self.reference_origins)
+    pub(super) fn take_reference_origins(&self) -> BTreeMap<Reference, Origin> {
+        self.reference_origins.take()
     }
 
     pub(in crate::config) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        indentation::combine(self.found)
+        indentation::combine(self.found.into_inner())
     }
 
     pub(in crate::config) fn location(&self, span: &Range<usize>) -> Location {
         self.source.location(span.clone())
     }
 
-    pub(in crate::config) fn report(&mut self, diagnostic: Diagnostic) {
-        self.found.push(Found {
+    pub(in crate::config) fn report(&self, diagnostic: Diagnostic) {
+        self.found.borrow_mut().push(Found {
             diagnostic,
             subject: Subject::Other,
         });
@@ -71,15 +73,15 @@ impl<'a> Decoder<'a> {
         self.source.slice(span)
     }
 
-    fn set_subject(&mut self, subject: Subject) {
-        if let Some(last) = self.found.last_mut() {
+    fn set_subject(&self, subject: Subject) {
+        if let Some(last) = self.found.borrow_mut().last_mut() {
             last.subject = subject;
         }
     }
 
     /// Reports an error and returns `None`.
     pub(in crate::config) fn error<T>(
-        &mut self,
+        &self,
         code: &'static str,
         span: &Range<usize>,
         message: impl Into<String>,
@@ -90,23 +92,36 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    pub(in crate::config) fn add_help(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.found.last_mut() {
+    pub(in crate::config) fn error_with_help<T>(
+        &self,
+        code: &'static str,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.error::<()>(code, span, message, label);
+        self.add_help(help);
+        None
+    }
+
+    pub(in crate::config) fn add_help(&self, help: impl Into<String>) {
+        if let Some(last) = self.found.borrow_mut().last_mut() {
             last.diagnostic.help.push(help.into());
         }
     }
 
     pub(super) fn error_count(&self) -> usize {
-        self.found.len()
+        self.found.borrow().len()
     }
 
-    pub(super) fn replace_help(&mut self, help: String) {
-        if let Some(last) = self.found.last_mut() {
+    pub(super) fn replace_help(&self, help: String) {
+        if let Some(last) = self.found.borrow_mut().last_mut() {
             last.diagnostic.help = vec![help];
         }
     }
 
-    pub(in crate::config) fn text(&mut self, node: &Node) -> Option<String> {
+    pub(in crate::config) fn text(&self, node: &Node) -> Option<String> {
         let scalar = self.scalar(node, "a string")?;
         if let Some(read_as) = scalar.ambiguity() {
             let message = match scalar.text.as_str() {
@@ -122,9 +137,11 @@ impl<'a> Decoder<'a> {
             return None;
         }
         if scalar.resolved != ScalarValue::Text {
-            self.wrong_type::<()>(node, "a string");
-            self.add_help(format!("for a string, use quotes: \"{}\"", scalar.text));
-            return None;
+            return self.wrong_type_with_help(
+                node,
+                "a string",
+                format!("for a string, use quotes: \"{}\"", scalar.text),
+            );
         }
         Some(scalar.text.clone())
     }
@@ -136,7 +153,7 @@ impl<'a> Decoder<'a> {
         comment.starts_with('#').then_some(comment)
     }
 
-    pub(in crate::config) fn non_empty_text(&mut self, node: &Node) -> Option<String> {
+    pub(in crate::config) fn non_empty_text(&self, node: &Node) -> Option<String> {
         let text = self.text(node)?;
         if text.is_empty() {
             let label = "expected at least one character";
@@ -146,25 +163,22 @@ impl<'a> Decoder<'a> {
     }
 
     /// The path of a file or a directory, which may begin with `~/`.
-    pub(in crate::config) fn path(&mut self, node: &Node) -> Option<String> {
+    pub(in crate::config) fn path(&self, node: &Node) -> Option<String> {
         let text = self.non_empty_text(node)?;
         if is_home_of_other(&text) {
             let message = format!("`{text}` begins with the home directory of another user");
-            self.error::<()>(
+            return self.error_with_help(
                 codes::OUT_OF_RANGE,
                 &node.span,
                 message,
                 "segctl expands only `~/`",
+                format!("write the path out; for a file with that name: `./{text}`"),
             );
-            self.add_help(format!(
-                "write the path out; for a file with that name: `./{text}`"
-            ));
-            return None;
         }
         Some(text)
     }
 
-    pub(in crate::config) fn boolean(&mut self, node: &Node) -> Option<bool> {
+    pub(in crate::config) fn boolean(&self, node: &Node) -> Option<bool> {
         let scalar = self.scalar(node, "true or false")?;
         if let ScalarValue::Bool(value) = scalar.resolved {
             return Some(value);
@@ -178,7 +192,7 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    pub(in crate::config) fn number(&mut self, node: &Node) -> Option<Number> {
+    pub(in crate::config) fn number(&self, node: &Node) -> Option<Number> {
         let scalar = self.scalar(node, "a number")?;
         let number = match scalar.resolved {
             ScalarValue::Integer(value) => Number::from_integer(value.into()),
@@ -194,7 +208,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    pub(in crate::config) fn count(&mut self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(in crate::config) fn count(&self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
         let scalar = self.scalar(node, "a whole number")?;
         let value = match scalar.resolved {
             ScalarValue::Integer(value) => value,
@@ -218,11 +232,30 @@ impl<'a> Decoder<'a> {
         self.error(codes::OUT_OF_RANGE, &node.span, message, "out of range")
     }
 
+    /// Decodes a list, as an argument of [`Fields::required`] and its siblings.
+    pub(in crate::config) fn list_of<T>(
+        decode: impl FnMut(&'a Self, &'a Node) -> Option<T>,
+    ) -> impl FnOnce(&'a Self, &'a Node) -> Option<Vec<T>> {
+        |decoder, node| decoder.list(node, decode)
+    }
+
+    pub(in crate::config) fn non_empty_list_of<T>(
+        decode: impl FnMut(&'a Self, &'a Node) -> Option<T>,
+    ) -> impl FnOnce(&'a Self, &'a Node) -> Option<Vec<T>> {
+        |decoder, node| decoder.non_empty_list(node, decode)
+    }
+
+    pub(in crate::config) fn count_in(
+        range: RangeInclusive<u32>,
+    ) -> impl Fn(&'a Self, &'a Node) -> Option<u32> {
+        move |decoder, node| decoder.count(node, range.clone())
+    }
+
     /// Decodes every item, also after an invalid one.
     pub(in crate::config) fn list<T>(
-        &mut self,
-        node: &Node,
-        mut decode: impl FnMut(&mut Self, &Node) -> Option<T>,
+        &'a self,
+        node: &'a Node,
+        mut decode: impl FnMut(&'a Self, &'a Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Yaml::List(items) = &node.value else {
             self.wrong_type::<()>(node, "a list");
@@ -247,9 +280,9 @@ impl<'a> Decoder<'a> {
     }
 
     pub(in crate::config) fn non_empty_list<T>(
-        &mut self,
-        node: &Node,
-        decode: impl FnMut(&mut Self, &Node) -> Option<T>,
+        &'a self,
+        node: &'a Node,
+        decode: impl FnMut(&'a Self, &'a Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let items = self.list(node, decode)?;
         if items.is_empty() {
@@ -259,14 +292,14 @@ impl<'a> Decoder<'a> {
         Some(items)
     }
 
-    pub(super) fn scalar<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
+    pub(super) fn scalar<'n>(&self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
         match &node.value {
             Yaml::Scalar(scalar) => Some(scalar),
             _ => self.wrong_type(node, expected),
         }
     }
 
-    fn expected_number<T>(&mut self, node: &Node, scalar: &Scalar) -> Option<T> {
+    fn expected_number<T>(&self, node: &Node, scalar: &Scalar) -> Option<T> {
         self.wrong_type::<()>(node, "a number");
         let text = scalar.text.trim();
         if !scalar.plain && text.parse::<f64>().is_ok() {
@@ -277,7 +310,18 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    pub(in crate::config) fn wrong_type<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
+    pub(in crate::config) fn wrong_type_with_help<T>(
+        &self,
+        node: &Node,
+        expected: &str,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.wrong_type::<()>(node, expected);
+        self.add_help(help);
+        None
+    }
+
+    pub(in crate::config) fn wrong_type<T>(&self, node: &Node, expected: &str) -> Option<T> {
         let found = match &node.value {
             Yaml::Invalid => return None,
             Yaml::List(_) => "a list".to_owned(),

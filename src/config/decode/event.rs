@@ -11,17 +11,17 @@ use super::time_range::event_time_range;
 use crate::model::{AttributeGroup, EventFilter, Execution, ExecutionType, Keyword, did_you_mean};
 
 /// Decodes an `actions` filter; `filter_type` is already decoded.
-pub(super) fn event(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<EventFilter> {
+pub(super) fn event(mut fields: Fields<'_>) -> Option<EventFilter> {
     fields.describe("an `actions` filter");
-    let action_name = decoder.required(&mut fields, "action_name", Decoder::non_empty_text);
-    let project_name = decoder.optional(&mut fields, "project_name", Decoder::non_empty_text);
-    let executed = decoder.required(&mut fields, "executed", Decoder::boolean);
-    let execution = execution(decoder, &mut fields, executed);
-    let time_range = decoder.required(&mut fields, "primary_time_range", event_time_range);
-    let attributes = attributes(decoder, &mut fields);
-    let aggregation = decoder.optional(&mut fields, "aggregation_attributes", aggregation);
-    count_hints(decoder, &mut fields);
-    decoder.finish(&fields);
+    let action_name = fields.required("action_name", Decoder::non_empty_text);
+    let project_name = fields.optional("project_name", Decoder::non_empty_text);
+    let executed = fields.required("executed", Decoder::boolean);
+    let execution = execution(&mut fields, executed);
+    let time_range = fields.required("primary_time_range", event_time_range);
+    let attributes = attributes(&mut fields);
+    let aggregation = fields.optional("aggregation_attributes", aggregation);
+    count_hints(&mut fields);
+    fields.finish();
     Some(EventFilter {
         action_name: action_name?,
         project_name: project_name?,
@@ -33,10 +33,11 @@ pub(super) fn event(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option
 }
 
 /// A count stands in `execution`.
-fn count_hints(decoder: &Decoder<'_>, fields: &mut Fields<'_>) {
+fn count_hints(fields: &mut Fields<'_>) {
     if fields.has("execution") {
         return;
     }
+    let decoder = fields.decoder;
     for (key, kind) in [
         ("count", ExecutionType::AtLeast),
         ("times", ExecutionType::AtLeast),
@@ -60,41 +61,35 @@ fn count_hints(decoder: &Decoder<'_>, fields: &mut Fields<'_>) {
     }
 }
 
-pub(super) fn attributes(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AttributeGroup> {
-    decoder.or(fields, "attributes", AttributeGroup::empty(), |decoder, node| {
+pub(super) fn attributes(fields: &mut Fields<'_>) -> Option<AttributeGroup> {
+    fields.or("attributes", AttributeGroup::empty(), |decoder, node| {
         attribute_group(decoder, node, Context::InEvent)
     })
 }
 
 /// The default is at least once, or never with `executed: false`.
-pub(super) fn execution(
-    decoder: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    executed: Option<bool>,
-) -> Option<Execution> {
+pub(super) fn execution(fields: &mut Fields<'_>, executed: Option<bool>) -> Option<Execution> {
     let given = fields.take("execution");
     match (executed?, given) {
         (true, None) => Some(Execution::AtLeast(1)),
-        (true, Some(node)) => execution_fields(decoder, node),
+        (true, Some(node)) => execution_fields(fields.decoder, node),
         (false, None) => Some(Execution::Never),
-        (false, Some(node)) => zero_executions(decoder, node),
+        (false, Some(node)) => zero_executions(fields.decoder, node),
     }
 }
 
-fn execution_fields(decoder: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
+fn execution_fields(decoder: &Decoder<'_>, node: &Node) -> Option<Execution> {
     if let Some(example) = execution_in_words(node) {
-        decoder.wrong_type::<()>(node, "a mapping (an execution)");
-        decoder.add_help(format!("write `execution: {example}`"));
-        return None;
+        return decoder.wrong_type_with_help(
+            node,
+            "a mapping (an execution)",
+            format!("write `execution: {example}`"),
+        );
     }
     let mut fields = decoder.fields(node, "an execution")?;
-    let kind = decoder.required_keyword::<ExecutionType>(&mut fields, "type")?;
+    let kind = fields.required_keyword::<ExecutionType>("type")?;
     fields.describe(format!("an execution of the type `{}`", kind.as_str()));
-    let mut count = || {
-        decoder.required(&mut fields, "count", |decoder, node| {
-            decoder.count(node, 1..=COUNT_LIMIT)
-        })
-    };
+    let mut count = || fields.required("count", Decoder::count_in(1..=COUNT_LIMIT));
     let execution = match kind {
         ExecutionType::FirstTime => Some(Execution::FirstTime),
         ExecutionType::LastTime => Some(Execution::LastTime),
@@ -102,7 +97,7 @@ fn execution_fields(decoder: &mut Decoder<'_>, node: &Node) -> Option<Execution>
         ExecutionType::Exactly => count().map(Execution::Exactly),
         ExecutionType::AtMost => count().map(Execution::AtMost),
     };
-    decoder.finish(&fields);
+    fields.finish();
     execution
 }
 
@@ -130,21 +125,23 @@ fn execution_in_words(node: &Node) -> Option<String> {
 }
 
 /// `executed: false` allows no `execution` except exactly 0 times.
-fn zero_executions(decoder: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
+fn zero_executions(decoder: &Decoder<'_>, node: &Node) -> Option<Execution> {
     let mut fields = decoder.fields(node, "an execution")?;
-    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<ExecutionType>);
-    let count = fields
-        .take("count")
-        .map(|node| decoder.count(node, 0..=COUNT_LIMIT));
-    decoder.finish(&fields);
+    let kind = fields.required("type", Decoder::keyword::<ExecutionType>);
+    let count = fields.optional("count", Decoder::count_in(0..=COUNT_LIMIT));
+    fields.finish();
     if kind? == ExecutionType::Exactly && count == Some(Some(0)) {
         return Some(Execution::Never);
     }
     let message = "`executed: false` means exactly 0 times, but `execution` sets something else";
     let label = "contradicts `executed: false`";
-    decoder.error::<()>(codes::EXECUTION_CONTRADICTION, &node.span, message, label);
-    decoder.add_help("remove `execution`, or set `executed: true`");
-    None
+    decoder.error_with_help(
+        codes::EXECUTION_CONTRADICTION,
+        &node.span,
+        message,
+        label,
+        "remove `execution`, or set `executed: true`",
+    )
 }
 
 #[cfg(test)]
@@ -156,8 +153,8 @@ mod tests {
     fn an_execution_without_a_count_contradicts_executed_false() {
         let source = SourceFile::new("a.yaml", "{type: exactly}");
         let (documents, _) = yaml::parse(&source);
-        let mut decoder = Decoder::new(&source);
-        assert_eq!(zero_executions(&mut decoder, &documents[0]), None);
+        let decoder = Decoder::new(&source);
+        assert_eq!(zero_executions(&decoder, &documents[0]), None);
         let found = decoder.into_diagnostics();
         assert!(matches!(found.as_slice(), [only] if only.code == codes::EXECUTION_CONTRADICTION));
     }

@@ -8,30 +8,30 @@ use super::event::event;
 use crate::model::{Filter, FilterType, Group, Keyword, Reference, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
-pub(super) fn group(decoder: &mut Decoder<'_>, node: &Node) -> Option<Group> {
+pub(super) fn group(decoder: &Decoder<'_>, node: &Node) -> Option<Group> {
     let mut fields = decoder.fields(node, "a filter group")?;
-    let group = group_fields(decoder, &mut fields);
-    decoder.finish(&fields);
+    let group = group_fields(&mut fields);
+    fields.finish();
     group
 }
 
-fn group_fields(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Group> {
+fn group_fields(fields: &mut Fields<'_>) -> Option<Group> {
     if let Some(key) = operator_key(fields) {
         let message = format!("unknown field `{key}` in a filter group");
-        decoder.unknown_key_error(fields, key, message);
+        fields.unknown_key_error(key, message);
         let operator = if matches!(key, "or" | "any" | "$or" | "should") {
             "or"
         } else {
             "and"
         };
-        decoder.add_help(format!(
+        fields.decoder.add_help(format!(
             "write `filter_operator: {operator}`, and put the list below `filters:`"
         ));
         fields.ignore_unknown_fields();
         return None;
     }
-    let operator = decoder.required_keyword(fields, "filter_operator");
-    let filters = decoder.required(fields, "filters", |decoder, node| decoder.list(node, filter));
+    let operator = fields.required_keyword("filter_operator");
+    let filters = fields.required("filters", Decoder::list_of(filter));
     Some(Group {
         operator: operator?,
         filters: filters?,
@@ -47,11 +47,11 @@ fn operator_key(fields: &Fields<'_>) -> Option<&'static str> {
     keys.into_iter().find(|key| fields.has(key))
 }
 
-fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
+fn filter(decoder: &Decoder<'_>, node: &Node) -> Option<Filter> {
     let mut fields = decoder.fields(node, "a filter")?;
     if let Some(key) = wrapper_key(&fields) {
         let message = format!("unknown field `{key}` in a filter");
-        decoder.unknown_key_error(&fields, key, message);
+        fields.unknown_key_error(key, message);
         decoder.add_help(match FilterType::from_text(key) {
             Some(_) => format!("write `- filter_type: {key}`, and put the other fields below it"),
             None => format!("remove `{key}:`, and write the fields of the filter directly after `- `"),
@@ -59,14 +59,14 @@ fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
         return None;
     }
     if let Some(raw) = fields.take("raw") {
-        decoder.finish(&fields);
+        fields.finish();
         return match &raw.value {
             Yaml::Map(_) => Some(Filter::Raw(json(decoder, raw)?)),
             _ => decoder.wrong_type(raw, "a mapping (a filter)"),
         };
     }
     let before = decoder.error_count();
-    let filter_type = decoder.required_keyword::<FilterType>(&mut fields, "filter_type");
+    let filter_type = fields.required_keyword::<FilterType>("filter_type");
     if decoder.is_missing(before)
         && let Some((looks_like, filter_type)) = probable_type(&fields)
     {
@@ -76,14 +76,14 @@ fn filter(decoder: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
         ));
     }
     match filter_type? {
-        FilterType::UserAttributes => attribute(decoder, fields, Context::UserFilter).map(Filter::Attribute),
-        FilterType::Actions => event(decoder, fields).map(Filter::Event),
-        FilterType::PsychographicEvent => affinity(decoder, fields).map(Filter::Affinity),
-        FilterType::CustomSegments => reference(decoder, fields).map(Filter::Reference),
+        FilterType::UserAttributes => attribute(fields, Context::UserFilter).map(Filter::Attribute),
+        FilterType::Actions => event(fields).map(Filter::Event),
+        FilterType::PsychographicEvent => affinity(fields).map(Filter::Affinity),
+        FilterType::CustomSegments => reference(fields).map(Filter::Reference),
         FilterType::NestedFilters => {
             fields.describe("a `nested_filters` group");
-            let group = group_fields(decoder, &mut fields);
-            decoder.finish(&fields);
+            let group = group_fields(&mut fields);
+            fields.finish();
             group.map(Filter::Nested)
         }
     }
@@ -115,29 +115,26 @@ fn probable_type(fields: &Fields<'_>) -> Option<(&'static str, FilterType)> {
     }
 }
 
-fn reference(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<Reference> {
+fn reference(mut fields: Fields<'_>) -> Option<Reference> {
     fields.describe("a `custom_segments` filter");
-    let Some(id_node) = fields.take("id") else {
-        let node = decoder.require(&mut fields, "name")?;
-        let name = decoder.non_empty_text(node);
-        decoder.finish(&fields);
-        let reference = Reference::Name(SegmentName::new(name?));
-        decoder.add_reference(&reference, node);
-        return Some(reference);
+    let decoder = fields.decoder;
+    let (node, reference) = if let Some(node) = fields.take("id") {
+        let id = decoder.non_empty_text(node).map(SegmentId::new);
+        let label = fields.optional("name", Decoder::non_empty_text);
+        (node, id.zip(label).map(|(id, label)| Reference::Id { id, label }))
+    } else {
+        let node = fields.require("name")?;
+        let name = decoder.non_empty_text(node).map(SegmentName::new);
+        (node, name.map(Reference::Name))
     };
-    let id = decoder.non_empty_text(id_node);
-    let label = decoder.optional(&mut fields, "name", Decoder::non_empty_text);
-    decoder.finish(&fields);
-    let reference = Reference::Id {
-        id: SegmentId::new(id?),
-        label: label?,
-    };
-    decoder.add_reference(&reference, id_node);
+    fields.finish();
+    let reference = reference?;
+    decoder.add_reference(&reference, node);
     Some(reference)
 }
 
 /// Converts a `raw` filter to JSON without checking its fields.
-fn json(decoder: &mut Decoder<'_>, node: &Node) -> Option<Value> {
+fn json(decoder: &Decoder<'_>, node: &Node) -> Option<Value> {
     match &node.value {
         Yaml::Invalid => None,
         Yaml::List(_) => decoder.list(node, json).map(Value::Array),

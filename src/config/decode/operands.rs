@@ -8,35 +8,35 @@ use crate::model::{
     TextOperator,
 };
 
-pub(super) struct Operands<'r, 'a, 'n> {
-    pub(super) decoder: &'r mut Decoder<'a>,
+pub(super) struct Operands<'r, 'n> {
     pub(super) fields: &'r mut Fields<'n>,
+    pub(super) operator: &'n Node,
     /// The value names another attribute.
     pub(super) dynamic: bool,
     /// The operator of the data type that takes a list, if there is one.
     pub(super) list_operator: Option<&'static str>,
 }
 
-impl Operands<'_, '_, '_> {
+impl<'n> Operands<'_, 'n> {
     pub(super) fn single_operand<T>(
         &mut self,
-        decode: impl FnOnce(&mut Decoder<'_>, &Node) -> Option<T>,
+        decode: impl FnOnce(&'n Decoder<'n>, &'n Node) -> Option<T>,
     ) -> Option<Operand<T>> {
-        let node = self.decoder.require(self.fields, "value")?;
+        let node = self.fields.require("value")?;
         if self.dynamic {
-            return Some(Operand::Dynamic(dynamic_attribute(self.decoder, node)?));
+            return Some(Operand::Dynamic(dynamic_attribute(self.fields.decoder, node)?));
         }
-        reject_list(self.decoder, node, self.list_operator)?;
-        Some(Operand::Fixed(decode(self.decoder, node)?))
+        reject_list(self.fields.decoder, node, self.list_operator)?;
+        Some(Operand::Fixed(decode(self.fields.decoder, node)?))
     }
 
     pub(super) fn list_operand<T>(
         &mut self,
-        decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+        decode: impl FnMut(&'n Decoder<'n>, &'n Node) -> Option<T>,
     ) -> Option<Operand<Vec<T>>> {
-        let node = self.decoder.require(self.fields, "value")?;
+        let node = self.fields.require("value")?;
         if !self.dynamic {
-            return Some(Operand::Fixed(self.decoder.non_empty_list(node, decode)?));
+            return Some(Operand::Fixed(self.fields.decoder.non_empty_list(node, decode)?));
         }
         let attribute = match &node.value {
             Yaml::List(items) => match items.as_slice() {
@@ -45,22 +45,28 @@ impl Operands<'_, '_, '_> {
                     let message = "a comparison with another attribute has exactly one value";
                     let label = "expected one `{{MoeUserAttribute['…']}}`";
                     let span = &node.span;
-                    return self.decoder.error(codes::OUT_OF_RANGE, span, message, label);
+                    return self
+                        .fields
+                        .decoder
+                        .error(codes::OUT_OF_RANGE, span, message, label);
                 }
             },
             _ => node,
         };
-        Some(Operand::Dynamic(dynamic_attribute(self.decoder, attribute)?))
+        Some(Operand::Dynamic(dynamic_attribute(
+            self.fields.decoder,
+            attribute,
+        )?))
     }
 
     /// A list, or one value without brackets.
     fn list_or_single_operand<T>(
         &mut self,
-        mut decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+        mut decode: impl FnMut(&'n Decoder<'n>, &'n Node) -> Option<T>,
     ) -> Option<Operand<Vec<T>>> {
-        match self.decoder.require(self.fields, "value")? {
+        match self.fields.require("value")? {
             node if matches!(node.value, Yaml::Scalar(_)) && !self.dynamic => {
-                decode(self.decoder, node).map(|value| Operand::Fixed(vec![value]))
+                decode(self.fields.decoder, node).map(|value| Operand::Fixed(vec![value]))
             }
             _ => self.list_operand(decode),
         }
@@ -68,21 +74,21 @@ impl Operands<'_, '_, '_> {
 
     /// `value` and `value1` of `between`, which both name another attribute.
     pub(super) fn between_attributes(&mut self) -> Option<(String, String)> {
-        let first = self.decoder.required(self.fields, "value", dynamic_attribute);
-        let second = self.decoder.required(self.fields, "value1", dynamic_attribute);
+        let first = self.fields.required("value", dynamic_attribute);
+        let second = self.fields.required("value1", dynamic_attribute);
         Some((first?, second?))
     }
 
     /// `value` and `value1` of `between`, which cannot name another attribute.
     pub(super) fn between_operands<T>(
         &mut self,
-        mut decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+        mut decode: impl FnMut(&'n Decoder<'n>, &'n Node) -> Option<T>,
     ) -> Option<(T, T)> {
         if self.dynamic {
             return self.reject_dynamic("`between` cannot compare with another attribute");
         }
-        let first = self.decoder.required(self.fields, "value", &mut decode);
-        let second = self.decoder.required(self.fields, "value1", decode);
+        let first = self.fields.required("value", &mut decode);
+        let second = self.fields.required("value1", decode);
         Some((first?, second?))
     }
 
@@ -97,21 +103,23 @@ impl Operands<'_, '_, '_> {
         let key = "is_dynamic_value";
         // Whether the other fields belong here depends on this one.
         self.fields.ignore_unknown_fields();
-        self.decoder.misplaced_field(self.fields, key, message)
+        self.fields.misplaced_field(key, message)
     }
 
-    pub(super) fn operator_text<'o>(&mut self, operator: &'o Node) -> Option<&'o str> {
-        let scalar = self.decoder.scalar(operator, "a string (operator)");
+    pub(super) fn operator_text(&mut self) -> Option<&'n str> {
+        let scalar = self.fields.decoder.scalar(self.operator, "a string (operator)");
         if scalar.is_none() {
             self.fields.ignore_unknown_fields();
         }
         scalar.map(|scalar| scalar.text.as_str())
     }
 
-    pub(super) fn invalid_operator<T>(&mut self, operator: &Node, target: &str, words: &[&str]) -> Option<T> {
+    pub(super) fn invalid_operator<T>(&mut self, target: &str, words: &[&str]) -> Option<T> {
         self.fields.ignore_unknown_fields();
         let value = self.fields.peek("value");
-        self.decoder.invalid_operator(operator, target, words, value)
+        self.fields
+            .decoder
+            .invalid_operator(self.operator, target, words, value)
     }
 
     /// Names the operator in later messages, because it decides which fields are valid.
@@ -123,7 +131,7 @@ impl Operands<'_, '_, '_> {
 }
 
 /// Reports a list where the operator takes one value.
-pub(super) fn reject_list(decoder: &mut Decoder<'_>, node: &Node, list_operator: Option<&str>) -> Option<()> {
+pub(super) fn reject_list(decoder: &Decoder<'_>, node: &Node, list_operator: Option<&str>) -> Option<()> {
     let Yaml::List(items) = &node.value else {
         return Some(());
     };
@@ -145,7 +153,7 @@ pub(super) fn reject_list(decoder: &mut Decoder<'_>, node: &Node, list_operator:
     None
 }
 
-fn dynamic_attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn dynamic_attribute(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.text(node)?;
     let attribute = text
         .strip_prefix("{{MoeUserAttribute['")
@@ -166,19 +174,19 @@ fn dynamic_attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     None
 }
 
-pub(super) fn string_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<StringTest> {
-    let word = operands.operator_text(operator)?;
+pub(super) fn string_test(operands: &mut Operands<'_, '_>) -> Option<StringTest> {
+    let word = operands.operator_text()?;
     operands.describe("string", word);
     if let Some(list) = TextListOperator::from_text(word) {
-        return Some(StringTest::Any(list, operands.list_operand(text)?));
+        return Some(StringTest::Any(list, operands.list_operand(Decoder::text)?));
     }
     if let Some(one) = TextOperator::from_text(word) {
-        return Some(StringTest::One(one, operands.single_operand(text)?));
+        return Some(StringTest::One(one, operands.single_operand(Decoder::text)?));
     }
     if word == "exists" {
         return operands.without_operand(StringTest::Exists);
     }
-    operands.invalid_operator(operator, "`string`", &string_operators())
+    operands.invalid_operator("`string`", &string_operators())
 }
 
 pub(super) fn string_operators() -> Vec<&'static str> {
@@ -190,24 +198,21 @@ pub(super) fn string_operators() -> Vec<&'static str> {
     words.concat()
 }
 
-pub(super) fn array_string_test(
-    operands: &mut Operands<'_, '_, '_>,
-    operator: &Node,
-) -> Option<ArrayStringTest> {
-    let word = operands.operator_text(operator)?;
+pub(super) fn array_string_test(operands: &mut Operands<'_, '_>) -> Option<ArrayStringTest> {
+    let word = operands.operator_text()?;
     operands.describe("array_string", word);
     if let Some(list) = ArrayTextOperator::from_text(word) {
         // The API's documentation shows both forms, except for `in`.
         let values = match list {
-            ArrayTextOperator::In => operands.list_operand(text)?,
-            _ => operands.list_or_single_operand(text)?,
+            ArrayTextOperator::In => operands.list_operand(Decoder::text)?,
+            _ => operands.list_or_single_operand(Decoder::text)?,
         };
         return Some(ArrayStringTest::Any(list, values));
     }
     match word {
-        "is" => Some(ArrayStringTest::Is(operands.single_operand(text)?)),
+        "is" => Some(ArrayStringTest::Is(operands.single_operand(Decoder::text)?)),
         "exists" => operands.without_operand(ArrayStringTest::Exists),
-        _ => operands.invalid_operator(operator, "`array_string`", &array_string_operators()),
+        _ => operands.invalid_operator("`array_string`", &array_string_operators()),
     }
 }
 
@@ -219,39 +224,31 @@ pub(super) const DOUBLE_OPERATORS: [&str; 5] = ["in", "lessThan", "greaterThan",
 pub(super) const BOOL_OPERATORS: [&str; 2] = ["is", "exists"];
 
 /// Tests a number, or the elements of a list of numbers.
-pub(super) fn double_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<DoubleTest> {
-    let word = operands.operator_text(operator)?;
+pub(super) fn double_test(operands: &mut Operands<'_, '_>) -> Option<DoubleTest> {
+    let word = operands.operator_text()?;
     operands.describe("double", word);
-    let number = |decoder: &mut Decoder<'_>, node: &Node| decoder.number(node);
     match word {
-        "in" => Some(DoubleTest::In(operands.list_operand(number)?)),
-        "lessThan" => Some(DoubleTest::LessThan(operands.single_operand(number)?)),
-        "greaterThan" => Some(DoubleTest::GreaterThan(operands.single_operand(number)?)),
+        "in" => Some(DoubleTest::In(operands.list_operand(Decoder::number)?)),
+        "lessThan" => Some(DoubleTest::LessThan(operands.single_operand(Decoder::number)?)),
+        "greaterThan" => Some(DoubleTest::GreaterThan(operands.single_operand(Decoder::number)?)),
         "between" => operands
-            .between_operands(number)
+            .between_operands(Decoder::number)
             .map(|(low, high)| DoubleTest::Between(low, high)),
         "exists" => operands.without_operand(DoubleTest::Exists),
-        _ => operands.invalid_operator(operator, "numbers", &DOUBLE_OPERATORS),
+        _ => operands.invalid_operator("numbers", &DOUBLE_OPERATORS),
     }
 }
 
-pub(super) fn bool_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<BoolTest> {
-    let word = operands.operator_text(operator)?;
+pub(super) fn bool_test(operands: &mut Operands<'_, '_>) -> Option<BoolTest> {
+    let word = operands.operator_text()?;
     operands.describe("bool", word);
     match word {
-        "is" => {
-            let value = operands.single_operand(|decoder, node| decoder.boolean(node));
-            value.map(BoolTest::Is)
-        }
+        "is" => operands.single_operand(Decoder::boolean).map(BoolTest::Is),
         "exists" => operands.without_operand(BoolTest::Exists),
-        _ => operands.invalid_operator(operator, "`bool`", &BOOL_OPERATORS),
+        _ => operands.invalid_operator("`bool`", &BOOL_OPERATORS),
     }
 }
 
 fn keywords<K: Keyword>(words: &[K]) -> Vec<&'static str> {
     words.iter().map(|word| word.as_str()).collect()
-}
-
-fn text(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
-    decoder.text(node)
 }

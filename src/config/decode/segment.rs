@@ -16,63 +16,66 @@ pub(in crate::config) const RESPONSE_FIELDS: [&str; 4] = ["created_time", "updat
 /// Decodes one document; without errors, the declaration is `Some`.
 #[must_use]
 pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
-    let mut decoder = Decoder::new(source);
-    let declaration = decode(&mut decoder, &document).map(|(segment, workspaces)| Declaration {
+    let decoder = Decoder::new(source);
+    let decoded = decode(&decoder, &document);
+    let diagnostics = decoder.into_diagnostics();
+    let declaration = decoded.map(|(segment, workspaces)| Declaration {
         segment,
         workspaces,
         source: Arc::clone(source),
         document,
     });
-    (declaration, decoder.into_diagnostics())
+    (declaration, diagnostics)
 }
 
-fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
+fn decode(decoder: &Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = decoder.fields(node, "a segment")?;
     if fields.has("data") && !fields.has("name") {
         return whole_response(decoder, node);
     }
     // The schema that an editor uses.
-    decoder.optional(&mut fields, "$schema", Decoder::text);
-    let kind = contents::kind(decoder, &mut fields);
-    let name_node = decoder.require(&mut fields, "name");
-    let name = name_node.and_then(|node| decoder.text(node));
+    fields.optional("$schema", Decoder::text);
+    let kind = contents::kind(&mut fields);
+    let name = fields.required("name", |decoder, node| {
+        Some((SegmentName::new(decoder.text(node)?), decoder.origin(node)))
+    });
     // segctl checks these fields and does not use them.
-    decoder.optional(&mut fields, "description", Decoder::text);
-    decoder.optional(&mut fields, "owner", Decoder::text);
-    let labels = fields.take("labels");
-    labels.and_then(|node| decoder.list(node, Decoder::text));
+    fields.optional("description", Decoder::text);
+    fields.optional("owner", Decoder::text);
+    fields.optional("labels", Decoder::list_of(Decoder::text));
     for name in RESPONSE_FIELDS {
         fields.take(name);
     }
-    let lifecycle = decoder.or(&mut fields, "lifecycle", Lifecycle::Active, Decoder::keyword);
-    let id = decoder.optional(&mut fields, "id", Decoder::non_empty_text);
-    let protect = decoder.or(&mut fields, "protect", false, Decoder::boolean);
-    let previous_names = decoder.or(&mut fields, "previous_names", Vec::new(), text_list);
-    let workspaces = decoder.optional(&mut fields, "workspaces", text_list);
-    let contents = kind.and_then(|kind| contents::contents(decoder, &mut fields, kind));
-    decoder.finish(&fields);
+    let lifecycle = fields.or("lifecycle", Lifecycle::Active, Decoder::keyword);
+    let id = fields.optional("id", Decoder::non_empty_text);
+    let protect = fields.flag("protect");
+    let previous_names = fields.or_default("previous_names", Decoder::list_of(Decoder::non_empty_text));
+    let workspaces = fields.optional("workspaces", Decoder::list_of(Decoder::non_empty_text));
+    let contents = kind.and_then(|kind| contents::contents(&mut fields, kind));
+    fields.finish();
 
+    let (name, origin) = name?;
     let segment = DeclaredSegment {
-        name: SegmentName::new(name?),
+        name,
         id: id?.map(SegmentId::new),
         previous_names: previous_names?.into_iter().map(SegmentName::new).collect(),
         lifecycle: lifecycle?,
         protect: protect?,
         contents: contents?,
-        origin: decoder.origin(name_node?),
+        origin,
         reference_origins: decoder.take_reference_origins(),
     };
     Some((segment, workspaces?))
 }
 
-fn whole_response(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
+fn whole_response(decoder: &Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let message = "this is a whole response of the API, not a segment";
     let label = "expected the fields of a segment";
-    decoder.error::<()>(codes::UNKNOWN_FIELD, &node.span, message, label);
-    decoder.add_help("move the fields below `data` to the top, and remove `data`, `response_id` and `type`");
-    None
-}
-
-fn text_list(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<String>> {
-    decoder.list(node, Decoder::non_empty_text)
+    decoder.error_with_help(
+        codes::UNKNOWN_FIELD,
+        &node.span,
+        message,
+        label,
+        "move the fields below `data` to the top, and remove `data`, `response_id` and `type`",
+    )
 }

@@ -36,38 +36,40 @@ const DATE_KEYS: TimeRangeKeys = TimeRangeKeys {
     has_days: false,
 };
 
-pub(super) fn event_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+pub(super) fn event_time_range(decoder: &Decoder<'_>, node: &Node) -> Option<TimeRange> {
     reject_words(decoder, node, "value")?;
     let fields = decoder.fields(node, "a time range")?;
     let uses_days = fields.has("days");
-    time_range(decoder, fields, if uses_days { &DAY_KEYS } else { &VALUE_KEYS })
+    time_range(fields, if uses_days { &DAY_KEYS } else { &VALUE_KEYS })
 }
 
-pub(super) fn affinity_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+pub(super) fn affinity_time_range(decoder: &Decoder<'_>, node: &Node) -> Option<TimeRange> {
     reject_words(decoder, node, "days")?;
     let fields = decoder.fields(node, "the time range of an affinity filter")?;
     let uses_dates = fields.has("from");
-    time_range(decoder, fields, if uses_dates { &DATE_KEYS } else { &DAY_KEYS })
+    time_range(fields, if uses_dates { &DATE_KEYS } else { &DAY_KEYS })
 }
 
 /// Reports a time range that is written as text or as a number, such as `30d` or `last 30 days`.
-fn reject_words(decoder: &mut Decoder<'_>, node: &Node, key: &str) -> Option<()> {
+fn reject_words(decoder: &Decoder<'_>, node: &Node, key: &str) -> Option<()> {
     let Yaml::Scalar(scalar) = &node.value else {
         return Some(());
     };
     let Some((count, unit)) = period_in_words(&scalar.text) else {
         return Some(());
     };
-    decoder.wrong_type::<()>(node, "a mapping (a time range)");
-    decoder.add_help(if key == "days" {
-        format!("write `{{type: inTheLast, days: {count}}}`")
-    } else {
-        format!(
-            "write `{{type: inTheLast, value: {count}, period_unit: {}}}`",
-            unit.as_str()
-        )
-    });
-    None
+    decoder.wrong_type_with_help(
+        node,
+        "a mapping (a time range)",
+        if key == "days" {
+            format!("write `{{type: inTheLast, days: {count}}}`")
+        } else {
+            format!(
+                "write `{{type: inTheLast, value: {count}, period_unit: {}}}`",
+                unit.as_str()
+            )
+        },
+    )
 }
 
 /// The count and the unit of `30`, `30d`, `last 30 days` or `P30D`.
@@ -102,35 +104,36 @@ fn period_in_words(text: &str) -> Option<(String, PeriodUnit)> {
     Some((count.to_owned(), unit))
 }
 
-fn time_range(decoder: &mut Decoder<'_>, mut fields: Fields<'_>, keys: &TimeRangeKeys) -> Option<TimeRange> {
-    let kind = decoder.required_keyword::<TimeRangeType>(&mut fields, "type")?;
-    let first = decoder.require(&mut fields, keys.first)?;
-    let value_type = value_type(decoder, &mut fields, kind, first)?;
+fn time_range(mut fields: Fields<'_>, keys: &TimeRangeKeys) -> Option<TimeRange> {
+    let kind = fields.required_keyword::<TimeRangeType>("type")?;
+    let first = fields.require(keys.first)?;
+    let value_type = value_type(&mut fields, kind, first)?;
     let is_absolute = value_type == ValueType::Absolute;
     if is_absolute && keys.first == DAY_KEYS.first {
         let message = "an absolute time range takes dates, not days";
-        return decoder.error(codes::MISPLACED_FIELD, &first.span, message, "a number of days");
+        let span = &first.span;
+        return fields
+            .decoder
+            .error(codes::MISPLACED_FIELD, span, message, "a number of days");
     }
     if !is_absolute && keys.first == DATE_KEYS.first {
         let message = "a relative time range takes `days`, not dates";
-        return decoder.error(codes::MISPLACED_FIELD, &first.span, message, "a date");
+        let span = &first.span;
+        return fields
+            .decoder
+            .error(codes::MISPLACED_FIELD, span, message, "a date");
     }
     let time_range = if is_absolute {
-        absolute_time_range(decoder, &mut fields, (kind, first), keys)
+        absolute_time_range(&mut fields, kind, first, keys)
     } else {
-        relative_time_range(decoder, &mut fields, (kind, first), keys)
+        relative_time_range(&mut fields, kind, first, keys)
     };
-    decoder.finish(&fields);
+    fields.finish();
     time_range
 }
 
 /// The given value type, or the one that the time range type or the first value implies.
-fn value_type(
-    decoder: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    kind: TimeRangeType,
-    first: &Node,
-) -> Option<ValueType> {
+fn value_type(fields: &mut Fields<'_>, kind: TimeRangeType, first: &Node) -> Option<ValueType> {
     let allowed: &[ValueType] = match kind {
         TimeRangeType::InTheLast => &[ValueType::RelativePast],
         TimeRangeType::After => &[ValueType::Absolute],
@@ -139,7 +142,7 @@ fn value_type(
         }
     };
     if let Some(node) = fields.take("value_type") {
-        return decoder.keyword_among(node, allowed);
+        return fields.decoder.keyword_among(node, allowed);
     }
     let is_count = matches!(&first.value, Yaml::Scalar(scalar) if scalar.resolved != ScalarValue::Text);
     Some(match allowed {
@@ -150,28 +153,27 @@ fn value_type(
 }
 
 fn relative_time_range(
-    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
-    (kind, first): (TimeRangeType, &Node),
+    kind: TimeRangeType,
+    first: &Node,
     keys: &TimeRangeKeys,
 ) -> Option<TimeRange> {
     let minimum = u32::from(kind == TimeRangeType::InTheLast);
-    let count = decoder.count(first, minimum..=COUNT_LIMIT);
-    let second = (kind == TimeRangeType::Between).then(|| {
-        decoder.required(fields, keys.second, |decoder, node| {
-            decoder.count(node, 0..=COUNT_LIMIT)
-        })
-    });
+    let count = fields.decoder.count(first, minimum..=COUNT_LIMIT);
+    let second = (kind == TimeRangeType::Between)
+        .then(|| fields.required(keys.second, Decoder::count_in(0..=COUNT_LIMIT)));
     let unit = match kind {
         TimeRangeType::InTheLast | TimeRangeType::On if keys.has_unit => {
-            decoder.required_keyword(fields, "period_unit")
+            fields.required_keyword("period_unit")
         }
         // Without a unit, the API counts days.
-        _ if keys.has_unit => decoder.or(fields, "period_unit", PeriodUnit::Days, Decoder::keyword),
+        _ if keys.has_unit => fields.or("period_unit", PeriodUnit::Days, Decoder::keyword),
         // Some payloads set the unit here too.
-        _ => decoder.or(fields, "period_unit", PeriodUnit::Days, |decoder, node| {
-            decoder.keyword_among(node, &[PeriodUnit::Days])
-        }),
+        _ => fields.or(
+            "period_unit",
+            PeriodUnit::Days,
+            Decoder::one_of(&[PeriodUnit::Days]),
+        ),
     };
     let (count, unit) = (count?, unit?);
     Some(match (kind, second) {
@@ -187,26 +189,25 @@ fn relative_time_range(
 }
 
 fn absolute_time_range(
-    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
-    (kind, first): (TimeRangeType, &Node),
+    kind: TimeRangeType,
+    first: &Node,
     keys: &TimeRangeKeys,
 ) -> Option<TimeRange> {
-    let date = range_end(decoder, first, DayBoundary::Start, keys);
+    let date = range_end(fields.decoder, first, DayBoundary::Start, keys);
     let last = (kind == TimeRangeType::Between).then(|| {
-        decoder.required(fields, keys.second, |decoder, node| {
+        fields.required(keys.second, |decoder, node| {
             range_end(decoder, node, DayBoundary::End, keys)
         })
     });
     // Some payloads set a unit here; it has no effect, and segctl preserves it.
-    let unit = match fields.take("period_unit") {
-        Some(node) if keys.has_unit => Some(decoder.keyword(node)?),
-        Some(node) => {
-            decoder.keyword_among(node, &[PeriodUnit::Days])?;
-            None
-        }
-        None => None,
+    let allowed = if keys.has_unit {
+        PeriodUnit::ALL
+    } else {
+        &[PeriodUnit::Days]
     };
+    let unit = fields.optional("period_unit", Decoder::one_of(allowed))?;
+    let unit = unit.filter(|_| keys.has_unit);
     let date = date?;
     Some(match (kind, last) {
         (TimeRangeType::Between, Some(last)) => TimeRange::BetweenDates {
@@ -221,7 +222,7 @@ fn absolute_time_range(
 }
 
 fn range_end(
-    decoder: &mut Decoder<'_>,
+    decoder: &Decoder<'_>,
     node: &Node,
     boundary: DayBoundary,
     keys: &TimeRangeKeys,

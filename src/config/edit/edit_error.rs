@@ -30,8 +30,13 @@ pub enum EditError {
     SharedField {
         field: String,
     },
-    LostComment {
+    /// The edit is right, but text would be lost with it.
+    LostText {
+        /// A comment, an anchor or an alias.
         text: String,
+        line: usize,
+        /// Of the whole file.
+        diff: String,
     },
     Serialization(serde_yaml::ser::Error),
 }
@@ -70,9 +75,9 @@ impl fmt::Display for EditError {
                 formatter,
                 "the field `{field}` would also change; edit the file manually"
             ),
-            Self::LostComment { text } => write!(
+            Self::LostText { text, line, diff } => write!(
                 formatter,
-                "the comment `{text}` would be lost; edit the file manually"
+                "`{text}` in line {line} would be lost; keep it, and apply this change manually:\n{diff}"
             ),
             Self::Serialization(_) => formatter.write_str("cannot write the definition as YAML"),
         }

@@ -99,13 +99,6 @@ impl OrderedValue {
         }
     }
 
-    pub(super) fn items(&self) -> &[Self] {
-        match self {
-            Self::List(items) => items,
-            _ => &[],
-        }
-    }
-
     /// A scalar, a short list of scalars, or a short map of these.
     pub(super) fn fits_on_one_line(&self) -> bool {
         match self {

@@ -148,19 +148,19 @@ fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut V
     };
     let (latitude_size, longitude_size) = (latitude.get().abs(), longitude.get().abs());
     if latitude_size > 90.0 {
-        let mut error = geopoint_error(condition, "value", latitude, ("latitude", "-90 to 90 degrees"));
+        let mut error = geopoint_error(condition, "value", latitude, "latitude", "-90 to 90 degrees");
         if latitude_size <= 180.0 && longitude_size <= 90.0 {
             error = error.with_help("swap them: `value` is the latitude and `value1` the longitude");
         }
         found.push(error);
     }
     if longitude_size > 180.0 {
-        let expected = ("longitude", "-180 to 180 degrees");
-        found.push(geopoint_error(condition, "value1", longitude, expected));
+        let range = "-180 to 180 degrees";
+        found.push(geopoint_error(condition, "value1", longitude, "longitude", range));
     }
     if radius.get() <= 0.0 {
-        let expected = ("radius", "more than 0 meters");
-        found.push(geopoint_error(condition, "radius", radius, expected));
+        let range = "more than 0 meters";
+        found.push(geopoint_error(condition, "radius", radius, "radius", range));
     }
 }
 
@@ -168,7 +168,8 @@ fn geopoint_error(
     condition: &Located<'_, AttributeFilter>,
     key: &'static str,
     number: &Number,
-    (what, range): (&str, &str),
+    what: &str,
+    range: &str,
 ) -> Diagnostic {
     let message = format!("{} is not a {what}", number.to_json());
     let location = condition.location_of(&[Field(key)]);

@@ -4,8 +4,8 @@ use super::super::decode::codes;
 use super::super::decode::contents::is_host_and_path;
 use super::super::decode::decoder::Decoder;
 use super::super::yaml::Node;
+use super::ValueSource;
 use super::value_sources::secret_source;
-use super::{ValueSource, optional, required};
 use crate::model::is_loopback_http;
 use std::net::SocketAddr;
 
@@ -18,12 +18,12 @@ pub struct CallbackSettings {
     pub token: ValueSource,
 }
 
-pub(super) fn callback_settings(decoder: &mut Decoder<'_>, node: &Node) -> Option<CallbackSettings> {
+pub(super) fn callback_settings(decoder: &Decoder<'_>, node: &Node) -> Option<CallbackSettings> {
     let mut fields = decoder.fields(node, "`callbacks`")?;
-    let url = required(decoder, &mut fields, "url", callback_url);
-    let token = required(decoder, &mut fields, "token", secret_source);
-    let listen = optional(decoder, &mut fields, "listen", listen_address);
-    decoder.finish(&fields);
+    let url = fields.required("url", callback_url);
+    let token = fields.required("token", secret_source);
+    let listen = fields.optional("listen", listen_address);
+    fields.finish();
     Some(CallbackSettings {
         url: url?,
         listen: listen?,
@@ -32,7 +32,7 @@ pub(super) fn callback_settings(decoder: &mut Decoder<'_>, node: &Node) -> Optio
 }
 
 /// Callback URLs contain a secret, so plain http is refused except on loopback.
-fn callback_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+fn callback_url(decoder: &Decoder<'_>, node: &Node) -> Option<String> {
     let text = decoder.non_empty_text(node)?;
     let host = text.strip_prefix("https://");
     let is_https = host.is_some_and(is_host_and_path);
@@ -40,12 +40,16 @@ fn callback_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
         return Some(text.trim_end_matches('/').to_owned());
     }
     let label = "expected an https URL without query or fragment";
-    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, "invalid callback URL", label);
-    decoder.add_help("http is allowed only for loopback addresses: callback URLs contain a secret");
-    None
+    decoder.error_with_help(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        "invalid callback URL",
+        label,
+        "http is allowed only for loopback addresses: callback URLs contain a secret",
+    )
 }
 
-fn listen_address(decoder: &mut Decoder<'_>, node: &Node) -> Option<SocketAddr> {
+fn listen_address(decoder: &Decoder<'_>, node: &Node) -> Option<SocketAddr> {
     let text = decoder.non_empty_text(node)?;
     if let Ok(address) = text.parse() {
         return Some(address);

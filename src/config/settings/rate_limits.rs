@@ -23,7 +23,7 @@ const KEYS: [(EndpointClass, &str); 7] = [
     (EndpointClass::Cohort, "cohort"),
 ];
 
-pub(super) fn rate_limits(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<RateLimitSettings>> {
+pub(super) fn rate_limits(decoder: &Decoder<'_>, node: &Node) -> Option<Vec<RateLimitSettings>> {
     let mut fields = decoder.fields(node, "`rate_limits`")?;
     let mut limits = Vec::new();
     for (class, key) in KEYS {
@@ -32,22 +32,20 @@ pub(super) fn rate_limits(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<
             limits.push(windows.map(|windows| RateLimitSettings { class, windows }));
         }
     }
-    decoder.finish(&fields);
+    fields.finish();
     limits.into_iter().collect()
 }
 
-fn windows(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<Window>> {
+fn windows(decoder: &Decoder<'_>, node: &Node) -> Option<Vec<Window>> {
     if let Yaml::Scalar(scalar) = &node.value
         && let Some(window) = window_in_words(&scalar.text)
     {
-        decoder.wrong_type::<()>(node, "a list of rate limits");
-        decoder.add_help(format!("write `[{window}]`"));
-        return None;
+        return decoder.wrong_type_with_help(node, "a list of rate limits", format!("write `[{window}]`"));
     }
     decoder.non_empty_list(node, window)
 }
 
-fn window(decoder: &mut Decoder<'_>, node: &Node) -> Option<Window> {
+fn window(decoder: &Decoder<'_>, node: &Node) -> Option<Window> {
     let text = decoder.non_empty_text(node)?;
     match Window::parse(&text) {
         Ok(window) => Some(window),

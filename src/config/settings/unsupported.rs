@@ -9,7 +9,8 @@ use crate::model::{Policy, PublishLocation, StateLocation};
 pub(super) fn unsupported_settings(
     decoder: &Decoder<'_>,
     workspace: &Node,
-    (state, policy): (Option<&StateLocation>, &Policy),
+    state: Option<&StateLocation>,
+    policy: &Policy,
 ) -> Vec<Diagnostic> {
     if cfg!(feature = "object-store") {
         return Vec::new();

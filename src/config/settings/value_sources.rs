@@ -3,11 +3,11 @@
 use super::super::decode::codes;
 use super::super::decode::decoder::Decoder;
 use super::super::yaml::{Node, Yaml};
-use super::{LITERAL_SECRET, ValueSource, required};
+use super::{LITERAL_SECRET, ValueSource};
 use crate::model::credential_problem;
 
 /// The value of the field `key`.
-pub(super) fn value_source(decoder: &mut Decoder<'_>, key: &'static str, node: &Node) -> Option<ValueSource> {
+pub(super) fn value_source(decoder: &Decoder<'_>, key: &'static str, node: &Node) -> Option<ValueSource> {
     if matches!(node.value, Yaml::Map(_)) {
         return command_source(decoder, node);
     }
@@ -16,9 +16,13 @@ pub(super) fn value_source(decoder: &mut Decoder<'_>, key: &'static str, node: &
         Some(name) => Some(ValueSource::Environment(name.to_owned())),
         None if text.contains("${") => {
             let message = "an environment variable must be the whole value, as in `${NAME}`";
-            decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "contains other text");
-            decoder.add_help(VARIABLE_HELP);
-            None
+            decoder.error_with_help(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                message,
+                "contains other text",
+                VARIABLE_HELP,
+            )
         }
         None if looks_like_variable(&text) => misspelled_variable(decoder, node),
         None => match credential_problem(key, &text) {
@@ -37,7 +41,7 @@ pub(super) fn value_source(decoder: &mut Decoder<'_>, key: &'static str, node: &
 }
 
 /// The messages never repeat the value: it may be the secret.
-pub(super) fn secret_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
+pub(super) fn secret_source(decoder: &Decoder<'_>, node: &Node) -> Option<ValueSource> {
     match &node.value {
         Yaml::Map(_) => command_source(decoder, node),
         Yaml::Scalar(scalar) if environment_variable(&scalar.text).is_some() => {
@@ -91,16 +95,20 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// The message does not repeat the value: a default may be the secret.
-fn misspelled_variable<T>(decoder: &mut Decoder<'_>, node: &Node) -> Option<T> {
+fn misspelled_variable<T>(decoder: &Decoder<'_>, node: &Node) -> Option<T> {
     let message = "a variable is written `${NAME}`, without a default";
-    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, message, "not read as a variable");
-    decoder.add_help(VARIABLE_HELP);
-    None
+    decoder.error_with_help(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        "not read as a variable",
+        VARIABLE_HELP,
+    )
 }
 
-fn command_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
+fn command_source(decoder: &Decoder<'_>, node: &Node) -> Option<ValueSource> {
     let mut fields = decoder.fields(node, "a command")?;
-    let command = required(decoder, &mut fields, "command", |decoder, node| {
+    let command = fields.required("command", |decoder, node| {
         if let Yaml::List(words) = &node.value
             && let Some(program) = words.first()
         {
@@ -108,6 +116,6 @@ fn command_source(decoder: &mut Decoder<'_>, node: &Node) -> Option<ValueSource>
         }
         decoder.non_empty_list(node, Decoder::non_empty_text)
     });
-    decoder.finish(&fields);
+    fields.finish();
     command.map(ValueSource::Command)
 }

@@ -395,3 +395,15 @@ fn likely_mistakes_are_named_with_what_to_write() {
         assert_eq!(error_lines(text), [], "{text}");
     }
 }
+
+#[test]
+fn comments_anchors_and_aliases_have_byte_spans() {
+    let text =
+        "a: &x {b: 1} # one\n# two: *x\nc: '# no'\nd: [*x, 2]\ne: &y\n  - |\n    # text\nf: *y # three\n";
+    let marks = marks(text);
+    let parts = [marks.comments, marks.anchors, marks.aliases]
+        .map(|spans| spans.into_iter().map(|span| &text[span]).collect::<Vec<_>>());
+    assert_eq!(parts[0], ["# one", "# two: *x", "# three"]);
+    assert_eq!(parts[1], ["&x", "&y"]);
+    assert_eq!(parts[2], ["*x", "*y"]);
+}

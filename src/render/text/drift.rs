@@ -23,8 +23,10 @@ pub fn drift(report: &DriftReport, is_written: bool, options: TextOptions) -> St
     for drift in &report.drift {
         drifted_segment(&mut text, drift, options);
         let reason = report.unwritable.get(&drift.id).filter(|_| !options.compact);
-        if let Some(reason) = reason.map(|reason| escape_unprintable(reason)) {
-            let _ = writeln!(text, "    cannot be written automatically: {reason}");
+        if let Some(reason) = reason {
+            text.push_str("    cannot be written automatically: ");
+            let lines: Vec<_> = reason.lines().map(escape_unprintable).collect();
+            let _ = writeln!(text, "{}", lines.join("\n    "));
         }
     }
     for drift in &report.already_in_configuration {

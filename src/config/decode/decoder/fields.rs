@@ -9,8 +9,12 @@ use super::{Decoder, quoted};
 use crate::model::{Keyword, did_you_mean};
 use std::ops::Range;
 
-/// The fields of a mapping. [`Decoder::finish`] reports every field that was never requested.
+/// The fields of a mapping. [`Fields::finish`] reports every field that was never requested.
+///
+/// A method that decodes a field returns `None` after it has reported an error. Use `?` only after all fields are
+/// decoded, so that each reports its own.
 pub(in crate::config) struct Fields<'n> {
+    pub(in crate::config) decoder: &'n Decoder<'n>,
     /// What the mapping is, with its article: `an event filter`.
     description: String,
     span: Range<usize>,
@@ -93,6 +97,174 @@ impl<'n> Fields<'n> {
         let first = self.entries.first();
         first.map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
     }
+
+    pub(in crate::config) fn finish(self) {
+        if self.ignores_unknown_fields {
+            return;
+        }
+        let mut previous: Option<&(Key, Node)> = None;
+        let mut above: Option<&(Key, Node)> = None;
+        for entry in self.entries {
+            let text = entry.0.text.as_str();
+            if self.known_keys.contains(&text) {
+                previous = Some(entry);
+            } else if !self.misspelled.contains(&text) {
+                self.unknown_field(entry, above);
+                let previous = previous.map(|(key, node)| PreviousField {
+                    key: key.text.clone(),
+                    value: node.span.clone(),
+                });
+                self.decoder.set_subject(Subject::UnknownField(UnknownField {
+                    key: text.to_owned(),
+                    location: self.decoder.location(&entry.0.span),
+                    mapping: self.span.clone(),
+                    previous,
+                }));
+            }
+            above = Some(entry);
+        }
+    }
+
+    /// `above` is the entry before the unknown one.
+    fn unknown_field(&self, (key, node): &(Key, Node), above: Option<&(Key, Node)>) {
+        let decoder = self.decoder;
+        let known = self.known_keys.as_slice();
+        let message = format!("unknown field `{}` in {}", key.text, self.description);
+        decoder.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
+        let absent = || known.iter().copied().filter(|known| !self.has(known));
+        let hint = self.hints.iter().find(|(hinted, _)| *hinted == key.text);
+        if let Some((_, help)) = hint {
+            decoder.add_help(help.clone());
+        } else if key.text.starts_with("//") || key.text.starts_with("/*") {
+            decoder.add_help("remove the comment: JSON has none, and in YAML a comment starts with `#`");
+        } else if let Some(help) = decoder.cut_value_help(key, node, above) {
+            decoder.add_help(help);
+        } else if let Some(suggestion) =
+            did_you_mean(&key.text, absent()).or_else(|| vocabulary::field_for(&key.text, absent()))
+        {
+            decoder.add_help(format!("did you mean `{suggestion}`?"));
+        } else {
+            decoder.add_help(format!("valid fields are {}", quoted(known)));
+        }
+    }
+
+    /// The value of a field that must be present.
+    pub(in crate::config) fn require(&mut self, key: &'static str) -> Option<&'n Node> {
+        let node = self.take(key);
+        if node.is_some() {
+            return node;
+        }
+        let decoder = self.decoder;
+        if let Some(Misspelling { written, node }) = self.misspelling_of(key) {
+            self.misspelled.push(&written.text);
+            let message = format!("unknown field `{}` in {}", written.text, self.description);
+            decoder.error::<()>(codes::UNKNOWN_FIELD, &written.span, message, "unknown field");
+            decoder.add_help(format!("did you mean `{key}`?"));
+            return node;
+        }
+        let message = format!("missing field `{key}` in {}", self.description);
+        let label = format!("add `{key}` to these fields");
+        decoder.error::<()>(codes::MISSING_FIELD, &self.first_key_span(), message, label);
+        let mapping = self.span.clone();
+        decoder.set_subject(Subject::MissingField { key, mapping });
+        if let Some(example) = examples::of_field(key) {
+            decoder.add_help(example);
+        }
+        None
+    }
+
+    pub(in crate::config) fn required<T>(
+        &mut self,
+        key: &'static str,
+        decode: impl FnOnce(&'n Decoder<'n>, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        let node = self.require(key)?;
+        decode(self.decoder, node)
+    }
+
+    /// `Some(None)` if the field is absent, `None` if its value is invalid.
+    pub(in crate::config) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        decode: impl FnOnce(&'n Decoder<'n>, &'n Node) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.take(key) {
+            Some(node) => decode(self.decoder, node).map(Some),
+            None => Some(None),
+        }
+    }
+
+    pub(in crate::config) fn or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        decode: impl FnOnce(&'n Decoder<'n>, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        self.optional(key, decode).map(|value| value.unwrap_or(default))
+    }
+
+    pub(in crate::config) fn or_default<T: Default>(
+        &mut self,
+        key: &'static str,
+        decode: impl FnOnce(&'n Decoder<'n>, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        self.optional(key, decode).map(Option::unwrap_or_default)
+    }
+
+    /// A boolean that is `false` by default.
+    pub(in crate::config) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.or_default(key, Decoder::boolean)
+    }
+
+    /// A required keyword. If it is missing, the help lists the valid ones.
+    pub(in crate::config) fn required_keyword<K: Keyword>(&mut self, key: &'static str) -> Option<K> {
+        self.required_keyword_among(key, K::ALL)
+    }
+
+    pub(in crate::config::decode) fn required_keyword_among<K: Keyword>(
+        &mut self,
+        key: &'static str,
+        allowed: &[K],
+    ) -> Option<K> {
+        let node = self.require_with_help(key, || {
+            let words: Vec<&str> = allowed.iter().map(|word| word.as_str()).collect();
+            format!("`{key}` is one of {}", quoted(&words))
+        });
+        self.decoder.keyword_among(node?, allowed)
+    }
+
+    /// `help` is added if the field is missing.
+    pub(in crate::config::decode) fn require_with_help(
+        &mut self,
+        key: &'static str,
+        help: impl FnOnce() -> String,
+    ) -> Option<&'n Node> {
+        let before = self.decoder.error_count();
+        let node = self.require(key);
+        if self.decoder.is_missing(before) {
+            self.decoder.add_help(help());
+        }
+        node
+    }
+
+    /// Reports the field `key` as unknown, with a message of the caller.
+    pub(in crate::config::decode) fn unknown_key_error(&self, key: &str, message: String) {
+        let entry = self.entries.iter().find(|(found, _)| found.text == key);
+        let span = entry.map_or_else(|| self.first_key_span(), |(key, _)| key.span.clone());
+        self.decoder
+            .error::<()>(codes::UNKNOWN_FIELD, &span, message, "unknown field");
+    }
+
+    /// Reports a known field that is not valid beside the other fields.
+    pub(in crate::config::decode) fn misplaced_field<T>(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+    ) -> Option<T> {
+        let node = self.get(key);
+        let span = node.map_or_else(|| self.first_key_span(), |node| node.span.clone());
+        self.decoder.error(codes::MISPLACED_FIELD, &span, message, "")
+    }
 }
 
 struct Misspelling<'n> {
@@ -103,9 +275,10 @@ struct Misspelling<'n> {
 
 impl Decoder<'_> {
     /// The fields of a mapping; `description` has its article: `a segment`.
-    pub(in crate::config) fn fields<'n>(&mut self, node: &'n Node, description: &str) -> Option<Fields<'n>> {
+    pub(in crate::config) fn fields<'n>(&'n self, node: &'n Node, description: &str) -> Option<Fields<'n>> {
         match &node.value {
             Yaml::Map(entries) => Some(Fields {
+                decoder: self,
                 description: description.to_owned(),
                 span: node.span.clone(),
                 entries,
@@ -155,64 +328,15 @@ impl Decoder<'_> {
     }
 
     /// Remembers an empty value: the fields that follow it may belong to it.
-    pub(super) fn mark_empty(&mut self, node: &Node, is_list: bool) {
+    pub(super) fn mark_empty(&self, node: &Node, is_list: bool) {
         if matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty()) {
             let value = node.span.clone();
             self.set_subject(Subject::EmptyCollection { value, is_list });
         }
     }
 
-    pub(in crate::config) fn finish(&mut self, fields: &Fields<'_>) {
-        if fields.ignores_unknown_fields {
-            return;
-        }
-        let mut previous: Option<&(Key, Node)> = None;
-        let mut above: Option<&(Key, Node)> = None;
-        for entry in fields.entries {
-            let text = entry.0.text.as_str();
-            if fields.known_keys.contains(&text) {
-                previous = Some(entry);
-            } else if !fields.misspelled.contains(&text) {
-                self.unknown_field(fields, entry, above);
-                let previous = previous.map(|(key, node)| PreviousField {
-                    key: key.text.clone(),
-                    value: node.span.clone(),
-                });
-                self.set_subject(Subject::UnknownField(UnknownField {
-                    key: text.to_owned(),
-                    location: self.location(&entry.0.span),
-                    mapping: fields.span.clone(),
-                    previous,
-                }));
-            }
-            above = Some(entry);
-        }
-    }
-
-    /// `above` is the entry before the unknown one.
-    fn unknown_field(&mut self, fields: &Fields<'_>, (key, node): &(Key, Node), above: Option<&(Key, Node)>) {
-        let known = fields.known_keys.as_slice();
-        let message = format!("unknown field `{}` in {}", key.text, fields.description);
-        self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
-        let absent = || known.iter().copied().filter(|known| !fields.has(known));
-        let hint = fields.hints.iter().find(|(hinted, _)| *hinted == key.text);
-        if let Some((_, help)) = hint {
-            self.add_help(help.clone());
-        } else if key.text.starts_with("//") || key.text.starts_with("/*") {
-            self.add_help("remove the comment: JSON has none, and in YAML a comment starts with `#`");
-        } else if let Some(help) = self.cut_value_help((key, node), above) {
-            self.add_help(help);
-        } else if let Some(suggestion) =
-            did_you_mean(&key.text, absent()).or_else(|| vocabulary::field_for(&key.text, absent()))
-        {
-            self.add_help(format!("did you mean `{suggestion}`?"));
-        } else {
-            self.add_help(format!("valid fields are {}", quoted(known)));
-        }
-    }
-
     /// Inside braces, a comma ends a value: `{value: 1,000}` has the field `000`.
-    fn cut_value_help(&self, (key, node): (&Key, &Node), above: Option<&(Key, Node)>) -> Option<String> {
+    fn cut_value_help(&self, key: &Key, node: &Node, above: Option<&(Key, Node)>) -> Option<String> {
         let is_empty = matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
         let (_, value) = above.filter(|_| is_empty)?;
         let between = self.source.slice(&(value.span.end..key.span.start));
@@ -226,121 +350,10 @@ impl Decoder<'_> {
         })
     }
 
-    /// The value of a field that must be present.
-    pub(in crate::config) fn require<'n>(
-        &mut self,
-        fields: &mut Fields<'n>,
-        key: &'static str,
-    ) -> Option<&'n Node> {
-        let node = fields.take(key);
-        if node.is_some() {
-            return node;
-        }
-        if let Some(Misspelling { written, node }) = fields.misspelling_of(key) {
-            fields.misspelled.push(&written.text);
-            let message = format!("unknown field `{}` in {}", written.text, fields.description);
-            self.error::<()>(codes::UNKNOWN_FIELD, &written.span, message, "unknown field");
-            self.add_help(format!("did you mean `{key}`?"));
-            return node;
-        }
-        let message = format!("missing field `{key}` in {}", fields.description);
-        let label = format!("add `{key}` to these fields");
-        self.error::<()>(codes::MISSING_FIELD, &fields.first_key_span(), message, label);
-        let mapping = fields.span.clone();
-        self.set_subject(Subject::MissingField { key, mapping });
-        if let Some(example) = examples::of_field(key) {
-            self.add_help(example);
-        }
-        None
-    }
-
-    /// A required keyword. If it is missing, the help lists the valid ones.
-    pub(in crate::config) fn required_keyword<K: Keyword>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-    ) -> Option<K> {
-        self.required_keyword_among(fields, key, K::ALL)
-    }
-
-    pub(in crate::config::decode) fn required_keyword_among<K: Keyword>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        allowed: &[K],
-    ) -> Option<K> {
-        let before = self.found.len();
-        let node = self.require(fields, key);
-        if node.is_none() && self.is_missing(before) {
-            let words: Vec<&str> = allowed.iter().map(|word| word.as_str()).collect();
-            self.add_help(format!("`{key}` is one of {}", quoted(&words)));
-        }
-        self.keyword_among(node?, allowed)
-    }
-
     /// Whether the only error since `before` is a missing field.
     pub(in crate::config::decode) fn is_missing(&self, before: usize) -> bool {
-        let new = self.found.get(before..).unwrap_or_default();
+        let found = self.found.borrow();
+        let new = found.get(before..).unwrap_or_default();
         matches!(new, [only] if matches!(only.subject, Subject::MissingField { .. }))
-    }
-
-    pub(in crate::config) fn required<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<T> {
-        let node = self.require(fields, key)?;
-        decode(self, node)
-    }
-
-    /// Decodes a field that may be absent: `Some(None)` if it is, `None` if its value is invalid.
-    pub(in crate::config) fn optional<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match fields.take(key) {
-            Some(node) => decode(self, node).map(Some),
-            None => Some(None),
-        }
-    }
-
-    pub(in crate::config) fn or<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        default: T,
-        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<T> {
-        match fields.take(key) {
-            Some(node) => decode(self, node),
-            None => Some(default),
-        }
-    }
-
-    /// Reports the field `key` as unknown, with a message of the caller.
-    pub(in crate::config::decode) fn unknown_key_error(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        message: String,
-    ) {
-        let entry = fields.entries.iter().find(|(found, _)| found.text == key);
-        let span = entry.map_or_else(|| fields.first_key_span(), |(key, _)| key.span.clone());
-        self.error::<()>(codes::UNKNOWN_FIELD, &span, message, "unknown field");
-    }
-
-    /// Reports a known field that is not valid beside the other fields.
-    pub(in crate::config::decode) fn misplaced_field<T>(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        message: impl Into<String>,
-    ) -> Option<T> {
-        let node = fields.get(key);
-        let span = node.map_or_else(|| fields.first_key_span(), |node| node.span.clone());
-        self.error(codes::MISPLACED_FIELD, &span, message, "")
     }
 }

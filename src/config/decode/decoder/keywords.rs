@@ -9,12 +9,12 @@ use std::ops::Range;
 
 impl<'a> Decoder<'a> {
     /// A keyword. Plain `on` is accepted here although YAML 1.1 reads it as a boolean.
-    pub(in crate::config) fn keyword<K: Keyword>(&mut self, node: &Node) -> Option<K> {
+    pub(in crate::config) fn keyword<K: Keyword>(&self, node: &Node) -> Option<K> {
         self.keyword_among(node, K::ALL)
     }
 
     pub(in crate::config::decode) fn keyword_among<K: Keyword>(
-        &mut self,
+        &self,
         node: &Node,
         allowed: &[K],
     ) -> Option<K> {
@@ -26,8 +26,14 @@ impl<'a> Decoder<'a> {
         self.unknown_keyword(node, K::DISPLAY_NAME, &words)
     }
 
+    pub(in crate::config::decode) fn one_of<K: Keyword>(
+        allowed: &[K],
+    ) -> impl FnOnce(&'a Self, &'a Node) -> Option<K> {
+        |decoder, node| decoder.keyword_among(node, allowed)
+    }
+
     pub(in crate::config::decode) fn unknown_keyword<T>(
-        &mut self,
+        &self,
         node: &Node,
         what: &str,
         words: &[&str],
@@ -42,12 +48,12 @@ impl<'a> Decoder<'a> {
             }
             _ => vocabulary::keyword_for(what, written, words).map(|word| format!("did you mean `{word}`?")),
         };
-        self.keyword_error((node, &span), message, words, help)
+        self.keyword_error(node, &span, message, words, help)
     }
 
     /// `value` is the value of the operator, if it is present.
     pub(in crate::config::decode) fn invalid_operator<T>(
-        &mut self,
+        &self,
         node: &Node,
         target: &str,
         words: &[&str],
@@ -60,7 +66,7 @@ impl<'a> Decoder<'a> {
         let value = value.map(|value| self.source.slice(&value.span));
         let is_respelled = words.iter().any(|word| word.eq_ignore_ascii_case(written));
         let help = vocabulary::operator_help(written, words, value).filter(|_| !is_respelled);
-        self.keyword_error((node, &span), message, words, help)
+        self.keyword_error(node, &span, message, words, help)
     }
 
     /// The span of a keyword. YAML reads `>` as the start of a text on the next lines, and `&&` as an anchor, so the
@@ -89,8 +95,9 @@ impl<'a> Decoder<'a> {
     }
 
     fn keyword_error<T>(
-        &mut self,
-        (node, span): (&Node, &Range<usize>),
+        &self,
+        node: &Node,
+        span: &Range<usize>,
         message: String,
         words: &[&str],
         help: Option<String>,

@@ -10,17 +10,6 @@ pub(super) struct SourceText<'a> {
     pub(super) style: Style,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ValuePosition {
-    /// Inside braces or brackets.
-    pub(super) flow: bool,
-    /// After the colon or dash of the value.
-    pub(super) start: usize,
-    /// Of the list or map that contains the value.
-    pub(super) column: usize,
-    pub(super) item: bool,
-}
-
 impl<'a> SourceText<'a> {
     pub(super) fn new(text: &'a str, document: &Node) -> Self {
         let first_key = map_entries(document).first().map_or(0, |(key, _)| key.span.start);
@@ -75,14 +64,19 @@ impl<'a> SourceText<'a> {
         let mut start = self.line_start(at);
         while start > 0 {
             let above = self.line_start(start - 1);
-            let line = self.slice(above..start);
-            let comment = line.trim_start_matches(' ');
-            if !comment.starts_with('#') || line.len() - comment.len() > column {
+            if self.comment_column(above).is_none_or(|found| found > column) {
                 break;
             }
             start = above;
         }
         start
+    }
+
+    /// The column of the comment, if the line at `start` has nothing else.
+    pub(super) fn comment_column(&self, start: usize) -> Option<usize> {
+        let line = self.slice(start..self.line_end(start));
+        let comment = line.trim_start_matches(' ');
+        comment.starts_with('#').then_some(line.len() - comment.len())
     }
 
     /// The line ending before `at`, or the last one before it: files may mix the two.
@@ -123,27 +117,6 @@ impl<'a> SourceText<'a> {
         let gap = rest.len() - rest.trim_start().len();
         let is_colon = rest.trim_start().starts_with(':');
         is_colon.then_some(key.span.end + gap + 1)
-    }
-
-    /// For an alias, the bytes of the alias.
-    pub(super) fn value_span(&self, position: ValuePosition, node: &Node) -> Option<Range<usize>> {
-        if node.span.start >= position.start {
-            return Some(self.first_dash(node).unwrap_or(node.span.start)..node.span.end);
-        }
-        let rest = self.slice(position.start..self.text.len());
-        let start = position.start + (rest.len() - rest.trim_start().len());
-        let alias = self.slice(start..self.text.len());
-        let ends = |character: char| character.is_whitespace() || matches!(character, ',' | ']' | '}');
-        let length = alias.find(ends).unwrap_or(alias.len());
-        alias.starts_with('*').then(|| start..start + length)
-    }
-
-    /// The start of a block list; the parser reports other starts.
-    fn first_dash(&self, node: &Node) -> Option<usize> {
-        match &node.value {
-            Yaml::List(items) if !self.is_flow(node) => self.item_dash(items.first()?),
-            _ => None,
-        }
     }
 
     /// The dash is on the line of the item, or above it with only comments in between.

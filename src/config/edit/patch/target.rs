@@ -4,13 +4,14 @@ use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Key, Node, Yaml};
 use super::super::edit_error::EditError;
 use super::super::ordered_value::OrderedValue;
-use super::super::remote_definition::{RemoteDefinition, TOP_LEVEL_GROUPS};
+use super::super::remote_definition::{NameLookup, RemoteDefinition, TOP_LEVEL_GROUPS};
 use super::super::round_trip;
-use super::DeclarationUpdate;
-use super::node_change::NodeChange;
-use crate::definition::{Identities, encode};
-use crate::model::{Keyword, Lifecycle, SegmentName};
+use super::editor::NodeChange;
+use super::{DeclarationUpdate, has_field, map_entries};
+use crate::definition::{Identities, canonical, encode};
+use crate::model::{Keyword, Lifecycle, Payload, SegmentName};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// `before` and `after` have the name, the lifecycle and the groups in canonical form.
 pub(super) struct PatchTarget {
@@ -28,15 +29,25 @@ impl PatchTarget {
         let declared = segment.contents.definition().map(encode);
         let name = update.name.unwrap_or(&segment.name).clone();
         let lifecycle = update.lifecycle.unwrap_or(segment.lifecycle);
-        let remote = update
+        let renamed = update.renames.zip(declared.clone());
+        let renamed = renamed.map(|(renames, declared)| renamed_references(declared, renames, false));
+        let keep_ids: NameLookup<'_> = &|_| None;
+        let definition = update
             .definition
-            .map(|(payload, names)| RemoteDefinition::new(payload, names, declared.as_ref()));
+            .or(renamed.as_ref().map(|payload| (payload, keep_ids)));
+        let remote =
+            definition.map(|(payload, names)| RemoteDefinition::new(payload, names, declared.as_ref()));
         let identities = remote.as_ref().map(|remote| remote.identities.clone());
         let identities = identities.unwrap_or_default();
-        let old = round_trip::canonical_form(declaration, &identities);
+        let old = match (update.renames, declared) {
+            (Some(renames), Some(declared)) => {
+                canonical::exact(&renamed_references(declared, renames, true), &identities)
+            }
+            _ => round_trip::canonical_form(declaration, &identities),
+        };
         let new = remote.as_ref().map_or(&old, |remote| &remote.canonical).clone();
         let mut fields = vec![("name".to_owned(), OrderedValue::text(name.as_str()))];
-        if lifecycle == Lifecycle::Archived || super::has_field(&declaration.document, "lifecycle") {
+        if lifecycle == Lifecycle::Archived || has_field(&declaration.document, "lifecycle") {
             fields.push(("lifecycle".to_owned(), OrderedValue::text(lifecycle.as_str())));
         }
         if let Some(remote) = remote.filter(|_| old != new) {
@@ -76,6 +87,30 @@ impl PatchTarget {
     }
 }
 
+/// With `marks`, a renamed reference has a field that makes it differ from the same reference of the new definition.
+fn renamed_references(
+    mut payload: Payload,
+    renames: &BTreeMap<SegmentName, SegmentName>,
+    marks: bool,
+) -> Payload {
+    let groups = std::iter::once(&mut payload.included_filters).chain(&mut payload.excluded_filters);
+    let mut open: Vec<&mut Value> = groups.collect();
+    while let Some(filter) = open.pop() {
+        let text = |key| filter.get(key).and_then(Value::as_str);
+        let is_reference = text("filter_type") == Some("custom_segments") && text("id").is_none();
+        let name = text("name").filter(|_| is_reference).map(SegmentName::new);
+        if let Some(new) = name.and_then(|name| renames.get(&name)) {
+            filter["name"] = new.as_str().into();
+            if marks {
+                filter["renamed"] = true.into();
+            }
+        }
+        let filters = filter.get_mut("filters").and_then(Value::as_array_mut);
+        open.extend(filters.into_iter().flatten());
+    }
+    payload
+}
+
 fn with_name_and_lifecycle(name: &SegmentName, lifecycle: Lifecycle, form: Value) -> Value {
     let mut fields = match form {
         Value::Object(fields) => fields,
@@ -93,48 +128,36 @@ fn top_level_groups(whole: &Value) -> Value {
     Value::Object(groups.collect())
 }
 
-pub(super) fn verify_unrelated_fields(before: &Node, after: &Node) -> Result<(), EditError> {
-    match changed_unrelated_field(before, after) {
-        Some(field) => Err(EditError::SharedField {
-            field: field.to_owned(),
-        }),
-        None => Ok(()),
+fn verify_unrelated_fields(before: &Node, after: &Node) -> Result<(), EditError> {
+    let [before, after] = [before, after].map(|document| {
+        let entries = map_entries(document).iter().filter(|(key, _)| {
+            let is_edited = ["name", "lifecycle"].contains(&key.text.as_str());
+            !is_edited && !TOP_LEVEL_GROUPS.contains(&key.text.as_str())
+        });
+        entries.map(without_spans).collect::<Vec<_>>()
+    });
+    if before == after {
+        return Ok(());
     }
+    let mut pairs = before.iter().zip(&after);
+    let changed = pairs.find(|(before, after)| before != after);
+    let field = changed.map_or("document", |((key, _), _)| key.text.as_str());
+    Err(EditError::SharedField {
+        field: field.to_owned(),
+    })
 }
 
-fn changed_unrelated_field<'n>(before: &'n Node, after: &'n Node) -> Option<&'n str> {
-    let is_unrelated = |key: &Key| {
-        let key = key.text.as_str();
-        !TOP_LEVEL_GROUPS.contains(&key) && key != "name" && key != "lifecycle"
-    };
-    let of = |node: &'n Node| {
-        super::map_entries(node)
-            .iter()
-            .filter(move |(key, _)| is_unrelated(key))
-    };
-    let changed = of(before)
-        .zip(of(after))
-        .find(|((left, before), (right, after))| left.text != right.text || !equal_nodes(before, after));
-    match changed {
-        Some(((key, _), _)) => Some(&key.text),
-        None if of(before).count() != of(after).count() => Some("document"),
-        None => None,
-    }
+fn without_spans((key, node): &(Key, Node)) -> (Key, Node) {
+    let span = 0..0;
+    let (text, node) = (key.text.clone(), node_without_spans(node));
+    (Key { text, span }, node)
 }
 
-fn equal_nodes(left: &Node, right: &Node) -> bool {
-    match (&left.value, &right.value) {
-        (Yaml::Scalar(left), Yaml::Scalar(right)) => left == right,
-        (Yaml::List(left), Yaml::List(right)) => {
-            let mut pairs = left.iter().zip(right);
-            left.len() == right.len() && pairs.all(|(left, right)| equal_nodes(left, right))
-        }
-        (Yaml::Map(left), Yaml::Map(right)) => {
-            let mut pairs = left.iter().zip(right);
-            left.len() == right.len()
-                && pairs
-                    .all(|((key, left), (other, right))| key.text == other.text && equal_nodes(left, right))
-        }
-        _ => false,
-    }
+fn node_without_spans(node: &Node) -> Node {
+    let value = match &node.value {
+        Yaml::List(items) => Yaml::List(items.iter().map(node_without_spans).collect()),
+        Yaml::Map(entries) => Yaml::Map(entries.iter().map(without_spans).collect()),
+        scalar => scalar.clone(),
+    };
+    Node { span: 0..0, value }
 }

@@ -44,95 +44,97 @@ fn section_headings_stay_in_place() {
     );
 }
 
+/// What the edit would lose, and the diff that a person can apply.
+fn refused(text: &str, remote: &Payload) -> (String, String) {
+    match try_patch(text, remote) {
+        Err(EditError::LostText { text, diff, .. }) => (text, diff),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn comments_stay_when_an_anchored_value_changes() {
+fn an_anchored_value_changes_only_together_with_its_aliases() {
     let event = |name: &str, window: &str| {
         format!(
             "- {{filter_type: actions, action_name: {name}, executed: true, primary_time_range: {window}}}"
         )
     };
     let days = |count: u32| format!("{{type: inTheLast, value: {count}, period_unit: days}}");
-    let (first, second) = (event("a", &format!("&r {}", days(7))), event("b", "*r"));
-    let staff = reference("Staff");
     let old = text(&[
         "# why: aa",
-        &first,
+        &event("a", &format!("&r {}", days(7))),
         "# why: ab",
-        &format!("{second}   # shares"),
-        "# staff",
-        &staff,
+        &format!("{}   # shares", event("b", "*r")),
     ]);
-    let changed = remote_after(&old, |filters| {
-        group(filters)[0]["primary_time_range"]["value"] = json!(30);
-    });
-    let second = format!("{}   # shares", event("b", &days(7)));
+    let with_days = |events: std::ops::Range<usize>| {
+        remote_after(&old, |filters| {
+            for filter in &mut group(filters)[events] {
+                filter["primary_time_range"]["value"] = json!(30);
+            }
+        })
+    };
     assert_eq!(
-        patched(&old, &changed),
-        text(&[
-            "# why: aa",
-            &event("a", &days(30)),
-            "# why: ab",
-            &second,
-            "# staff",
-            &staff
-        ])
+        patched(&old, &with_days(0..2)),
+        old.replace("value: 7", "value: 30")
     );
+    for events in [0..1, 1..2] {
+        let (lost, diff) = refused(&old, &with_days(events));
+        assert!(
+            lost == "# why: aa" && diff.contains("value: 30"),
+            "{lost}\n{diff}"
+        );
+    }
     // Without the filter that has the anchor.
     let gone = remote_after(&old, |filters| drop(group(filters).remove(0)));
-    assert_eq!(
-        patched(&old, &gone),
-        text(&["# why: ab", &second, "# staff", &staff])
-    );
-    // A change of both filters.
-    let both = remote_after(&old, |filters| {
-        for filter in group(filters).iter_mut().take(2) {
-            filter["primary_time_range"]["value"] = json!(30);
-        }
-    });
-    let result = patched(&old, &both);
-    assert_eq!(result.matches('#').count(), old.matches('#').count(), "{result}");
+    let (_, diff) = refused(&old, &gone);
+    assert!(diff.contains("-    # why: ab"), "{diff}");
 }
 
 #[test]
-fn comments_follow_filters_into_and_out_of_groups() {
+fn filters_with_comments_do_not_go_into_or_out_of_groups() {
     let [a, b, c] = ["a", "b", "c"].map(reference);
     let flat = text(&["# about a", &a, &format!("{b}   # beside b"), "# about c", &c]);
-    let nested = remote_after(&flat, |filters| {
+    let wrap = |filters: &mut Value| {
         let inner: Vec<Value> = group(filters).drain(..2).collect();
         let inner = json!({"filter_type": "nested_filters", "filter_operator": "and", "filters": inner});
         group(filters).insert(0, inner);
-    });
-    let result = patched(&flat, &nested);
-    let (a_inside, b_inside) = (format!("# about a\n        {a}\n"), format!("{b}   # beside b\n"));
+    };
+    let (lost, diff) = refused(&flat, &remote_after(&flat, wrap));
+    assert_eq!(lost, "# about a");
     assert!(
-        result.contains(&a_inside) && result.contains(&b_inside),
-        "{result}"
+        diff.starts_with("--- a.yaml\n+++ a.yaml\n") && diff.contains("-    # about a\n"),
+        "{diff}"
     );
+    assert!(!diff.contains("-    # about c"), "{diff}");
+    // A comment of another filter is no obstacle.
+    let plain = text(&[&a, &b, "# about c", &c]);
+    let nested = patched(&plain, &remote_after(&plain, wrap));
     assert!(
-        result.contains(&format!("    # about c\n    {c}\n# end")),
-        "{result}"
+        nested.contains(&format!("    # about c\n    {c}\n# end")),
+        "{nested}"
     );
-    let group_line = "    - filter_type";
-    let named = result.replace(group_line, &format!("    # the two\n{group_line}"));
-    assert_eq!(
-        patched(&named, &remote_after(&flat, |_| {})),
-        text(&[
-            "# the two",
-            "# about a",
-            &a,
-            &format!("{b}   # beside b"),
-            "# about c",
-            &c
-        ])
+    let named = nested.replace("    - filter_type", "    # the two\n    - filter_type");
+    assert_eq!(patched(&nested, &remote_after(&plain, |_| {})), plain);
+    let (lost, _) = refused(
+        &named.replace(&a, &format!("{a}   # beside a")),
+        &remote_after(&plain, |_| {}),
     );
+    assert_eq!(lost, "# the two");
 }
 
 #[test]
-fn comments_in_flow_lists_stay_with_their_filters() {
-    let old = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    # about a\n    {filter_type: custom_segments, name: a},\n    {filter_type: custom_segments, name: b}, # beside b\n  ]\n";
+fn comments_in_flow_lists_stay_in_place() {
+    let old = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    # about a\n    {filter_type: custom_segments, name: a},\n    {filter_type: custom_segments, name: b}, # beside b\n    {filter_type: custom_segments, name: c},\n  ]\n";
+    let added = remote_after(old, |filters| {
+        group(filters).push(json!({"filter_type": "custom_segments", "name": "d"}));
+    });
+    let last = "    {filter_type: custom_segments, name: c},\n";
+    assert_eq!(
+        patched(old, &added),
+        old.replace(last, &format!("{last}{}", last.replace("name: c", "name: d")))
+    );
     let reordered = remote_after(old, |filters| group(filters).reverse());
-    let expected = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    {filter_type: custom_segments, name: b}, # beside b\n    # about a\n    {filter_type: custom_segments, name: a},\n  ]\n";
-    assert_eq!(patched(old, &reordered), expected);
+    assert_eq!(refused(old, &reordered).0, "# beside b");
 }
 
 #[test]
@@ -217,11 +219,11 @@ fn references_use_the_new_names() {
     ]);
     let edits = patch(&declarations(&old)[0], &expected).unwrap();
     assert_eq!(apply_patches(&old, [&edits]).unwrap(), renamed);
-    // Another field shares the old name and keeps it.
+    // Another field shares the old name.
     let shared = "name: A\nowner: &o Old\nincluded_filters: {filter_operator: and, filters: [{filter_type: custom_segments, name: *o }]}\n";
-    let edits = patch(&declarations(shared)[0], &expected).unwrap();
-    assert_eq!(
-        apply_patches(shared, [&edits]).unwrap(),
-        shared.replace("*o ", "\"New: one\" ")
+    let error = patch(&declarations(shared)[0], &expected).unwrap_err();
+    assert!(
+        matches!(&error, EditError::LostText { text, line: 3, .. } if text == "*o"),
+        "{error}"
     );
 }
