@@ -13,9 +13,10 @@ use measure::{shortest_time, workload};
 use segctl::config::load;
 use segctl::config::settings::parse_settings;
 use segctl::config::source::SourceFile;
-use segctl::definition::{Digest, Identities, encode};
-use segctl::model::{Payload, RemoteKind, SegmentId, SegmentName};
-use segctl::state::{Cache, CachedSegment, DirectoryStore, State, StateEntry, StateStore};
+use segctl::model::{
+    Lifecycle, ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName,
+};
+use segctl::state::{Cache, DirectoryStore, State, StateEntry, StateStore};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -55,6 +56,14 @@ fn main() -> ExitCode {
         peak_memory(small, PLAN),
         24.0,
     );
+    let parsed = time(small, &["plan", "--offline", "--no-cache"]);
+    figures.check(
+        "plan --offline --no-cache of 1,000, ms",
+        milliseconds(parsed),
+        100.0,
+    );
+    let peak = peak_memory(small, &["plan", "--offline", "--no-cache"]);
+    figures.check("plan --offline --no-cache of 1,000, peak MiB", peak, 32.0);
     let validated = time(small, &["validate"]);
     println!("{:<44} {:8.1}", "validate of 1,000, ms", milliseconds(validated));
     figures.check("validate of 1,000, to the floor", ratio(validated), 5.0);
@@ -125,28 +134,29 @@ fn record_as_applied(directory: &Path) {
         .map(|(number, segment)| (&segment.name, SegmentId::new(format!("{number:024x}"))))
         .collect();
     let applied_at = Timestamp::now();
-    let (mut state, mut cache) = (State::default(), Cache::default());
+    let (mut state, mut observed) = (State::default(), ObservedWorkspace::default());
     for segment in &segments {
         let (id, name) = (ids[&segment.name].clone(), segment.name.clone());
-        let declared = encode(segment.contents.definition().unwrap());
+        let declared = segment.contents.definition().unwrap();
         let mut entry = StateEntry::new(id.clone(), name.clone(), applied_at);
-        let remote = with_ids(declared.clone(), &ids);
-        let digest = Digest::exact(&declared, &Identities::default());
-        entry.set_definition(remote.clone(), digest.to_string());
+        let remote = with_ids(declared.payload().clone(), &ids);
+        entry.set_definition(remote.clone(), declared.facts().digests.exact.to_string());
         state.record(entry);
-        let cached = CachedSegment {
+        let remote = ObservedSegment {
+            id: id.clone(),
             name,
             kind: RemoteKind::Filter,
+            lifecycle: Lifecycle::Active,
             source: Some("API".to_owned()),
             created_time: None,
             listed: true,
             fetched_at: Some(applied_at),
             applied_before_fetch_at: Some(applied_at),
-            definition: Some(remote),
+            definition: Some(remote.into()),
         };
-        cache.segments.insert(id, cached);
+        observed.segments.insert(id, remote);
     }
-    cache.listed_at = Some(applied_at);
+    observed.listed_at = Some(applied_at);
     let store = DirectoryStore::new(directory.join(".segctl/dev"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -154,7 +164,7 @@ fn record_as_applied(directory: &Path) {
         .unwrap();
     runtime.block_on(async {
         store.save(&state).await.unwrap();
-        store.save_cache(&cache).await.unwrap();
+        store.save_cache(&Cache::of(&observed)).await.unwrap();
     });
 }
 

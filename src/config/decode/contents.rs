@@ -5,8 +5,8 @@ use super::codes;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::filter::group;
 use crate::model::{
-    Cohort, CohortKey, Contents, Definition, FileSegment, Identifier, IdentifierType, MemberSource,
-    SegmentKind, UserListSource,
+    Cohort, CohortKey, Contents, DeclaredDefinition, Definition, FileSegment, Identifier, IdentifierType,
+    MemberSource, SegmentKind, UserListSource,
 };
 
 pub(super) fn contents(
@@ -15,7 +15,12 @@ pub(super) fn contents(
     kind: SegmentKind,
 ) -> Option<Contents> {
     match kind {
-        SegmentKind::Filter => definition(decoder, fields).map(Contents::Filter),
+        SegmentKind::Filter => {
+            let definition = definition(decoder, fields)?;
+            let declared = DeclaredDefinition::of(&definition);
+            decoder.definition = Some(definition);
+            Some(Contents::Filter(declared))
+        }
         SegmentKind::File => {
             fields.describe("a file segment");
             file_segment(decoder, fields).map(Contents::File)

@@ -9,7 +9,7 @@ use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
 use super::indentation::{self, Found, Subject};
 use super::{codes, numbers};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Number, Origin, Reference, is_home_of_other};
+use crate::model::{Definition, Number, Origin, Reference, is_home_of_other};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -21,6 +21,7 @@ pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
     found: Vec<Found>,
     reference_origins: BTreeMap<Reference, Origin>,
+    pub(super) definition: Option<Definition>,
 }
 
 impl<'a> Decoder<'a> {
@@ -29,6 +30,7 @@ impl<'a> Decoder<'a> {
             source,
             found: Vec::new(),
             reference_origins: BTreeMap::new(),
+            definition: None,
         }
     }
 

@@ -1,14 +1,14 @@
 //! One document of a segment file.
 
-use super::super::declaration::Declaration;
+use super::super::declaration::{Declaration, Document};
 use super::super::source::SourceFile;
 use super::super::yaml::Node;
 use super::codes;
 use super::contents;
 use super::decoder::Decoder;
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Lifecycle, SegmentId, SegmentName};
-use std::sync::Arc;
+use crate::model::{DeclaredSegment, Definition, Lifecycle, SegmentId, SegmentName};
+use std::sync::{Arc, OnceLock};
 
 /// The fields that MoEngage sets and returns with a segment. Files may contain them; segctl ignores them.
 pub(in crate::config) const RESPONSE_FIELDS: [&str; 4] = ["created_time", "updated_time", "type", "source"];
@@ -21,9 +21,21 @@ pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>
         segment,
         workspaces,
         source: Arc::clone(source),
-        document,
+        document: Document::parsed(source, document),
+        definition: OnceLock::from(decoder.definition.take()),
+        findings: OnceLock::new(),
     });
     (declaration, decoder.into_diagnostics())
+}
+
+/// The filters of a declaration; `None` for other kinds of segments.
+pub(in crate::config) fn definition_of(declaration: &Declaration) -> Option<&Definition> {
+    let decode_again = || {
+        let mut decoder = Decoder::new(&declaration.source);
+        decode(&mut decoder, &declaration.document)?;
+        decoder.definition
+    };
+    declaration.definition.get_or_init(decode_again).as_ref()
 }
 
 fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {

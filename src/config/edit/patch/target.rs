@@ -8,8 +8,8 @@ use super::super::remote_definition::{RemoteDefinition, TOP_LEVEL_GROUPS};
 use super::super::round_trip;
 use super::DeclarationUpdate;
 use super::node_change::NodeChange;
-use crate::definition::{Identities, encode};
-use crate::model::{Keyword, Lifecycle, SegmentName};
+use crate::definition::Identities;
+use crate::model::{Keyword, Lifecycle, SegmentName, StoredDefinition};
 use serde_json::{Map, Value};
 
 /// `before` and `after` have the name, the lifecycle and the groups in canonical form.
@@ -25,12 +25,12 @@ pub(super) struct PatchTarget {
 impl PatchTarget {
     pub(super) fn new(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Result<Self, EditError> {
         let segment = &declaration.segment;
-        let declared = segment.contents.definition().map(encode);
+        let declared = segment.contents.definition().map(StoredDefinition::payload);
         let name = update.name.unwrap_or(&segment.name).clone();
         let lifecycle = update.lifecycle.unwrap_or(segment.lifecycle);
         let remote = update
             .definition
-            .map(|(payload, names)| RemoteDefinition::new(payload, names, declared.as_ref()));
+            .map(|(payload, names)| RemoteDefinition::new(payload, names, declared));
         let identities = remote.as_ref().map(|remote| remote.identities.clone());
         let identities = identities.unwrap_or_default();
         let old = round_trip::canonical_form(declaration, &identities);
