@@ -9,17 +9,18 @@
 use jiff::Timestamp;
 use segctl::config::load;
 use segctl::config::settings::ProjectSettings;
-use segctl::definition::{Digest, Identities, encode};
+use segctl::definition::encode;
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, ObservedSegment, ObservedWorkspace, Operand, Origin, Policy, Reference,
-    RemoteKind, SegmentId, SegmentName,
+    RemoteKind, SegmentId, SegmentName, StoredDefinition,
 };
 use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
 use segctl::plan::targeting::Selection;
 use segctl::plan::{PlanInput, plan};
 use segctl::state::{State, StateEntry};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 /// The included filters of all examples without references.
-fn example_audiences() -> Vec<Group> {
+fn example_audiences() -> Vec<Value> {
     let settings = ProjectSettings {
         segments: vec!["examples/segments".to_owned()],
         default_workspace: None,
@@ -68,13 +69,15 @@ fn example_audiences() -> Vec<Group> {
         .declarations
         .into_iter()
         .filter_map(|declaration| declaration.segment.contents.definition().cloned());
-    let unreferencing = definitions.filter(|definition| definition.references().is_empty());
-    let audiences: Vec<Group> = unreferencing.map(|definition| definition.included).collect();
+    let unreferencing = definitions.filter(|definition| definition.referenced_ids().next().is_none());
+    let audiences: Vec<Value> = unreferencing
+        .map(|definition| definition.included_filters.clone())
+        .collect();
     assert!(audiences.len() > 10, "{}", audiences.len());
     audiences
 }
 
-fn measure(count: usize, audiences: &[Group]) -> Duration {
+fn measure(count: usize, audiences: &[Value]) -> Duration {
     let declared: Vec<DeclaredSegment> = (0..count)
         .map(|number| segment(number, count, audiences))
         .collect();
@@ -141,7 +144,7 @@ fn thread_cpu_time() -> Option<Duration> {
 
 /// Of ten segments two are created, two swap definitions, one is updated, one is renamed, one is archived, one is
 /// unarchived, and two stay. Half of them refer to the one before.
-fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment {
+fn segment(number: usize, count: usize, audiences: &[Value]) -> DeclaredSegment {
     let amount = match number % 10 {
         2 => number + 1,
         3 => number - 1,
@@ -170,7 +173,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
             Lifecycle::Active
         },
         protect: false,
-        contents: Contents::Filter(definition_of(filters)),
+        contents: Contents::from(definition_of(filters)),
         origin: Origin {
             file: format!("{number}.yaml"),
             line: 1,
@@ -181,7 +184,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
 }
 
 /// As many remote segments, some of them undeclared.
-fn remote_and_state(count: usize, audiences: &[Group]) -> (ObservedWorkspace, State) {
+fn remote_and_state(count: usize, audiences: &[Value]) -> (ObservedWorkspace, State) {
     let mut observed = ObservedWorkspace::default();
     let mut state = State::default();
     for number in 0..count {
@@ -203,10 +206,10 @@ fn remote_and_state(count: usize, audiences: &[Group]) -> (ObservedWorkspace, St
         } else {
             Lifecycle::Active
         };
-        let definition = encode(&definition_of(filters));
+        let definition = StoredDefinition::from(encode(&definition_of(filters)));
         if number % 10 > 1 && number % 10 != 5 {
             state.record(StateEntry {
-                digest: Some(Digest::exact(&definition, &Identities::default()).to_string()),
+                digest: Some(definition.facts().digests.exact.to_string()),
                 definition: Some(definition.clone()),
                 ..StateEntry::new(id.clone(), name.clone(), Timestamp::UNIX_EPOCH)
             });
@@ -247,9 +250,10 @@ fn definition_of(filters: Vec<Filter>) -> Definition {
 }
 
 /// An example's filters and a spend above `amount`, so that every definition is unique.
-fn audience(amount: usize, audiences: &[Group]) -> Vec<Filter> {
-    let audience = audiences.get(amount % audiences.len()).unwrap().clone();
-    vec![spend_above(amount), Filter::Nested(audience)]
+fn audience(amount: usize, audiences: &[Value]) -> Vec<Filter> {
+    let mut audience = audiences.get(amount % audiences.len()).unwrap().clone();
+    audience["filter_type"] = "nested_filters".into();
+    vec![spend_above(amount), Filter::Raw(audience)]
 }
 
 fn spend_above(amount: usize) -> Filter {

@@ -98,7 +98,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 });
                 entry.add_revision(Revision {
                     name: current.name.clone(),
-                    definition: definition.clone(),
+                    definition: definition.clone().into(),
                     replaced_at: self.clock.now(),
                     run: self.options.run_id.clone(),
                 });

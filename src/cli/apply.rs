@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{Purpose, estimate_cost, make_plan, policy_with_overrides};
-use super::project::{Project, describe_endpoint};
+use super::project::{Project, ProjectOptions, describe_endpoint};
 use super::publisher::{note_closed_folders, publisher};
 use super::reporter::{NO_CHANGES, RunReporter};
 use super::signals::Signals;
@@ -23,7 +23,6 @@ use crate::render::json::PlanDocument;
 use crate::render::text;
 use crate::state::State;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// What every stage of an apply uses.
@@ -49,15 +48,15 @@ struct PreparedApply {
     callback_listener: CallbackListener,
 }
 
-pub(super) fn run(config: Option<&Path>, arguments: &ApplyArguments, output: Output) -> ExitCode {
+pub(super) fn run(options: ProjectOptions<'_>, arguments: &ApplyArguments, output: Output) -> ExitCode {
     let (report, opened) = RunReporter::begin(arguments, output);
-    let result = opened.and_then(|()| apply(config, arguments, &report));
+    let result = opened.and_then(|()| apply(options, arguments, &report));
     report.finish(result)
 }
 
 /// Fails if there is no approved plan. Failures after that are in the report.
 fn apply(
-    config: Option<&Path>,
+    options: ProjectOptions<'_>,
     arguments: &ApplyArguments,
     report: &RunReporter,
 ) -> Result<Option<FailureKind>, Failure> {
@@ -66,7 +65,7 @@ fn apply(
         // A program that reads events cannot answer a prompt, so this fails before anything is read.
         return Err(no_terminal_failure());
     }
-    let project = Project::open(config, output)?;
+    let project = Project::open(options, output)?;
     if let Some(file) = &arguments.plan {
         // A saved plan is complete: the segment files may have changed since then, or contain errors.
         let saved = show::read_saved_plan(file)?;

@@ -33,6 +33,10 @@ pub struct Arguments {
     #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_JSON")]
     pub json: bool,
 
+    /// Parse every segment file, also the unchanged ones that `.segctl` has an index of.
+    #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_CACHE")]
+    pub no_cache: bool,
+
     /// Disable colored output.
     #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_COLOR")]
     pub no_color: bool,

@@ -12,6 +12,7 @@ mod edits;
 mod environment;
 mod events;
 pub mod failure;
+mod file_index;
 mod given_files;
 mod home;
 mod import;
@@ -39,7 +40,7 @@ use arguments::{Arguments, Command, SchemaKind};
 use clap::{CommandFactory, FromArgMatches};
 use failure::{Failure, FailureKind};
 use output::Output;
-use project::Project;
+use project::{Project, ProjectOptions};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -64,7 +65,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let open = || Project::open(arguments.config.as_deref(), output);
+    let options = ProjectOptions {
+        config: arguments.config.as_deref(),
+        no_cache: arguments.no_cache,
+    };
+    let open = || Project::open(options, output);
     match &arguments.command {
         Command::Validate(validate) => validate::run(&open()?, validate, output),
         Command::Plan(plan) => {
@@ -72,7 +77,7 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             project.require_valid(output)?;
             block_on(plan::run(&project, plan, output))
         }
-        Command::Apply(apply) => Ok(apply::run(arguments.config.as_deref(), apply, output)),
+        Command::Apply(apply) => Ok(apply::run(options, apply, output)),
         Command::Drift(drift) => {
             let project = open()?;
             project.require_valid(output)?;

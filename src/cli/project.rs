@@ -2,6 +2,7 @@
 
 use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, FailureKind};
+use super::file_index;
 use super::home::home_directory;
 use super::output::Output;
 use crate::config::lint::{UNKNOWN_REFERENCE_CODE, is_shown_by_default};
@@ -9,7 +10,7 @@ use crate::config::settings::{
     ConnectionSettings, EndpointSetting, ProjectSettings, WorkspaceSettings, parse_settings,
 };
 use crate::config::source::{self, SourceFile};
-use crate::config::{LoadedConfig, load};
+use crate::config::{LoadedConfig, load, load_with_index};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{DeclaredSegment, Keyword, did_you_mean};
 use crate::render::diagnostic::{limited_diagnostics_text, sort};
@@ -35,6 +36,13 @@ pub(super) struct Project {
     pub(super) loaded: LoadedConfig,
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct ProjectOptions<'a> {
+    pub(super) config: Option<&'a Path>,
+    /// Parse every segment file.
+    pub(super) no_cache: bool,
+}
+
 #[derive(Default)]
 pub(super) struct NewFileCheck {
     pub(super) has_errors: bool,
@@ -44,9 +52,9 @@ pub(super) struct NewFileCheck {
 
 impl Project {
     /// Reads the settings and every segment file. Errors in segment files are in `loaded`.
-    pub(super) fn open(config: Option<&Path>, output: Output) -> Result<Self, Failure> {
-        let working_directory = working_directory(config)?;
-        let path = match config {
+    pub(super) fn open(options: ProjectOptions<'_>, output: Output) -> Result<Self, Failure> {
+        let working_directory = working_directory(options.config)?;
+        let path = match options.config {
             Some(path) => given_settings_file(&working_directory.join(path), path)?,
             None => find_settings_file(&working_directory)?,
         };
@@ -58,7 +66,14 @@ impl Project {
             return Err(invalid_settings(errors, Some(&source), output));
         };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut loaded = load(&settings, &path, &display);
+        let mut loaded = if options.no_cache {
+            load(&settings, &path, &display)
+        } else {
+            let index = file_index::read(&directory);
+            let mut loaded = load_with_index(&settings, &path, &display, Some(&index));
+            file_index::update(&directory, &mut loaded);
+            loaded
+        };
         loaded.expand_home(home_directory().as_deref());
         Ok(Self {
             working_directory,

@@ -1,10 +1,11 @@
 //! A declared segment, and the location of each of its parts.
 
 use super::source::SourceFile;
-use super::yaml::{Node, Yaml};
-use crate::diagnostic::Location;
-use crate::model::DeclaredSegment;
-use std::sync::Arc;
+use super::yaml::{self, Node, Yaml};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::model::{Contents, DeclaredSegment, Definition};
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// One document of a segment file, decoded without errors.
 #[derive(Clone, Debug)]
@@ -14,7 +15,55 @@ pub struct Declaration {
     pub workspaces: Option<Vec<String>>,
     pub(in crate::config) source: Arc<SourceFile>,
     /// Rules need its spans to point at errors.
-    pub(in crate::config) document: Node,
+    pub(in crate::config) document: Document,
+    /// The typed filters, which only rules need; decoded when they are.
+    pub(in crate::config) definition: OnceLock<Option<Definition>>,
+    /// What the rules on one segment find.
+    pub(in crate::config) findings: OnceLock<Vec<Diagnostic>>,
+}
+
+/// The tree of a document. It is several times larger than its text, so it is parsed when it is needed.
+#[derive(Clone, Debug)]
+pub struct Document {
+    source: Arc<SourceFile>,
+    /// Among the documents of the file, from 0.
+    position: usize,
+    tree: OnceLock<Node>,
+}
+
+impl Document {
+    pub(in crate::config) fn parsed(source: &Arc<SourceFile>, tree: Node) -> Self {
+        Self {
+            tree: OnceLock::from(tree),
+            ..Self::unparsed(source, 0)
+        }
+    }
+
+    pub(in crate::config) fn unparsed(source: &Arc<SourceFile>, position: usize) -> Self {
+        Self {
+            source: Arc::clone(source),
+            position,
+            tree: OnceLock::new(),
+        }
+    }
+
+    pub(in crate::config) fn position(&self) -> usize {
+        self.position
+    }
+}
+
+impl Deref for Document {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        self.tree.get_or_init(|| {
+            let (documents, _) = yaml::parse(&self.source);
+            documents.into_iter().nth(self.position).unwrap_or(Node {
+                span: 0..0,
+                value: Yaml::Invalid,
+            })
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +73,20 @@ pub enum PathElement {
 }
 
 impl Declaration {
+    /// Keeps what a run always needs. `position` is that of the document in its file.
+    pub(in crate::config) fn drop_trees(&mut self, position: usize) {
+        self.document = Document::unparsed(&self.source, position);
+        self.definition = OnceLock::new();
+        if let Contents::Filter(definition) = &mut self.segment.contents {
+            let facts = definition.encoded.facts().clone();
+            definition.encoded = definition.encoded.as_text().with_facts(facts);
+        }
+    }
+
     /// The location of the value at `path`, or of its deepest part that is present.
     #[must_use]
     pub fn location_of(&self, path: &[PathElement]) -> Location {
-        let mut node = &self.document;
+        let mut node: &Node = &self.document;
         for element in path {
             let next = match (element, &node.value) {
                 (PathElement::Field(name), Yaml::Map(entries)) => entries

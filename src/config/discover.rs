@@ -2,7 +2,7 @@
 //!
 //! Ignores `.gitignore` and similar files: a rule on one machine must not hide a declared segment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,14 +59,19 @@ impl DiscoveredFiles<'_> {
     fn distinct_files(&mut self, settings: &Path) -> Vec<PathBuf> {
         let settings = fs::canonicalize(settings).ok();
         let mut paths: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+        let mut folders = CanonicalFolders::default();
         for file in std::mem::take(&mut self.files) {
-            let canonical = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            let canonical = folders.canonical_path(&file);
             if settings.as_ref() != Some(&canonical) {
                 paths.entry(canonical).or_default().push(file);
             }
         }
         let mut files = Vec::new();
         for mut paths in paths.into_values() {
+            if let [only] = &mut *paths {
+                files.push(std::mem::take(only));
+                continue;
+            }
             paths.sort_by_key(|path| (is_link(path), path.components().count(), path.clone()));
             // Two patterns can find the same link.
             let mut entries = BTreeSet::new();
@@ -131,6 +136,28 @@ impl DiscoveredFiles<'_> {
         let location = Location::whole_file(Arc::from(link));
         Diagnostic::warning("SEG007", message, location, "")
             .with_help("remove the link; segctl reads the file once")
+    }
+}
+
+/// The canonical path of each folder with files. The system resolves every part of a path again for each file.
+#[derive(Default)]
+struct CanonicalFolders(HashMap<PathBuf, Option<PathBuf>>);
+
+impl CanonicalFolders {
+    fn canonical_path(&mut self, file: &Path) -> PathBuf {
+        let canonical = match (file.parent(), file.file_name()) {
+            (Some(folder), Some(name)) if !is_link(file) => {
+                let known = self.0.get(folder).cloned();
+                let canonical = known.unwrap_or_else(|| {
+                    let canonical = fs::canonicalize(folder).ok();
+                    self.0.insert(folder.to_owned(), canonical.clone());
+                    canonical
+                });
+                canonical.map(|folder| folder.join(name))
+            }
+            _ => fs::canonicalize(file).ok(),
+        };
+        canonical.unwrap_or_else(|| file.to_owned())
     }
 }
 

@@ -3,13 +3,16 @@
 use super::declaration::Declaration;
 use super::decode::segment;
 use super::discover::discover;
-use super::lint::lint;
+use super::file_index::{self, FileIndex, IndexedFile};
+use super::lint::{self, lint};
 use super::parallel;
 use super::settings::ProjectSettings;
 use super::source::{self, SourceFile};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::model::{below_home, did_you_mean};
+use crate::model::{Digest, below_home, did_you_mean};
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,14 +26,27 @@ pub struct LoadedConfig {
     pub sources: BTreeMap<Arc<str>, Arc<SourceFile>>,
     pub declarations: Vec<Declaration>,
     pub diagnostics: Vec<Diagnostic>,
+    /// The index of these files, if it is not the one that was used.
+    pub new_index: Option<String>,
 }
 
-/// Reads and checks every file of `settings`, for every workspace; `settings_file` is the path of `segctl.yaml`.
+/// As [`load_with_index`], without an index.
 #[must_use]
 pub fn load(
     settings: &ProjectSettings,
     settings_file: &Path,
     display_path: &(dyn Fn(&Path) -> String + Sync),
+) -> LoadedConfig {
+    load_with_index(settings, settings_file, display_path, None)
+}
+
+/// Reads and checks every file of `settings`, for every workspace; `settings_file` is the path of `segctl.yaml`.
+#[must_use]
+pub fn load_with_index(
+    settings: &ProjectSettings,
+    settings_file: &Path,
+    display_path: &(dyn Fn(&Path) -> String + Sync),
+    index: Option<&FileIndex>,
 ) -> LoadedConfig {
     let base = settings_file.parent().unwrap_or(Path::new(""));
     let (files, diagnostics) = discover((base, settings_file), &settings.segments, display_path);
@@ -42,12 +58,21 @@ pub fn load(
         .iter()
         .map(|path| (Arc::from(display_path(path)), path.clone()));
     loaded.files = named.collect();
-    for file in parallel::map(&files, |path| read_file((path, base), &display_path(path))) {
+    let mut lines = BTreeSet::new();
+    let mut is_index_current = true;
+    for file in parallel::map(&files, |path| read_file((path, base), &display_path(path), index)) {
+        is_index_current &= !matches!(file.index_line, Some(Cow::Owned(_)));
+        lines.extend(file.index_line);
         loaded.declarations.extend(file.declarations);
         loaded.diagnostics.extend(file.diagnostics);
         if let Some(source) = file.source {
             loaded.sources.insert(Arc::clone(&source.file), source);
         }
+    }
+    if let Some(index) = index
+        && (!is_index_current || index.len() != lines.len())
+    {
+        loaded.new_index = Some(FileIndex::text_of(&lines));
     }
     loaded.lint_workspaces(settings);
     loaded
@@ -97,13 +122,19 @@ impl LoadedConfig {
 }
 
 #[derive(Default)]
-struct LoadedFile {
+struct LoadedFile<'i> {
+    /// Borrowed from the index, or new; `None` for a file with errors, or without an index.
+    index_line: Option<Cow<'i, str>>,
     source: Option<Arc<SourceFile>>,
     declarations: Vec<Declaration>,
     diagnostics: Vec<Diagnostic>,
 }
 
-fn read_file((path, base): (&Path, &Path), display_name: &str) -> LoadedFile {
+fn read_file<'i>(
+    (path, base): (&Path, &Path),
+    display_name: &str,
+    index: Option<&'i FileIndex>,
+) -> LoadedFile<'i> {
     let source = match source::read(path, display_name) {
         Ok(source) => Arc::new(source),
         Err(error) => {
@@ -113,7 +144,37 @@ fn read_file((path, base): (&Path, &Path), display_name: &str) -> LoadedFile {
             };
         }
     };
-    let (documents, mut diagnostics) = yaml::parse(&source);
+    let digest = index.map(|_| Digest::new(Sha256::digest(source.text.as_bytes()).into()));
+    let mut file = digest
+        .and_then(|digest| indexed_file(&source, index?.find(&digest)?))
+        .unwrap_or_else(|| decode_file(&source, digest));
+    for declaration in &mut file.declarations {
+        if let Some(list) = declaration.segment.contents.member_file_path_mut() {
+            *list = resolve_list_path(list, (path, base));
+        }
+    }
+    LoadedFile {
+        source: Some(source),
+        ..file
+    }
+}
+
+fn indexed_file<'i>(
+    source: &Arc<SourceFile>,
+    (indexed, line): (IndexedFile, &'i str),
+) -> Option<LoadedFile<'i>> {
+    let (declarations, diagnostics) = indexed.into_parts(source)?;
+    Some(LoadedFile {
+        source: None,
+        index_line: Some(Cow::Borrowed(line)),
+        declarations,
+        diagnostics,
+    })
+}
+
+/// `digest` is that of the file, if an entry for the index is needed.
+fn decode_file<'i>(source: &Arc<SourceFile>, digest: Option<Digest>) -> LoadedFile<'i> {
+    let (documents, mut diagnostics) = yaml::parse(source);
     if documents.is_empty() && diagnostics.is_empty() {
         let location = Location::whole_file(Arc::clone(&source.file));
         let message = format!("`{}` declares no segment", source.file);
@@ -123,18 +184,22 @@ fn read_file((path, base): (&Path, &Path), display_name: &str) -> LoadedFile {
         );
     }
     let mut declarations = Vec::new();
-    for document in documents {
-        let (mut declaration, errors) = segment(&source, document);
-        if let Some(declaration) = &mut declaration
-            && let Some(list) = declaration.segment.contents.member_file_path_mut()
-        {
-            *list = resolve_list_path(list, (path, base));
+    for (position, document) in documents.into_iter().enumerate() {
+        let (mut declaration, errors) = segment(source, document);
+        if let Some(declaration) = &mut declaration {
+            lint::findings(declaration);
+            declaration.drop_trees(position);
         }
         declarations.extend(declaration);
         diagnostics.extend(errors);
     }
+    let line_of = |digest| {
+        let indexed = IndexedFile::of(source, (&declarations, &diagnostics))?;
+        Some(Cow::Owned(file_index::line_of(&digest, &indexed)))
+    };
     LoadedFile {
-        source: Some(source),
+        source: None,
+        index_line: digest.and_then(line_of),
         declarations,
         diagnostics,
     }

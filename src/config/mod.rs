@@ -7,6 +7,7 @@ pub mod declaration;
 mod decode;
 pub mod discover;
 pub mod edit;
+mod file_index;
 pub mod lint;
 mod load;
 mod member_list_problems;
@@ -20,4 +21,5 @@ pub mod yaml;
 
 pub use declaration::{Declaration, PathElement};
 pub use decode::segment as decode_segment;
-pub use load::{LoadedConfig, load};
+pub use file_index::FileIndex;
+pub use load::{LoadedConfig, load, load_with_index};

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Diagnostic, Location};
 
@@ -21,27 +21,31 @@ pub struct SourceFile {
     /// The display name in diagnostics.
     pub file: Arc<str>,
     pub text: String,
-    /// Byte offset of the first character of each line; never empty.
-    line_starts: Vec<usize>,
+    /// Byte offset of the first character of each line; never empty. Only messages need it.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
     #[must_use]
     pub fn new(file: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        // Column 1 is the first visible character.
-        let first = if text.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len_utf8()
-        } else {
-            0
-        };
-        let mut line_starts = vec![first];
-        line_starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
         Self {
             file: file.into(),
-            text,
-            line_starts,
+            text: text.into(),
+            line_starts: OnceLock::new(),
         }
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            // Column 1 is the first visible character.
+            let first = if self.text.starts_with(BYTE_ORDER_MARK) {
+                BYTE_ORDER_MARK.len_utf8()
+            } else {
+                0
+            };
+            let after_breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(first).chain(after_breaks).collect()
+        })
     }
 
     /// The location of `span`, clamped to the text and to character boundaries.
@@ -49,8 +53,8 @@ impl SourceFile {
     pub fn location(&self, span: Range<usize>) -> Location {
         let start = self.text.floor_char_boundary(span.start);
         let end = self.text.floor_char_boundary(span.end).max(start);
-        let line = self.line_starts.partition_point(|&first| first <= start).max(1);
-        let first = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let line = self.line_starts().partition_point(|&first| first <= start).max(1);
+        let first = self.line_starts().get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(first..start).unwrap_or("");
         Location {
             file: Arc::clone(&self.file),

@@ -8,14 +8,15 @@ mod diff;
 mod digest;
 mod documented;
 mod encode;
+mod facts;
 mod readable_references;
 pub mod references;
 mod request_form;
 mod respelling;
 
+pub use crate::model::{Digest, Digests};
 pub use canonical::Identities;
 pub use diff::{FieldChange, diff};
-pub use digest::{Digest, Digests};
 pub use documented::without_undocumented_fields;
 pub use encode::encode;
 pub use request_form::request_form;

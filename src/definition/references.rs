@@ -3,6 +3,7 @@
 //! The input is the JSON of the API, so that declared and remote definitions count alike. The callers check the limits.
 
 use crate::model::{ALL_USERS_ID, Payload, Reference, SegmentId, SegmentName};
+pub use crate::model::{ReferenceSummary, ReferenceUsage};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +12,6 @@ pub const DEPTH_LIMIT: u32 = 6;
 pub const REFERENCE_LIMIT: usize = 10;
 /// In characters, with every reference expanded. MoEngage measures its own query; the JSON is an estimate.
 pub const EXPANDED_LENGTH_LIMIT: u64 = 262_144;
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReferenceSummary {
-    /// Without labels, and without the pseudo segment for all users.
-    pub references: BTreeMap<Reference, ReferenceUsage>,
-    pub has_nested_group: bool,
-    /// In characters of compact JSON.
-    pub length: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReferenceUsage {
-    pub count: u64,
-    pub length: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 pub enum ReferencedSegment<'a> {
@@ -65,6 +51,13 @@ pub fn referenced_ids(payload: &Payload) -> BTreeSet<SegmentId> {
 }
 
 impl ReferenceSummary {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &SegmentId> {
+        self.references.keys().filter_map(|reference| match reference {
+            Reference::Id { id, .. } => Some(id),
+            Reference::Name(_) => None,
+        })
+    }
+
     #[must_use]
     pub fn from_payload(payload: &Payload) -> Self {
         let mut summary = Self {

@@ -1,15 +1,25 @@
 //! What a segment's members come from, as declared in its file.
 
-use super::filter::{Definition, Reference};
+use super::filter::Reference;
 use super::member_list::CohortKey;
 use super::segment_kind::SegmentKind;
+use super::stored_definition::StoredDefinition;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contents {
-    Filter(Definition),
+    Filter(DeclaredDefinition),
     File(FileSegment),
     Cohort(Cohort),
+}
+
+/// A definition as the JSON of the API, encoded once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredDefinition {
+    /// References by name stay names.
+    pub encoded: StoredDefinition,
+    /// In the order written, including nested and excluded ones, but not those inside `raw` filters.
+    pub references: Vec<Reference>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,9 +103,9 @@ impl Contents {
     }
 
     #[must_use]
-    pub fn definition(&self) -> Option<&Definition> {
+    pub fn definition(&self) -> Option<&StoredDefinition> {
         match self {
-            Self::Filter(definition) => Some(definition),
+            Self::Filter(definition) => Some(&definition.encoded),
             Self::File(_) | Self::Cohort(_) => None,
         }
     }
@@ -131,7 +141,10 @@ impl Contents {
     }
 
     #[must_use]
-    pub fn references(&self) -> Vec<&Reference> {
-        self.definition().map(Definition::references).unwrap_or_default()
+    pub fn references(&self) -> &[Reference] {
+        match self {
+            Self::Filter(definition) => &definition.references,
+            Self::File(_) | Self::Cohort(_) => &[],
+        }
     }
 }

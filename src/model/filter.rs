@@ -5,6 +5,7 @@ use super::event::{AffinityFilter, EventFilter};
 use super::group_operator::GroupOperator;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
+use serde::{Deserialize, Serialize};
 
 keywords! {
     pub enum FilterType("filter type") {
@@ -42,7 +43,8 @@ pub enum Filter {
 }
 
 /// The segment that a `custom_segments` filter refers to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reference {
     /// segctl resolves the name to an id in each workspace.
     Name(SegmentName),

@@ -9,6 +9,7 @@ mod attribute;
 mod contents;
 mod credential;
 mod datetime;
+mod digest;
 mod endpoint_class;
 mod endpoint_url;
 mod escape;
@@ -27,10 +28,13 @@ mod nested_json;
 mod number;
 mod operand;
 mod pattern;
+mod payload;
 mod policy;
+mod reference_summary;
 mod segment;
 mod segment_kind;
 mod storage_url;
+mod stored_definition;
 mod suggest;
 mod upload_result;
 
@@ -39,11 +43,15 @@ pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, StringTest, TextListOperator, TextOperator,
 };
-pub use contents::{Cohort, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource};
+pub use contents::{
+    Cohort, Contents, DeclaredDefinition, FileSegment, Identifier, IdentifierType, MemberSource,
+    UserListSource,
+};
 pub use credential::credential_problem;
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
+pub use digest::{Digest, Digests};
 pub use endpoint_class::{EndpointClass, RequestRecord};
 pub use endpoint_url::{EndpointError, EndpointUrl, is_loopback_http};
 pub use escape::{escape_unprintable, is_unprintable, redact_query_strings};
@@ -67,12 +75,15 @@ pub use nested_json::{is_whole_object, json_from_answer, json_from_file};
 pub use number::Number;
 pub use operand::Operand;
 pub use pattern::{NamePattern, PatternError};
+pub use payload::Payload;
 pub use policy::{Adoption, ApiBehavior, Guards, ListedKinds, Policy, RequestContentType};
+pub use reference_summary::{ReferenceSummary, ReferenceUsage};
 pub use segment::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, ShownKinds,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, RemoteKind, ShownKinds,
     UnreadableRow,
 };
 pub use segment_kind::SegmentKind;
 pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};
+pub use stored_definition::{DefinitionFacts, StoredDefinition};
 pub use suggest::did_you_mean;
 pub use upload_result::{UploadCounts, UploadId, UploadResult};

@@ -27,6 +27,10 @@ pub fn is_whole_object(text: &str) -> bool {
 }
 
 fn from_text<'de, T: Deserialize<'de>>(text: &'de str, limit: usize) -> serde_json::Result<T> {
+    // Few texts are nested deeper than serde_json allows, and counting brackets takes as long as reading.
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(value);
+    }
     if brackets(text).deepest > limit {
         let message = format!("recursion limit exceeded: nested more than {limit} levels");
         return Err(serde_json::Error::custom(message));

@@ -4,9 +4,9 @@ use super::contents::Contents;
 use super::filter::Reference;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
+use super::stored_definition::StoredDefinition;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -134,7 +134,7 @@ pub struct ObservedSegment {
     /// equality, because clocks of two machines, or a clock that was set, do not order events.
     pub applied_before_fetch_at: Option<Timestamp>,
     /// `None` if not read, or if the kind has no filters.
-    pub definition: Option<Payload>,
+    pub definition: Option<StoredDefinition>,
 }
 
 /// The API's types of the other kinds are not all documented.
@@ -145,13 +145,4 @@ pub enum RemoteKind {
     Filter,
     /// The API's own word.
     Other(String),
-}
-
-/// A definition as API JSON. Answers of MoEngage are stored unchanged and unchecked, including unknown fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payload {
-    pub included_filters: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub excluded_filters: Option<Value>,
 }

@@ -20,10 +20,9 @@ pub use recheck::{ids_with_pending_writes, recheck};
 pub use refresh::Refresh;
 
 use crate::api::{ApiError, Client, Clock, Listing, RemoteSegment, RemoteSummary, RequestError, Transport};
-use crate::definition::{Digest, Identities};
 use crate::model::{
-    DeclaredSegment, Keyword, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, RemoteKind,
-    SegmentId, SegmentKind, SegmentName, ShownKinds,
+    DeclaredSegment, Keyword, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, RemoteKind, SegmentId,
+    SegmentKind, SegmentName, ShownKinds, StoredDefinition,
 };
 use crate::state::{Cache, CachedSegment, Intent, State, StateEntry};
 use jiff::Timestamp;
@@ -237,11 +236,11 @@ impl Scope<'_> {
 
     /// Whether segctl changed a cached segment since it was read, or may have.
     fn is_stale(&self, cached: &ObservedSegment) -> bool {
-        let digest = |payload: &Payload| Digest::exact(payload, &Identities::default());
         let was_applied_since = |entry: &StateEntry| {
             // An entry that was recorded without a write is equal to the cached segment.
             let definitions = entry.definition.as_ref().zip(cached.definition.as_ref());
-            let differ = |(applied, read)| digest(applied) != digest(entry.as_written(read));
+            let exact = |definition: &StoredDefinition| definition.facts().digests.exact;
+            let differ = |(applied, read)| exact(applied) != exact(self.state.as_written(&cached.id, read));
             cached.applied_before_fetch_at != Some(entry.applied_at)
                 && (cached.name != entry.name || definitions.is_some_and(differ))
         };
@@ -330,7 +329,7 @@ impl Scope<'_> {
             listed: true,
             fetched_at: cached.and_then(|cached| cached.fetched_at),
             applied_before_fetch_at: cached.and_then(|cached| cached.applied_before_fetch_at),
-            definition: cached.and_then(|cached| cached.definition.clone()),
+            definition: cached.and_then(CachedSegment::definition),
         }
     }
 
@@ -354,7 +353,7 @@ impl Scope<'_> {
             listed: cached.listed,
             fetched_at: cached.fetched_at,
             applied_before_fetch_at: cached.applied_before_fetch_at,
-            definition: cached.definition.clone(),
+            definition: cached.definition(),
         }
     }
 }
@@ -374,7 +373,8 @@ pub fn cache_entry(
         listed,
         fetched_at: segment.payload().map(|_| now),
         applied_before_fetch_at: state.managed_entry(&segment.id).map(|entry| entry.applied_at),
-        definition: segment.payload(),
+        facts: None,
+        definition: segment.payload().map(StoredDefinition::from),
     }
 }
 
@@ -411,7 +411,7 @@ mod tests {
             let id = SegmentId::new("a1");
             let mut state = State::default();
             state.record(StateEntry {
-                definition: Some(payload(1)),
+                definition: Some(payload(1).into()),
                 ..StateEntry::new(id.clone(), SegmentName::new("One"), second(now))
             });
             let cached = CachedSegment {
@@ -422,7 +422,8 @@ mod tests {
                 listed: true,
                 fetched_at: Some(second(100)),
                 applied_before_fetch_at: before.map(second),
-                definition: Some(payload(amount)),
+                facts: None,
+                definition: Some(payload(amount).into()),
             };
             let scope = Scope {
                 declared: &[],

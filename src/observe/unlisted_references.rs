@@ -1,8 +1,7 @@
 //! Archived segments that only the definitions of other segments show.
 
 use super::Scope;
-use crate::definition::references::referenced_ids;
-use crate::model::{DeclaredSegment, Lifecycle, ObservedWorkspace, SegmentId, SegmentName};
+use crate::model::{DeclaredSegment, Lifecycle, ObservedWorkspace, SegmentId, SegmentName, StoredDefinition};
 use std::collections::BTreeSet;
 
 impl Scope<'_> {
@@ -24,7 +23,8 @@ impl Scope<'_> {
             .segments
             .values()
             .filter_map(|remote| remote.definition.as_ref());
-        let mut ids: BTreeSet<SegmentId> = definitions.flat_map(referenced_ids).collect();
+        let referenced = definitions.flat_map(StoredDefinition::referenced_ids);
+        let mut ids: BTreeSet<SegmentId> = referenced.cloned().collect();
         ids.retain(|id| !observed.segments.contains_key(id));
         ids
     }

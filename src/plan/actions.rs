@@ -9,12 +9,11 @@ use super::step::{
 };
 use super::target::{is_lifecycle_unknown, possibly_in, target};
 use super::{PlanInput, cohorts, file_segments, sorted_segments, unreadable};
-use crate::definition::{Digest, FieldChange, canonical, diff, encode};
+use crate::definition::{FieldChange, diff};
 use crate::model::{
-    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, Payload, RemoteKind,
-    SegmentKind, SegmentName,
+    Adoption, Contents, DeclaredSegment, Lifecycle, ObservedSegment, Origin, RemoteKind, SegmentKind,
+    SegmentName, StoredDefinition,
 };
-use serde_json::Value;
 
 /// A step without number and dependencies.
 #[derive(Clone, Debug)]
@@ -191,7 +190,9 @@ fn state_update(
         lifecycle: remote.lifecycle,
         protect: segment.protect,
         previous_names: segment.previous_names.clone(),
-        definition: remote_digests.definition(remote).cloned(),
+        definition: remote_digests
+            .definition(remote)
+            .map(|definition| definition.payload().clone()),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),
         assumed_members: assumed,
@@ -239,7 +240,7 @@ fn actions(
 ) -> Result<Vec<Action>, Box<Conflict>> {
     let segment = pair.declared;
     let definition = match &segment.contents {
-        Contents::Filter(definition) => definition,
+        Contents::Filter(definition) => &definition.encoded,
         Contents::Cohort(cohort) => {
             return cohorts::actions(input, (matching, remote_digests), (pair, cohort));
         }
@@ -267,7 +268,7 @@ fn actions(
             Ok(archive.into_iter().collect())
         }
         (Lifecycle::Active, None) => {
-            let desired = DesiredDefinition::new(encode(definition), &matching.references.identities);
+            let desired = DesiredDefinition::of_declared(definition, &matching.references.identities);
             Ok(vec![Action::Create(desired)])
         }
         (Lifecycle::Active, Some((remote, reason))) => {
@@ -281,7 +282,7 @@ fn actions(
 fn actions_for_active(
     input: &PlanInput<'_>,
     (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
-    (segment, definition): (&DeclaredSegment, &Definition),
+    (segment, definition): (&DeclaredSegment, &StoredDefinition),
     (remote, reason): (&ObservedSegment, &MatchReason),
 ) -> Vec<Action> {
     let target = target(remote, reason, remote_digests);
@@ -290,19 +291,17 @@ fn actions_for_active(
         // The API rejects updates of archived segments.
         actions.push(Action::Unarchive(target.clone()));
     }
-    let payload = encode(definition);
-    let canonical = canonical::exact(&payload, &references.identities);
-    let digest = Digest::of_canonical(&canonical);
+    let digest = definition.exact_digest(&references.identities);
     let is_same = remote_digests
         .get(remote)
         .is_some_and(|digests| digests.exact == digest);
     if !is_same || remote.name != segment.name {
-        let desired = (&payload, &canonical);
-        let changes = changes_with_causes(input, (references, remote_digests), (segment, remote), desired);
+        let desired = DesiredDefinition::of_declared(definition, &references.identities);
+        let changes = changes_with_causes(input, (references, remote_digests), (segment, remote), &desired);
         actions.push(Action::Update(UpdateAction {
             target,
             name: segment.name.clone(),
-            desired: DesiredDefinition::from_canonical(payload, &canonical),
+            desired,
             changes,
             temporary_change: None,
         }));
@@ -315,9 +314,11 @@ fn changes_with_causes(
     input: &PlanInput<'_>,
     (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
     (segment, remote): (&DeclaredSegment, &ObservedSegment),
-    (payload, desired): (&Payload, &Value),
+    desired: &DesiredDefinition,
 ) -> Vec<ChangeWithCause> {
     let last_applied = drift::LastApplied::of(input.state.managed_entry(&remote.id));
+    let payload = desired.payload();
+    let desired = &desired.canonical(references);
     let current = &remote_digests.canonical(remote).unwrap_or_default();
     let mut changes = Vec::new();
     if remote.name != segment.name {

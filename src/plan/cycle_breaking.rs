@@ -11,7 +11,6 @@ use super::step::{
     Action, ChangeWithCause, DesiredDefinition, ResolvedReferences, TemporaryChange, UpdateAction,
 };
 use super::uniqueness::UniquenessIndex;
-use crate::definition::references::referenced_ids;
 use crate::definition::{Digest, FieldChange, request_form, without_undocumented_fields};
 use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
 use std::collections::BTreeSet;
@@ -107,17 +106,17 @@ impl CycleBreaker<'_, '_> {
         update: &UpdateAction,
         is_unarchived: &dyn Fn(&SegmentId) -> bool,
     ) -> Option<DesiredDefinition> {
-        let payload = self.remote_digests.definition(step.remote?)?.clone();
+        let definition = self.remote_digests.definition(step.remote?)?;
         let is_active = |id: &SegmentId| {
             let remote = self.observed.segments.get(id);
             remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active) || is_unarchived(id)
         };
-        if !referenced_ids(&payload).iter().all(is_active) || !self.limits.allows_before_and_after(&payload) {
+        if !definition.referenced_ids().all(is_active) || !self.limits.allows_before_and_after(definition) {
             return None;
         }
         // The remote one may have a form that only the dashboard writes, with fields that no request may have. A rollback
         // keeps them, because it restores what was there; this definition lasts until the final step.
-        let payload = request_form(&without_undocumented_fields(&payload));
+        let payload = request_form(&without_undocumented_fields(definition));
         let current = DesiredDefinition::new(payload, &self.references.identities);
         if current.digests.exact == update.desired.digests.exact {
             return Some(update.desired.clone());

@@ -9,58 +9,29 @@
 use super::actions::ProposedStep;
 use super::matching::{Matching, declared_ref};
 use super::step::{Conflict, ExceededLimit, RemoteRef};
-use crate::definition::encode;
 use crate::definition::references::{
-    DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferenceSummary, ReferencedSegment,
+    DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferencedSegment,
 };
 use crate::model::{
-    DeclaredSegment, ObservedSegment, ObservedWorkspace, Payload, Reference, RemoteKind, SegmentId,
-    SegmentName,
+    DeclaredSegment, ObservedSegment, ObservedWorkspace, Payload, Reference, ReferenceSummary, RemoteKind,
+    SegmentId, SegmentName, StoredDefinition,
 };
-use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Every segment that can be referenced, with the summary of its references.
 pub(super) struct ReferenceLimits<'a> {
     /// The segments that the plan writes, and all cohorts and file segments.
-    written: HashMap<&'a SegmentName, LazySummary<&'a DeclaredSegment>>,
-    remote: HashMap<&'a SegmentId, LazySummary<&'a ObservedSegment>>,
+    written: HashMap<&'a SegmentName, &'a DeclaredSegment>,
+    remote: HashMap<&'a SegmentId, &'a ObservedSegment>,
     matching: &'a Matching<'a>,
+    /// Of a definition that was not read: the limits are then checked as far as possible.
+    empty: ReferenceSummary,
 }
 
-/// The summary is computed when it is needed.
-struct LazySummary<T> {
-    segment: T,
-    summary: OnceCell<ReferenceSummary>,
-}
-
-impl<T> From<T> for LazySummary<T> {
-    fn from(segment: T) -> Self {
-        Self {
-            segment,
-            summary: OnceCell::new(),
-        }
-    }
-}
-
-impl LazySummary<&DeclaredSegment> {
-    fn referenced(&self) -> ReferencedSegment<'_> {
-        let Some(definition) = self.segment.contents.definition() else {
-            return ReferencedSegment::FileOrCohort;
-        };
-        let summary = self
-            .summary
-            .get_or_init(|| ReferenceSummary::from_payload(&encode(definition)));
-        ReferencedSegment::Filter(summary)
-    }
-}
-
-impl LazySummary<&ObservedSegment> {
-    /// Empty for a definition that was not read: the limits are then checked as far as possible.
-    fn summary(&self) -> &ReferenceSummary {
-        let definition = self.segment.definition.as_ref();
-        self.summary
-            .get_or_init(|| definition.map(ReferenceSummary::from_payload).unwrap_or_default())
+fn declared_summary(segment: &DeclaredSegment) -> ReferencedSegment<'_> {
+    match segment.contents.definition() {
+        Some(definition) => ReferencedSegment::Filter(&definition.facts().references),
+        None => ReferencedSegment::FileOrCohort,
     }
 }
 
@@ -77,9 +48,10 @@ impl<'a> ReferenceLimits<'a> {
             .filter(|segment| segment.contents.definition().is_none() || names.contains(&segment.name));
         let remotes = observed.segments.values();
         Self {
-            written: written.map(|segment| (&segment.name, segment.into())).collect(),
-            remote: remotes.map(|remote| (&remote.id, remote.into())).collect(),
+            written: written.map(|segment| (&segment.name, segment)).collect(),
+            remote: remotes.map(|remote| (&remote.id, remote)).collect(),
             matching,
+            empty: ReferenceSummary::default(),
         }
     }
 
@@ -90,7 +62,8 @@ impl<'a> ReferenceLimits<'a> {
         for step in steps.iter().filter(|step| step.action.desired().is_some()) {
             let Some(segment) = step.declared else { continue };
             let declared = self.written.get(&segment.name);
-            let Some(ReferencedSegment::Filter(summary)) = declared.map(LazySummary::referenced) else {
+            let Some(ReferencedSegment::Filter(summary)) = declared.map(|segment| declared_summary(segment))
+            else {
                 continue;
             };
             let exceeded = self
@@ -123,7 +96,7 @@ impl<'a> ReferenceLimits<'a> {
     fn referenced(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let name = self.declared_name(reference);
         match name.and_then(|name| self.written.get(name)) {
-            Some(written) => written.referenced(),
+            Some(written) => declared_summary(written),
             None => self.referenced_remote(reference),
         }
     }
@@ -132,8 +105,9 @@ impl<'a> ReferenceLimits<'a> {
     fn referenced_remote(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let id = self.matching.references.id_of(reference);
         match id.and_then(|id| self.remote.get(id)) {
-            Some(remote) if remote.segment.kind == RemoteKind::Filter => {
-                ReferencedSegment::Filter(remote.summary())
+            Some(remote) if remote.kind == RemoteKind::Filter => {
+                let facts = remote.definition.as_ref().map(StoredDefinition::facts);
+                ReferencedSegment::Filter(facts.map_or(&self.empty, |facts| &facts.references))
             }
             Some(_) => ReferencedSegment::FileOrCohort,
             None => ReferencedSegment::Unknown,
@@ -153,7 +127,7 @@ impl<'a> ReferenceLimits<'a> {
             Reference::Id { id, .. } => id,
             Reference::Name(name) => return name.clone(),
         };
-        let remote_name = || self.remote.get(id).map(|remote| &remote.segment.name);
+        let remote_name = || self.remote.get(id).map(|remote| &remote.name);
         let name = self.declared_name(reference).or_else(remote_name);
         name.cloned().unwrap_or_else(|| SegmentName::new(id.as_str()))
     }
@@ -203,7 +177,7 @@ impl<'a> ReferenceLimits<'a> {
                 .is_some_and(|name| self.written.contains_key(name));
             let id = self.matching.references.id_of(reference).filter(|_| !is_written);
             let remote = id.and_then(|id| self.remote.get(id));
-            found.extend(remote.map(|remote| self.matching.remote_ref(remote.segment)));
+            found.extend(remote.map(|remote| self.matching.remote_ref(remote)));
             position = *previous;
         }
         found.reverse();

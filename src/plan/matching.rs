@@ -22,10 +22,10 @@ mod renames;
 use super::segment_key::SegmentKey;
 use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
 use super::{PlanInput, written_definition};
-use crate::definition::{Digest, Identities, encode};
+use crate::definition::Identities;
 use crate::model::{
-    DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, Reference, RemoteKind, SegmentId,
-    SegmentName,
+    DeclaredSegment, Lifecycle, ObservedSegment, Origin, Reference, RemoteKind, SegmentId, SegmentName,
+    StoredDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -366,8 +366,8 @@ impl<'a> Matcher<'a> {
             }
             let identities = self.resolved_references().identities;
             let mut by_digest = BTreeMap::new();
-            for (remote, payload) in candidates {
-                let digest = Digest::exact(payload, &identities);
+            for (remote, definition) in candidates {
+                let digest = definition.exact_digest(&identities);
                 let candidate = by_digest.entry(digest).or_insert(remote);
                 // The active one is preferred: its definition is in use.
                 if remote.lifecycle == Lifecycle::Active {
@@ -376,7 +376,7 @@ impl<'a> Matcher<'a> {
             }
             let mut is_found = false;
             for (index, definition) in open {
-                let digest = Digest::exact(&encode(definition), &identities);
+                let digest = definition.exact_digest(&identities);
                 if let Some(remote) = by_digest.remove(&digest) {
                     self.claim(index, remote, MatchReason::Definition);
                     is_found = true;
@@ -388,7 +388,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn undeclared_managed(&self) -> Vec<(&'a ObservedSegment, &'a Payload)> {
+    fn undeclared_managed(&self) -> Vec<(&'a ObservedSegment, &'a StoredDefinition)> {
         let remotes = self.input.observed.segments.values();
         remotes
             .filter(|remote| self.is_unclaimed(remote) && is_managed(remote, &self.input))

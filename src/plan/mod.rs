@@ -47,8 +47,8 @@ mod uniqueness;
 mod unreadable;
 
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
-    SegmentName,
+    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
+    StoredDefinition,
 };
 use crate::state::State;
 use compared_lists::ComparedLists;
@@ -202,7 +202,7 @@ fn state_update(
         lifecycle: remote.lifecycle,
         protect: declared.is_some_and(|segment| segment.protect),
         previous_names: declared.map_or_else(Vec::new, |segment| segment.previous_names.clone()),
-        definition: written_definition(input.state, remote).cloned(),
+        definition: written_definition(input.state, remote).map(|definition| definition.payload().clone()),
         matched_by,
         adopts: true,
         assumed_members: None,
@@ -210,9 +210,9 @@ fn state_update(
 }
 
 /// `None` if it was not read.
-fn written_definition<'r>(state: &'r State, remote: &'r ObservedSegment) -> Option<&'r Payload> {
-    let payload = remote.definition.as_ref()?;
-    Some(state.as_written(&remote.id, payload))
+fn written_definition<'r>(state: &'r State, remote: &'r ObservedSegment) -> Option<&'r StoredDefinition> {
+    let definition = remote.definition.as_ref()?;
+    Some(state.as_written(&remote.id, definition))
 }
 
 fn segment_ref(remote: &ObservedSegment) -> SegmentRef {

@@ -5,9 +5,8 @@
 use super::segment_key::SegmentKey;
 use super::step::ResolvedReferences;
 use super::written_definition;
-use crate::definition::references::referenced_ids;
 use crate::definition::{Digests, canonical};
-use crate::model::{ObservedSegment, ObservedWorkspace, Payload, SegmentId};
+use crate::model::{ObservedSegment, ObservedWorkspace, SegmentId, StoredDefinition};
 use crate::state::State;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -31,10 +30,10 @@ impl<'a> RemoteDigests<'a> {
     ) -> Self {
         let mut by_segment = HashMap::with_capacity(observed.segments.len());
         for remote in observed.segments.values() {
-            if let Some(payload) = written_definition(state, remote) {
+            if let Some(definition) = written_definition(state, remote) {
                 let definition = DigestedDefinition {
-                    digests: Digests::of(payload, &references.identities),
-                    referenced: referenced_ids(payload).into_iter().collect(),
+                    digests: definition.digests(&references.identities),
+                    referenced: definition.referenced_ids().cloned().collect(),
                 };
                 by_segment.insert(SegmentKey::of(remote), definition);
             }
@@ -65,7 +64,7 @@ impl<'a> RemoteDigests<'a> {
         Some(canonical::exact(payload, &self.references.identities))
     }
 
-    pub(super) fn definition<'r>(&'r self, remote: &'r ObservedSegment) -> Option<&'r Payload> {
+    pub(super) fn definition<'r>(&'r self, remote: &'r ObservedSegment) -> Option<&'r StoredDefinition> {
         written_definition(self.state, remote)
     }
 }

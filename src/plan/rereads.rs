@@ -1,7 +1,6 @@
 //! The remote definitions that make a plan wrong if they are outdated.
 
 use super::step::{Action, Conflict, Plan};
-use crate::definition::references::referenced_ids;
 use crate::model::{Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
@@ -60,7 +59,7 @@ fn with_referenced(mut open: Vec<SegmentId>, observed: &ObservedWorkspace) -> BT
         if let Some(definition) = remote.and_then(|remote| remote.definition.as_ref())
             && !found.contains(&id)
         {
-            open.extend(referenced_ids(definition));
+            open.extend(definition.referenced_ids().cloned());
         }
         found.insert(id);
     }

@@ -55,7 +55,7 @@ fn declared(name: &str, filters: Vec<Filter>) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        contents: Contents::Filter(definition(filters)),
+        contents: Contents::from(definition(filters)),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,
@@ -88,7 +88,7 @@ fn remote(id: &str, name: &str, definition: Payload) -> ObservedSegment {
         listed: true,
         fetched_at: None,
         applied_before_fetch_at: None,
-        definition: Some(definition),
+        definition: Some(definition.into()),
     }
 }
 

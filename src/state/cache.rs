@@ -4,7 +4,8 @@
 //! decides which requests a plan makes, never what is written: segctl re-reads every target first.
 
 use crate::model::{
-    ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName, ShownKinds,
+    DefinitionFacts, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, ShownKinds,
+    StoredDefinition,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,10 @@ pub struct CachedSegment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_before_fetch_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definition: Option<Payload>,
+    pub definition: Option<StoredDefinition>,
+    /// Of the definition, so that it is seldom parsed; `None` in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<DefinitionFacts>,
 }
 
 impl Cache {
@@ -59,6 +63,15 @@ impl Cache {
 }
 
 impl CachedSegment {
+    #[must_use]
+    pub fn definition(&self) -> Option<StoredDefinition> {
+        let definition = self.definition.clone()?;
+        Some(match &self.facts {
+            Some(facts) => definition.with_facts(facts.clone()),
+            None => definition,
+        })
+    }
+
     fn of(segment: &ObservedSegment) -> Self {
         Self {
             name: segment.name.clone(),
@@ -68,6 +81,10 @@ impl CachedSegment {
             listed: segment.listed,
             fetched_at: segment.fetched_at,
             applied_before_fetch_at: segment.applied_before_fetch_at,
+            facts: segment
+                .definition
+                .as_ref()
+                .map(|definition| definition.facts().clone()),
             definition: segment.definition.clone(),
         }
     }

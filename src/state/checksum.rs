@@ -13,17 +13,27 @@ pub(super) fn checksum(text: &str) -> String {
 
 fn without_whitespace(text: &str) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
-    let (mut in_string, mut is_escaped) = (false, false);
-    for byte in text.bytes() {
-        if in_string || !byte.is_ascii_whitespace() {
-            result.push(byte);
-        }
-        if byte == b'"' && !is_escaped {
-            in_string = !in_string;
-        }
-        is_escaped = in_string && byte == b'\\' && !is_escaped;
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let between = rest.split(|byte| *byte == b'"').next().unwrap_or_default();
+        result.extend(between.iter().filter(|byte| !byte.is_ascii_whitespace()));
+        rest = rest.get(between.len()..).unwrap_or_default();
+        let (string, after) = rest.split_at(string_length(rest));
+        result.extend_from_slice(string);
+        rest = after;
     }
     result
+}
+
+/// The length of the string at the start of `text`, with its quotes; it may lack its end.
+fn string_length(text: &[u8]) -> usize {
+    let mut is_escaped = true;
+    let end = text.iter().position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end + 1)
 }
 
 #[cfg(test)]

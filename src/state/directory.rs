@@ -18,7 +18,7 @@ use super::file_format::{
     CACHE_VERSION, CALLBACK_VERSION, LOCK_VERSION, STATE_VERSION, StateFile, StateFileGeneration,
 };
 use super::filesystem::{FileSystem, LocalFileSystem};
-use super::request_log::RequestLogFile;
+use super::request_log::{RequestLogEnd, RequestLogFile};
 use super::store::{
     CACHE_FILE, CALLBACKS_FOLDER, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, STATE_FILE, callback_file_name,
     keeps_existing_callback, list_file_name, parse_callback_file_name, parse_list_file_name,
@@ -48,6 +48,8 @@ pub struct DirectoryStore<D = LocalFileSystem> {
     can_append: Mutex<bool>,
     /// The lock that this store put: it changes the state only while it holds the lock.
     held_lock: Mutex<Option<Lock>>,
+    /// Where the request log ended after the last exchange: a run reads each line once.
+    request_log_end: Mutex<Option<RequestLogEnd>>,
 }
 
 impl DirectoryStore {
@@ -63,6 +65,7 @@ impl<D: FileSystem> DirectoryStore<D> {
             filesystem,
             can_append: Mutex::new(false),
             held_lock: Mutex::new(None),
+            request_log_end: Mutex::new(None),
         }
     }
 
@@ -242,6 +245,23 @@ impl<D: FileSystem> DirectoryStore<D> {
             .map_err(io_error("remove", &path))
     }
 
+    /// The request log from a known end on, and that end; all of it where the log does not continue there.
+    async fn read_request_log(
+        &self,
+        known: Option<&RequestLogEnd>,
+    ) -> StoreResult<(Option<RequestLogEnd>, Vec<u8>)> {
+        let path = self.directory.join(REQUEST_LOG_FILE);
+        if let Some(end) = known {
+            let parts = self.filesystem.read_parts(&path, end.parts()).await;
+            let parts = parts.map_err(io_error("read", &path))?;
+            if let Some(bytes) = parts.and_then(|(head, tail)| end.continuation(&head, tail)) {
+                return Ok((Some(end.clone()), bytes));
+            }
+        }
+        let bytes = self.read_bytes(REQUEST_LOG_FILE).await?;
+        Ok((None, bytes.unwrap_or_default()))
+    }
+
     /// Appends to a file, or replaces it where `is_started` is false. The text is durable when this returns.
     async fn append_or_create(&self, file: &str, (text, is_started): (&str, bool)) -> StoreResult {
         let path = self.directory.join(file);
@@ -364,8 +384,13 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
         mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> StoreResult {
         let _guard = self.acquire_guard(REQUEST_LOG_FILE).await?;
-        let bytes = self.read_bytes(REQUEST_LOG_FILE).await?;
-        let requests = RequestLogFile::decode(bytes.as_deref());
+        let mut end = self.request_log_end.lock().await;
+        let known = end.take().filter(|end| end.number <= *next);
+        let (head, bytes) = self.read_request_log(known.as_ref()).await?;
+        let requests = match &head {
+            Some(end) => RequestLogFile::following(end, &bytes),
+            None => RequestLogFile::decode(Some(&bytes)),
+        };
         let others = requests.records_from(std::mem::replace(next, requests.next_number()));
         let records = respond(others);
         let text = requests.encode_addition(&records);
@@ -374,6 +399,7 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
                 .await?;
         }
         *next += records.len() as u64;
+        *end = requests.end_after(head.as_ref(), &text, *next);
         Ok(())
     }
 

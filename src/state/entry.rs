@@ -2,7 +2,7 @@
 
 use super::{CohortState, UploadState};
 use crate::definition::{Digest, Identities};
-use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName, StoredDefinition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct StateEntry {
     pub history_only: bool,
     /// Its definition, with ids in references; `None` if segctl only archived or unarchived it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definition: Option<Payload>,
+    pub definition: Option<StoredDefinition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// The digest of `definition` as MoEngage returned it, if that form differs; references are compared by id.
@@ -61,7 +61,7 @@ pub struct StateEntry {
 pub struct Revision {
     pub name: SegmentName,
     /// What MoEngage returned before it was overwritten; what segctl wrote, if MoEngage returned that.
-    pub definition: Payload,
+    pub definition: StoredDefinition,
     pub replaced_at: Timestamp,
     pub run: String,
 }
@@ -100,14 +100,17 @@ impl StateEntry {
     /// The definition that segctl wrote, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
     #[must_use]
     pub fn as_written<'p>(&'p self, remote: &'p Payload) -> &'p Payload {
-        let written = self.definition.as_ref().zip(self.returned_digest);
-        match written.filter(|(_, returned)| *returned == form_digest(remote)) {
-            Some((written, _)) => written,
-            None => remote,
-        }
+        let written = self.written_if_returned(|| form_digest(remote));
+        written.map_or(remote, StoredDefinition::payload)
     }
 
-    pub fn set_definition(&mut self, definition: Payload, digest: String) {
+    pub(super) fn written_if_returned(&self, digest: impl FnOnce() -> Digest) -> Option<&StoredDefinition> {
+        let (written, returned) = self.definition.as_ref().zip(self.returned_digest)?;
+        (returned == digest()).then_some(written)
+    }
+
+    pub fn set_definition(&mut self, definition: impl Into<StoredDefinition>, digest: String) {
+        let definition = definition.into();
         if self.definition.as_ref() != Some(&definition) {
             self.returned_digest = None;
         }
@@ -118,7 +121,7 @@ impl StateEntry {
     /// Records the form in which MoEngage returns the definition.
     pub fn set_returned_form(&mut self, returned: &Payload) {
         let digest = form_digest(returned);
-        let written = self.definition.as_ref().map(form_digest);
+        let written = self.definition.as_deref().map(form_digest);
         self.returned_digest = Some(digest).filter(|_| written != Some(digest));
     }
 
@@ -194,13 +197,17 @@ mod tests {
         )
     }
 
+    fn payload(amount: usize) -> Payload {
+        Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [{"value": amount}]}),
+            excluded_filters: None,
+        }
+    }
+
     fn revision(amount: usize) -> Revision {
         Revision {
             name: SegmentName::new("One"),
-            definition: Payload {
-                included_filters: json!({"filter_operator": "and", "filters": [{"value": amount}]}),
-                excluded_filters: None,
-            },
+            definition: StoredDefinition::from(payload(amount)),
             replaced_at: Timestamp::UNIX_EPOCH,
             run: "run".to_owned(),
         }
@@ -256,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_returned_form_counts_as_the_written_definition_until_another_is_written() {
-        let [written, other] = [1, 2].map(|amount| revision(amount).definition);
+        let [written, other] = [1, 2].map(payload);
         let mut returned = written.clone();
         returned.included_filters["label"] = json!("new");
         let mut entry = entry();

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::Future;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 pub trait FileSystem: Send + Sync {
@@ -14,6 +14,22 @@ pub trait FileSystem: Send + Sync {
 
     /// `None` if the file does not exist.
     fn read(&self, path: &Path) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
+
+    /// The first `head` bytes of a file, and those from `start` on; `None` if the file does not exist. Either may be
+    /// shorter.
+    fn read_parts(
+        &self,
+        path: &Path,
+        (head, start): (usize, usize),
+    ) -> impl Future<Output = io::Result<Option<(Vec<u8>, Vec<u8>)>>> + Send {
+        async move {
+            let parts = |bytes: Vec<u8>| {
+                let first = bytes.get(..head).unwrap_or(&bytes).to_vec();
+                (first, bytes.get(start..).unwrap_or_default().to_vec())
+            };
+            Ok(self.read(path).await?.map(parts))
+        }
+    }
 
     /// Creates a file, or replaces its contents.
     fn write(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
@@ -56,6 +72,23 @@ impl FileSystem for LocalFileSystem {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn read_parts(
+        &self,
+        path: &Path,
+        (head, start): (usize, usize),
+    ) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        (&file).take(head as u64).read_to_end(&mut first)?;
+        file.seek(SeekFrom::Start(start as u64))?;
+        file.read_to_end(&mut rest)?;
+        Ok(Some((first, rest)))
     }
 
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -141,6 +174,11 @@ mod tests {
         assert_eq!(disk.file_names(&inner).await.unwrap(), ["other"]);
         assert!(disk.file_names(&one).await.unwrap().is_empty());
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"ab".to_vec()));
+        for (parts, head, tail) in [((1, 1), "a", "b"), ((9, 0), "ab", "ab"), ((0, 9), "", "")] {
+            let read = disk.read_parts(&other, parts).await.unwrap();
+            assert_eq!(read, Some((head.into(), tail.into())));
+        }
+        assert_eq!(disk.read_parts(&one, (1, 1)).await.unwrap(), None);
         disk.write(&other, b"c").await.unwrap();
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"c".to_vec()));
         disk.remove(&other).await.unwrap();

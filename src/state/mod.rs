@@ -39,7 +39,7 @@ pub use object_store::ObjectStateStore;
 pub use store::{StateStore, StoreError, StoreResult};
 pub use upload_state::{Addition, PublishedFile, UploadState};
 
-use crate::model::{ListDigest, Payload, SegmentId, SegmentName, UploadId};
+use crate::model::{ListDigest, SegmentId, SegmentName, StoredDefinition, UploadId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -83,9 +83,10 @@ impl State {
 
     /// What segctl wrote to a segment, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
     #[must_use]
-    pub fn as_written<'p>(&'p self, id: &SegmentId, remote: &'p Payload) -> &'p Payload {
+    pub fn as_written<'p>(&'p self, id: &SegmentId, remote: &'p StoredDefinition) -> &'p StoredDefinition {
         let entry = self.managed_entry(id);
-        entry.map_or(remote, |entry| entry.as_written(remote))
+        let written = entry.and_then(|entry| entry.written_if_returned(|| remote.facts().digests.exact));
+        written.unwrap_or(remote)
     }
 
     #[must_use]

@@ -262,7 +262,7 @@ fn replaces_definition(state: &State, intent: &Intent, id: &SegmentId) -> bool {
 
 fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) -> Option<&'s Payload> {
     let latest = state.any_entry(id)?.revisions.last()?;
-    (latest.run == intent.step.run).then_some(&latest.definition)
+    (latest.run == intent.step.run).then_some(latest.definition.payload())
 }
 
 fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload) -> bool {
@@ -359,7 +359,7 @@ pub(crate) mod tests {
             listed: lifecycle == Lifecycle::Active,
             fetched_at: None,
             applied_before_fetch_at: None,
-            definition: Some(payload(amount)),
+            definition: Some(payload(amount).into()),
         };
         ObservedWorkspace {
             segments: [(remote.id.clone(), remote)].into(),
@@ -507,7 +507,7 @@ pub(crate) mod tests {
             let mut entry = state.managed_entry(&SegmentId::new("a1")).cloned().unwrap();
             entry.add_revision(Revision {
                 name: SegmentName::new("Before"),
-                definition: payload(before),
+                definition: payload(before).into(),
                 replaced_at: Timestamp::from_second(5).unwrap(),
                 run: "crashed".to_owned(),
             });
@@ -525,17 +525,13 @@ pub(crate) mod tests {
         let id = SegmentId::new("a1");
         let respelled = |amount| {
             let mut observed = observed_segment("One", amount, Lifecycle::Active);
-            let definition = observed
-                .segments
-                .get_mut(&id)
-                .unwrap()
-                .definition
-                .as_mut()
-                .unwrap();
+            let mut definition = payload(amount);
             definition.included_filters["filters"][0]["schema_version"] = json!(2);
+            observed.segments.get_mut(&id).unwrap().definition = Some(definition.into());
             observed
         };
-        let replaced = |observed: &ObservedWorkspace| observed.segments[&id].definition.clone().unwrap();
+        let replaced =
+            |observed: &ObservedWorkspace| observed.segments[&id].definition.as_deref().cloned().unwrap();
         // The write, what it replaced, and what is observed.
         let table = [
             (create(), None, respelled(1), true),
@@ -553,7 +549,7 @@ pub(crate) mod tests {
                 let mut entry = state.managed_entry(&id).cloned().unwrap();
                 entry.add_revision(Revision {
                     name: SegmentName::new("One"),
-                    definition,
+                    definition: definition.into(),
                     replaced_at: Timestamp::from_second(5).unwrap(),
                     run: "crashed".to_owned(),
                 });

@@ -55,7 +55,68 @@ pub(super) struct RequestLogFile<'a> {
     is_torn: bool,
 }
 
+/// The end of a complete line, by which a later reader skips the lines before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestLogEnd {
+    header: Vec<u8>,
+    /// In bytes.
+    length: usize,
+    /// Of the next line, counted with pruned lines.
+    pub(super) number: u64,
+}
+
+impl RequestLogEnd {
+    /// The lengths of the header, and of what is skipped: all but the last line end.
+    pub(super) fn parts(&self) -> (usize, usize) {
+        (self.header.len(), self.length - 1)
+    }
+
+    /// What follows; `None` if the file was replaced.
+    pub(super) fn continuation(&self, head: &[u8], mut tail: Vec<u8>) -> Option<Vec<u8>> {
+        let continues = head == self.header && tail.first() == Some(&b'\n');
+        continues.then(|| {
+            tail.remove(0);
+            tail
+        })
+    }
+}
+
 impl<'a> RequestLogFile<'a> {
+    /// The lines after a known end.
+    pub(super) fn following(end: &RequestLogEnd, lines: &'a [u8]) -> Self {
+        Self {
+            dropped: end.number,
+            lines,
+            has_header: true,
+            is_torn: !lines.is_empty() && !lines.ends_with(b"\n"),
+        }
+    }
+
+    /// The end after `added`, which follows this file or replaces it; `number` is that of the next line.
+    pub(super) fn end_after(
+        &self,
+        start: Option<&RequestLogEnd>,
+        added: &str,
+        number: u64,
+    ) -> Option<RequestLogEnd> {
+        let is_complete = if added.is_empty() { !self.is_torn } else { true };
+        let header = match start {
+            Some(start) => start.header.clone(),
+            None => encode_header(self.dropped).into_bytes(),
+        };
+        let before = match start {
+            Some(start) => start.length,
+            None if self.has_header => header.len(),
+            None => 0,
+        };
+        let length = before + self.lines.len() + added.len();
+        (is_complete && length > 0).then_some(RequestLogEnd {
+            header,
+            length,
+            number,
+        })
+    }
+
     pub(super) fn decode(bytes: Option<&'a [u8]>) -> Self {
         let bytes = bytes.unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -207,6 +268,40 @@ mod tests {
         let text = torn.to_owned() + &requests.encode_addition(&[sent(3)]);
         assert_eq!(read(&text).records_from(0), [sent(1), sent(3)]);
         assert_eq!(read(&text).records_from(2), [sent(3)]);
+    }
+
+    #[test]
+    fn a_known_end_skips_the_lines_before_it_in_the_same_file() {
+        let text = file(&[sent(1)]);
+        let end = RequestLogFile::default().end_after(None, &text, 1).unwrap();
+        let continuation = |text: &str| {
+            let (head, start) = end.parts();
+            let bytes = text.as_bytes();
+            let tail = bytes.get(start..).unwrap_or_default().to_vec();
+            end.continuation(bytes.get(..head).unwrap_or(bytes), tail)
+        };
+        let longer = text.clone() + &read(&text).encode_addition(&[sent(2), sent(3)]);
+        let tail = continuation(&longer).unwrap();
+        let requests = RequestLogFile::following(&end, &tail);
+        assert_eq!(requests.records_from(1), [sent(2), sent(3)]);
+        assert_eq!(requests.next_number(), 3);
+        assert_eq!(
+            requests.end_after(Some(&end), "", 3),
+            read(&longer).end_after(None, "", 3)
+        );
+        let torn = continuation(&longer[..longer.len() - 5]).unwrap();
+        assert_eq!(
+            RequestLogFile::following(&end, &torn).end_after(Some(&end), "", 3),
+            None
+        );
+        // Lost, empty, or pruned.
+        for other in [
+            String::new(),
+            file(&[]),
+            longer.replace("\"dropped\":0", "\"dropped\":1"),
+        ] {
+            assert_eq!(continuation(&other), None, "{other}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use segctl::api::{Client, Clock, Operation, Request, Response, Transport, Transp
 use segctl::config::edit::{NewFile, segment_file_text};
 use segctl::config::source::SourceFile;
 use segctl::config::{decode_segment, yaml};
-use segctl::definition::{Digests, Identities, diff, encode};
+use segctl::definition::{Digests, Identities, diff};
 use segctl::diagnostic::Diagnostic;
 use segctl::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use segctl::plan::saved::SavedPlan;
@@ -166,7 +166,8 @@ fn decode_payloads(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
         let (declaration, more) = decode_segment(&source, document);
         diagnostics.extend(more);
         payloads.extend(
-            declaration.and_then(|declaration| declaration.segment.contents.definition().map(encode)),
+            declaration
+                .and_then(|declaration| Some(declaration.segment.contents.definition()?.payload().clone())),
         );
     }
     (payloads, diagnostics)
@@ -298,7 +299,11 @@ fn read_state(files: ReadOnlyFiles) {
                 state
                     .latest_by_name(&entry.name)
                     .expect("every name has a latest entry");
-                entry.definition.iter().for_each(require_consistent);
+                entry
+                    .definition
+                    .as_deref()
+                    .into_iter()
+                    .for_each(require_consistent);
             }
         }
         Err(error) => drop(error.to_string()),

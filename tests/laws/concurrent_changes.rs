@@ -25,7 +25,7 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
         previous_names: Vec::new(),
         protect: false,
         lifecycle,
-        contents: Contents::Filter(Definition {
+        contents: Contents::from(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(filter)],

@@ -91,7 +91,7 @@ fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
             } else {
                 Lifecycle::Active
             },
-            contents: Contents::Filter(Definition {
+            contents: Contents::from(Definition {
                 included: and_group(filters),
                 excluded: draft
                     .excludes

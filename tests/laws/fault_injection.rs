@@ -42,7 +42,7 @@ fn segment(name: &str, amount: f64) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        contents: Contents::Filter(Definition {
+        contents: Contents::from(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(filter)],
@@ -63,7 +63,11 @@ fn with_reference_to(mut segment: DeclaredSegment, other: &str) -> DeclaredSegme
     let Contents::Filter(definition) = &mut segment.contents else {
         return segment;
     };
-    definition.included.filters.push(Filter::Reference(reference));
+    let mut payload = definition.encoded.payload().clone();
+    let filters = payload.included_filters["filters"].as_array_mut().unwrap();
+    filters.push(json!({"filter_type": "custom_segments", "name": other}));
+    definition.encoded = payload.into();
+    definition.references.push(reference);
     segment
 }
 
@@ -323,22 +327,7 @@ fn require_report_correct(
             .after
             .iter()
             .find(|segment| segment.name == entry.segment)?;
-        let definition = declared.contents.definition()?;
-        definition
-            .included
-            .filters
-            .iter()
-            .find_map(|filter| match filter {
-                Filter::Attribute(AttributeFilter {
-                    condition:
-                        Condition::Double {
-                            test: DoubleTest::GreaterThan(Operand::Fixed(number)),
-                            ..
-                        },
-                    ..
-                }) => number.to_json().as_f64().map(|number| number as i64),
-                _ => None,
-            })
+        amount(&declared.contents.definition()?.included_filters)
     };
     for entry in report.steps.iter().filter(|entry| entry.action == "create") {
         let mut created = remote

@@ -87,9 +87,9 @@ fn imported_file(definition: &Payload) -> Result<String, String> {
 }
 
 fn declares_exactly(declaration: &Declaration, remote: &Payload) -> bool {
-    let declared = encode(declaration.segment.contents.definition().unwrap());
-    let identities = identities(&[&declared, remote]);
-    canonical::exact(&declared, &identities) == canonical::exact(remote, &identities)
+    let declared = declaration.segment.contents.definition().unwrap();
+    let identities = identities(&[declared, remote]);
+    canonical::exact(declared, &identities) == canonical::exact(remote, &identities)
 }
 
 /// The number of filters of an unknown type.
@@ -171,8 +171,8 @@ fn filter_locations(text: &str) -> Result<Vec<FilterLocation>, String> {
     let read = declarations(text)?;
     let source = SourceFile::new("a.yaml", text);
     let document = yaml::parse(&source).0.remove(0);
-    let declared = encode(read[0].segment.contents.definition().unwrap());
-    let form = canonical::exact(&declared, &identities(&[&declared]));
+    let declared = read[0].segment.contents.definition().unwrap();
+    let form = canonical::exact(declared, &identities(&[declared]));
     let mut found = Vec::new();
     for side in ["included_filters", "excluded_filters"] {
         if let (Some(node), Some(form)) = (map_value(&document, side), form.get(side)) {

@@ -8,6 +8,7 @@ mod convergence;
 mod digests;
 mod fault_injection;
 mod file_edits;
+mod file_index;
 #[path = "../fixed_seeds/mod.rs"]
 mod fixed_seeds;
 mod generate;

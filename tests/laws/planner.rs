@@ -13,7 +13,7 @@ use segctl::apply::run_report::StepOutcome;
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference,
-    SegmentId, SegmentName,
+    SegmentId, SegmentName, StoredDefinition,
 };
 use segctl::plan::step::{Action, Conflict, Plan, Step, TemporaryChange, Warning};
 use segctl::plan::targeting::Selection;
@@ -283,10 +283,10 @@ fn create_remote_segments(workspace: &TestWorkspace, drafts: &[RemoteDraft]) -> 
                 } else {
                     Lifecycle::Active
                 },
-                definition: Some(Payload {
+                definition: Some(StoredDefinition::from(Payload {
                     included_filters: applied,
                     excluded_filters: excluded,
-                }),
+                })),
                 ..StateEntry::new(
                     SegmentId::new(&id),
                     name(managed.name.unwrap_or(number)),
@@ -366,7 +366,7 @@ fn declared(drafts: &[DeclaredDraft], remote: &[CreatedSegment]) -> Vec<Declared
                 Lifecycle::Active
             },
             protect: false,
-            contents: Contents::Filter(Definition {
+            contents: Contents::from(Definition {
                 included: Group {
                     operator: GroupOperator::And,
                     filters: std::iter::once(spend_above(draft.amount))

@@ -19,7 +19,7 @@ fn declared(name: &str, amount: u32) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        contents: Contents::Filter(Definition {
+        contents: Contents::from(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(AttributeFilter {

@@ -37,7 +37,7 @@ fn declared(name: &str, definition: Definition) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        contents: Contents::Filter(definition),
+        contents: Contents::from(definition),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,
@@ -90,7 +90,7 @@ fn edit_one_value(
     (id, file): (&SegmentId, &DeclaredSegment),
     choice: &Index,
 ) -> bool {
-    let payload = encode(file.contents.definition().unwrap());
+    let payload = file.contents.definition().unwrap();
     let mut sides =
         json!({"included_filters": payload.included_filters, "excluded_filters": payload.excluded_filters});
     let filters = sides["included_filters"]["filters"].as_array_mut().unwrap();
@@ -271,7 +271,7 @@ async fn one_apply_is_enough_for_each_respelling() {
         ..Notation::of(&[])
     });
     let files = files(&varied_definition()).unwrap();
-    assert_eq!(files[0].contents.definition(), Some(&varied_definition()));
+    assert_eq!(files[0].contents, Contents::from(varied_definition()));
     for notation in notations {
         let workspace = respelling_workspace(&notation);
         assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
@@ -296,7 +296,12 @@ async fn a_write_without_an_answer_is_found_in_another_form() {
     let Contents::Filter(definition) = &mut shorter[1].contents else {
         panic!("not a filter segment")
     };
-    definition.included.filters.remove(0);
+    let mut payload = definition.encoded.payload().clone();
+    payload.included_filters["filters"]
+        .as_array_mut()
+        .unwrap()
+        .remove(0);
+    definition.encoded = payload.into();
     for when in ["before", "after"] {
         let desired = if when == "before" { &shorter } else { &files };
         workspace.set_faults(&json!([{"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}}]));

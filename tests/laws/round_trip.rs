@@ -56,12 +56,12 @@ proptest! {
 
     #[test]
     fn a_definition_encoded_as_json_is_decoded_unchanged(definition in definition()) {
-        prop_assert_eq!(decode(&document(&definition).to_string()), Ok(Contents::Filter(definition)));
+        prop_assert_eq!(decode(&document(&definition).to_string()), Ok(Contents::from(definition)));
     }
 
     #[test]
     fn a_definition_encoded_as_yaml_is_decoded_unchanged(definition in definition()) {
         let text = serde_yaml::to_string(&document(&definition)).unwrap();
-        prop_assert_eq!(decode(&text), Ok(Contents::Filter(definition)), "{}", text);
+        prop_assert_eq!(decode(&text), Ok(Contents::from(definition)), "{}", text);
     }
 }

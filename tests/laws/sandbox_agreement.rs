@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use segctl::config::lint::lint;
 use segctl::config::source::SourceFile;
 use segctl::config::{decode_segment, yaml};
-use segctl::definition::encode;
 use segctl::diagnostic::Severity;
 use segctl::model::Payload;
 use segctl::sandbox::{
@@ -27,7 +26,7 @@ fn sent(document: &Value) -> Option<Payload> {
     let all = diagnostics.into_iter().chain(more).chain(lint(&[&declaration]));
     let mut errors = all.filter(|found| found.severity == Severity::Error);
     let definition = declaration.segment.contents.definition()?;
-    errors.next().is_none().then(|| encode(definition))
+    errors.next().is_none().then(|| definition.payload().clone())
 }
 
 /// The answer of a new sandbox to the create request.

@@ -5,7 +5,7 @@ use super::repository::{Repository, WORKSPACE};
 use super::workspace::{members, name, payload, segments};
 use segctl::config::settings::parse_settings;
 use segctl::config::{load, source};
-use segctl::definition::{Digest, Digests, Identities, encode};
+use segctl::definition::{Digest, Digests, Identities};
 use segctl::model::{
     Contents, DeclaredSegment, Lifecycle, MemberSource, Payload, SegmentId, SegmentName, UserListSource,
 };
@@ -94,8 +94,8 @@ impl History {
                 }
                 Lifecycle::Active => {
                     let remote = found.and_then(|(_, segment)| payload(segment));
-                    let desired = declared.contents.definition().map(encode);
-                    let is_equal = remote.as_ref().map(digest) == desired.as_ref().map(digest);
+                    let desired = declared.contents.definition();
+                    let is_equal = remote.as_ref().map(digest) == desired.map(|desired| digest(desired));
                     (!is_equal).then_some("does not have the declared definition")
                 }
             }
@@ -167,7 +167,7 @@ impl History {
             .declared
             .iter()
             .filter(is_declared_for_it)
-            .filter_map(|segment| segment.contents.definition().map(encode));
+            .filter_map(|segment| Some(segment.contents.definition()?.payload().clone()));
         let dashboard = self.dashboard.get(id).into_iter().flatten().cloned();
         declared
             .chain(dashboard)

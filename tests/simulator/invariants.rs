@@ -87,7 +87,7 @@ fn require_no_definition_lost(workspace: &SimulatedWorkspace, state: &State) {
 /// Each definition that the state records as applied was in the workspace once.
 fn require_recorded_definitions_existed(workspace: &SimulatedWorkspace, state: &State) {
     for entry in state.managed_entries() {
-        let Some(applied) = entry.definition.as_ref().map(meaning_of_payload) else {
+        let Some(applied) = entry.definition.as_deref().map(meaning_of_payload) else {
             continue;
         };
         let mut changes = workspace.ground_truth.changes.iter();
@@ -156,7 +156,10 @@ fn recorded_meanings(state: &State, id: &str) -> BTreeSet<Meaning> {
         .into_iter()
         .flat_map(|entry| entry.revisions.iter().map(|replaced| &replaced.definition));
     let applied = entry.and_then(|entry| entry.definition.as_ref());
-    replaced.chain(applied).map(meaning_of_payload).collect()
+    replaced
+        .chain(applied)
+        .map(|definition| meaning_of_payload(definition))
+        .collect()
 }
 
 fn meaning_of_payload(payload: &Payload) -> Meaning {

@@ -179,7 +179,7 @@ fn premature_entry(state: &State, journal_entry: &JournalEntry) -> Option<StateE
     };
     Some(StateEntry {
         history_only: false,
-        definition: Some(definition.clone()),
+        definition: Some(definition.clone().into()),
         ..state
             .any_entry(id)
             .cloned()

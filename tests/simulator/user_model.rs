@@ -442,7 +442,7 @@ impl DeclaredFiles {
             },
             contents: match &item.list {
                 Some(list) => list.contents(),
-                None => Contents::Filter(Definition {
+                None => Contents::from(Definition {
                     included: group(filters),
                     excluded: desired.excluded.map(|amount| group(vec![spend_above(amount)])),
                 }),

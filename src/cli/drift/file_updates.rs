@@ -211,7 +211,7 @@ impl<'a> FileUpdateSearch<'a, '_> {
             if has_drift && has_file_changes {
                 return Err("conflict: the file has changes, too; merge manually".to_owned());
             }
-            let definition = remote.definition.as_ref().filter(|_| has_drift);
+            let definition = remote.definition.as_deref().filter(|_| has_drift);
             let is_withheld = self.withheld_renames.contains_key(&drift.id);
             update.name = drift.renamed_to.as_ref().filter(|_| !is_withheld);
             update.lifecycle = match drift.lifecycle {

@@ -74,11 +74,11 @@ mod tests {
             SegmentName::new("New"),
             Timestamp::UNIX_EPOCH,
         );
-        entry.definition = Some(payload(100, "aa"));
+        entry.definition = Some(payload(100, "aa").into());
         for (name, amount, segment) in revisions {
             entry.add_revision(Revision {
                 name: SegmentName::new(*name),
-                definition: payload(*amount, segment),
+                definition: payload(*amount, segment).into(),
                 replaced_at: Timestamp::UNIX_EPOCH,
                 run: "run".to_owned(),
             });

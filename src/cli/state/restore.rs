@@ -9,7 +9,7 @@ use super::super::project::Project;
 use super::lookup::{OfflineState, StateMatch, print_shared_name_note};
 use crate::config::declaration::Declaration;
 use crate::config::edit::{DeclarationUpdate, NewFile, patch, segment_file_text};
-use crate::definition::{FieldChange, Identities, canonical, diff, encode};
+use crate::definition::{FieldChange, Identities, canonical, diff};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::render::json::{ChangeDocument, FORMAT_VERSION, PatchDocument, RestoredDocument};
 use crate::render::{shell_commands, text};
@@ -185,7 +185,7 @@ impl RestoreRequest<'_> {
     fn edit(&self, declaration: &Declaration, output: Output) -> Result<RestoredFile, Failure> {
         let names = |id: &SegmentId| self.names.get(id).cloned();
         let update = DeclarationUpdate {
-            definition: Some((&self.selected.revision.definition, &names)),
+            definition: Some((self.selected.revision.definition.payload(), &names)),
             ..DeclarationUpdate::default()
         };
         let patch = patch(declaration, &update).map_err(|error| self.write_failure(&error))?;
@@ -233,7 +233,7 @@ impl RestoreRequest<'_> {
         };
         let restored = &self.selected.revision.definition;
         let [declared, restored] =
-            [&encode(declared), restored].map(|payload| canonical::exact(payload, &identities));
+            [declared, restored].map(|definition| canonical::exact(definition, &identities));
         let changes = diff(&declared, &restored).into_iter();
         changes
             .map(|change| change.with_readable_references(&identities))

@@ -5,13 +5,18 @@ use super::codes;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::filter::group;
 use crate::model::{
-    Cohort, CohortKey, Contents, Definition, FileSegment, Identifier, IdentifierType, MemberSource,
-    SegmentKind, UserListSource,
+    Cohort, CohortKey, Contents, DeclaredDefinition, Definition, FileSegment, Identifier, IdentifierType,
+    MemberSource, SegmentKind, UserListSource,
 };
 
 pub(super) fn contents(fields: &mut Fields<'_>, kind: SegmentKind) -> Option<Contents> {
     match kind {
-        SegmentKind::Filter => definition(fields).map(Contents::Filter),
+        SegmentKind::Filter => {
+            let definition = definition(fields)?;
+            let declared = DeclaredDefinition::of(&definition);
+            fields.decoder.keep_definition(definition);
+            Some(Contents::Filter(declared))
+        }
         SegmentKind::File => {
             fields.describe("a file segment");
             file_segment(fields).map(Contents::File)

@@ -9,7 +9,7 @@ use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
 use super::indentation::{self, Found, Subject};
 use super::{codes, numbers};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Number, Origin, Reference, is_home_of_other};
+use crate::model::{Definition, Number, Origin, Reference, is_home_of_other};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -22,6 +22,7 @@ pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
     found: RefCell<Vec<Found>>,
     reference_origins: RefCell<BTreeMap<Reference, Origin>>,
+    definition: RefCell<Option<Definition>>,
 }
 
 impl<'a> Decoder<'a> {
@@ -30,6 +31,7 @@ impl<'a> Decoder<'a> {
             source,
             found: RefCell::default(),
             reference_origins: RefCell::default(),
+            definition: RefCell::default(),
         }
     }
 
@@ -47,6 +49,14 @@ impl<'a> Decoder<'a> {
         let origin = self.origin(node);
         let mut origins = self.reference_origins.borrow_mut();
         origins.entry(reference.clone()).or_insert(origin);
+    }
+
+    pub(super) fn keep_definition(&self, definition: Definition) {
+        self.definition.replace(Some(definition));
+    }
+
+    pub(super) fn take_definition(&self) -> Option<Definition> {
+        self.definition.take()
     }
 
     pub(super) fn take_reference_origins(&self) -> BTreeMap<Reference, Origin> {

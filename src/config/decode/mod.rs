@@ -23,8 +23,8 @@ mod segment;
 mod time_range;
 mod written_date;
 
-pub(in crate::config) use segment::RESPONSE_FIELDS;
 pub use segment::segment;
+pub(in crate::config) use segment::{RESPONSE_FIELDS, definition_of};
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,14 @@
 //! One document of a segment file.
 
-use super::super::declaration::Declaration;
+use super::super::declaration::{Declaration, Document};
 use super::super::source::SourceFile;
 use super::super::yaml::Node;
 use super::codes;
 use super::contents;
 use super::decoder::Decoder;
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Lifecycle, SegmentId, SegmentName};
-use std::sync::Arc;
+use crate::model::{DeclaredSegment, Definition, Lifecycle, SegmentId, SegmentName};
+use std::sync::{Arc, OnceLock};
 
 /// The fields that MoEngage sets and returns with a segment. Files may contain them; segctl ignores them.
 pub(in crate::config) const RESPONSE_FIELDS: [&str; 4] = ["created_time", "updated_time", "type", "source"];
@@ -18,14 +18,27 @@ pub(in crate::config) const RESPONSE_FIELDS: [&str; 4] = ["created_time", "updat
 pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
     let decoder = Decoder::new(source);
     let decoded = decode(&decoder, &document);
+    let definition = decoder.take_definition();
     let diagnostics = decoder.into_diagnostics();
     let declaration = decoded.map(|(segment, workspaces)| Declaration {
         segment,
         workspaces,
         source: Arc::clone(source),
-        document,
+        document: Document::parsed(source, document),
+        definition: OnceLock::from(definition),
+        findings: OnceLock::new(),
     });
     (declaration, diagnostics)
+}
+
+/// The filters of a declaration; `None` for other kinds of segments.
+pub(in crate::config) fn definition_of(declaration: &Declaration) -> Option<&Definition> {
+    let decode_again = || {
+        let decoder = Decoder::new(&declaration.source);
+        decode(&decoder, &declaration.document)?;
+        decoder.take_definition()
+    };
+    declaration.definition.get_or_init(decode_again).as_ref()
 }
 
 fn decode(decoder: &Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {

@@ -7,7 +7,7 @@ use super::super::yaml;
 use super::edit_error::EditError;
 use super::emit;
 use super::ordered_value::OrderedValue;
-use crate::definition::{Identities, canonical, diff, encode};
+use crate::definition::{Identities, canonical, diff};
 use crate::diagnostic::Severity;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) fn canonical_form(declaration: &Declaration, identities: &Identities)
     let definition = declaration.segment.contents.definition();
     definition.map_or_else(
         || Value::Object(Map::new()),
-        |definition| canonical::exact(&encode(definition), identities),
+        |definition| canonical::exact(definition, identities),
     )
 }
 

@@ -180,7 +180,7 @@ fn duplicate_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn archived_note(first: &SegmentView<'_>, other: &SegmentView<'_>) -> String {
+fn archived_note<'a>(first: &SegmentView<'a>, other: &SegmentView<'a>) -> String {
     let archived = if other.is_active() { first } else { other };
     format!(
         "`{}` is declared archived; MoEngage does not document whether archived definitions conflict",

@@ -42,15 +42,15 @@ fn nesting_too_deep(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     let possible = |reference: &Reference| view.referent(reference, ReferencedSegment::Unknown);
     let (mut certain, mut possible) = (LimitCalculator::new(&certain), LimitCalculator::new(&possible));
     for segment in view.segments.iter().filter(|segment| !view.is_in_cycle(segment)) {
-        let is_certain = certain.depth(&segment.outline) > DEPTH_LIMIT;
+        let is_certain = certain.depth(segment.outline) > DEPTH_LIMIT;
         let limits = if is_certain { &mut certain } else { &mut possible };
-        let exceeds = |below: &SegmentView<'_>| limits.depth(&below.outline) > DEPTH_LIMIT;
+        let exceeds = |below: &SegmentView<'_>| limits.depth(below.outline) > DEPTH_LIMIT;
         if inherits_excess(view, segment, exceeds) {
             continue;
         }
-        let level = limits.depth(&segment.outline);
+        let level = limits.depth(segment.outline);
         if level > DEPTH_LIMIT {
-            let chain = limits.deepest_chain(&segment.outline);
+            let chain = limits.deepest_chain(segment.outline);
             found.push(nesting_diagnostic(segment, level, &chain, is_certain));
         }
     }
@@ -137,9 +137,8 @@ fn expansion_too_long(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     let resolve = |reference: &Reference| view.referent(reference, ReferencedSegment::Unknown);
     let mut limits = LimitCalculator::new(&resolve);
     for segment in view.segments.iter().filter(|segment| !view.is_in_cycle(segment)) {
-        let length = limits.expanded_length(&segment.outline);
-        let exceeds =
-            |below: &SegmentView<'_>| limits.expanded_length(&below.outline) > EXPANDED_LENGTH_LIMIT;
+        let length = limits.expanded_length(segment.outline);
+        let exceeds = |below: &SegmentView<'_>| limits.expanded_length(below.outline) > EXPANDED_LENGTH_LIMIT;
         if length <= EXPANDED_LENGTH_LIMIT || inherits_excess(view, segment, exceeds) {
             continue;
         }

@@ -103,26 +103,42 @@ pub fn lint(declarations: &[&Declaration]) -> Vec<Diagnostic> {
     let view = WorkspaceView::of(declarations);
     let mut found = Vec::new();
     for rule in RULES {
-        rule.run(&view, &mut found);
+        match rule.check {
+            RuleCheck::Workspace(check) => check(&view, &mut found),
+            _ => {
+                let of_segments = declarations.iter().flat_map(|declaration| findings(declaration));
+                found.extend(of_segments.filter(|found| found.code == rule.code).cloned());
+            }
+        }
     }
     found
 }
 
-impl Rule {
-    fn run(&self, view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-        if let RuleCheck::Workspace(check) = self.check {
-            return check(view, found);
+/// What the rules on one segment find.
+pub(super) fn findings(declaration: &Declaration) -> &[Diagnostic] {
+    declaration.findings.get_or_init(|| {
+        let parts = DefinitionParts::of(declaration);
+        let mut found = Vec::new();
+        for rule in RULES {
+            rule.check_segment((declaration, &parts), &mut found);
         }
-        for segment in &view.segments {
-            let parts = &segment.parts;
-            match self.check {
-                RuleCheck::Segment(check) => check(segment.declaration, found),
-                RuleCheck::Definition(check) => check(parts, found),
-                RuleCheck::Group(check) => parts.groups.iter().for_each(|part| check(part, found)),
-                RuleCheck::Filter(check) => parts.filters.iter().for_each(|part| check(part, found)),
-                RuleCheck::Condition(check) => parts.conditions.iter().for_each(|part| check(part, found)),
-                RuleCheck::Workspace(_) => {}
-            }
+        found
+    })
+}
+
+impl Rule {
+    fn check_segment(
+        &self,
+        (declaration, parts): (&Declaration, &DefinitionParts<'_>),
+        found: &mut Vec<Diagnostic>,
+    ) {
+        match self.check {
+            RuleCheck::Segment(check) => check(declaration, found),
+            RuleCheck::Definition(check) => check(parts, found),
+            RuleCheck::Group(check) => parts.groups.iter().for_each(|part| check(part, found)),
+            RuleCheck::Filter(check) => parts.filters.iter().for_each(|part| check(part, found)),
+            RuleCheck::Condition(check) => parts.conditions.iter().for_each(|part| check(part, found)),
+            RuleCheck::Workspace(_) => {}
         }
     }
 }

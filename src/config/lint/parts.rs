@@ -2,6 +2,7 @@
 
 use super::super::declaration::Declaration;
 use super::super::declaration::PathElement::{self, Field, Item};
+use super::super::decode::definition_of;
 use crate::diagnostic::Location;
 use crate::model::{AttributeFilter, AttributeGroup, Condition, Filter, Group, Reference};
 
@@ -48,7 +49,7 @@ impl<'a> DefinitionParts<'a> {
             path: Vec::new(),
             parts: Self::default(),
         };
-        if let Some(definition) = declaration.segment.contents.definition() {
+        if let Some(definition) = definition_of(declaration) {
             let included = Field("included_filters");
             collector.descend(&[included], |collector| collector.group(&definition.included));
             if let Some(group) = &definition.excluded {

@@ -38,7 +38,12 @@ pub(super) const ARCHIVED_REFERENCE: Rule = Rule {
 fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     let renamed = declared_by_previous_name(view);
     let mut helps: BTreeMap<&SegmentName, Option<String>> = BTreeMap::new();
-    for reference in view.segments.iter().flat_map(|segment| &segment.parts.references) {
+    let is_unknown = |reference: &Reference| matches!(reference, Reference::Name(name) if view.segment_named(name).is_none());
+    let concerned = view
+        .segments
+        .iter()
+        .filter(|segment| segment.refers_to(is_unknown));
+    for reference in concerned.flat_map(|segment| &segment.parts().references) {
         let Reference::Name(name) = reference.part else {
             continue;
         };
@@ -161,14 +166,19 @@ fn shortest_cycle<'s, 'a>(view: &'s WorkspaceView<'a>, cycle: &BTreeSet<usize>) 
 }
 
 pub(super) fn reference_location(segment: &SegmentView<'_>, to: &Reference) -> Option<Location> {
-    let mut references = segment.parts.references.iter();
+    let mut references = segment.parts().references.iter();
     let reference = references.find(|reference| reference.part == to)?;
     Some(reference.location_of(&[Field("name")]))
 }
 
 fn archived_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for segment in view.segments.iter().filter(|segment| segment.is_active()) {
-        for reference in &segment.parts.references {
+    let is_archived = |reference: &Reference| {
+        let target = view.referenced_segment(reference);
+        target.is_some_and(|target| !target.is_active())
+    };
+    let active = view.segments.iter().filter(|segment| segment.is_active());
+    for segment in active.filter(|segment| segment.refers_to(is_archived)) {
+        for reference in &segment.parts().references {
             let target = view.referenced_segment(reference.part);
             let Some(target) = target.filter(|target| !target.is_active()) else {
                 continue;

@@ -1,14 +1,19 @@
 //! The declarations of one workspace, with what several rules need, computed once.
 
 use super::super::declaration::Declaration;
-use super::super::parallel;
 use super::parts::DefinitionParts;
-use crate::definition::references::{ReferenceSummary, ReferencedSegment};
-use crate::definition::{Digests, Identities, encode};
-use crate::model::{Lifecycle, Reference, SegmentName};
+use crate::definition::references::ReferencedSegment;
+use crate::model::{Digests, Lifecycle, Reference, ReferenceSummary, SegmentName, StoredDefinition};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+
+static NO_REFERENCES: ReferenceSummary = ReferenceSummary {
+    references: BTreeMap::new(),
+    has_nested_group: false,
+    length: 0,
+};
 
 pub(super) struct WorkspaceView<'a> {
     pub(super) segments: Vec<SegmentView<'a>>,
@@ -21,18 +26,18 @@ pub(super) struct WorkspaceView<'a> {
 pub(super) struct SegmentView<'a> {
     pub(super) index: usize,
     pub(super) declaration: &'a Declaration,
-    pub(super) parts: DefinitionParts<'a>,
-    pub(super) outline: ReferenceSummary,
+    parts: OnceCell<DefinitionParts<'a>>,
+    pub(super) outline: &'a ReferenceSummary,
     /// Only filter segments have digests.
-    pub(super) digests: Option<Digests>,
+    pub(super) digests: Option<&'a Digests>,
 }
 
 impl<'a> WorkspaceView<'a> {
     pub(super) fn of(declarations: &[&'a Declaration]) -> Self {
-        let numbered: Vec<_> = declarations.iter().copied().enumerate().collect();
-        let segments = parallel::map(&numbered, |(index, declaration)| {
-            SegmentView::of(*index, declaration)
-        });
+        let numbered = declarations.iter().enumerate();
+        let segments: Vec<_> = numbered
+            .map(|(index, declaration)| SegmentView::of(index, declaration))
+            .collect();
         let mut by_name = BTreeMap::new();
         for segment in &segments {
             by_name.entry(segment.name()).or_insert(segment.index);
@@ -74,7 +79,7 @@ impl<'a> WorkspaceView<'a> {
         match self.referenced_segment(reference) {
             Some(segment) if self.is_in_cycle(segment) => ReferencedSegment::Unknown,
             Some(segment) if segment.digests.is_none() => ReferencedSegment::FileOrCohort,
-            Some(segment) => ReferencedSegment::Filter(&segment.outline),
+            Some(segment) => ReferencedSegment::Filter(segment.outline),
             None => undeclared,
         }
     }
@@ -129,19 +134,28 @@ impl<'a> WorkspaceView<'a> {
 
 impl<'a> SegmentView<'a> {
     fn of(index: usize, declaration: &'a Declaration) -> Self {
-        let payload = declaration.segment.contents.definition().map(encode);
-        let outline = payload.as_ref().map(ReferenceSummary::from_payload);
+        let definition = declaration.segment.contents.definition();
+        let facts = definition.map(StoredDefinition::facts);
         Self {
             index,
             declaration,
-            parts: DefinitionParts::of(declaration),
-            outline: outline.unwrap_or_default(),
-            digests: payload.map(|payload| Digests::of(&payload, &Identities::default())),
+            parts: OnceCell::new(),
+            outline: facts.map_or(&NO_REFERENCES, |facts| &facts.references),
+            digests: facts.map(|facts| &facts.digests),
         }
+    }
+
+    /// For messages: the file may have to be decoded again.
+    pub(super) fn parts(&self) -> &DefinitionParts<'a> {
+        self.parts.get_or_init(|| DefinitionParts::of(self.declaration))
     }
 
     pub(super) fn name(&self) -> &'a SegmentName {
         &self.declaration.segment.name
+    }
+
+    pub(super) fn refers_to(&self, is_meant: impl Fn(&Reference) -> bool) -> bool {
+        self.outline.references.keys().any(is_meant)
     }
 
     pub(super) fn is_active(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Identities of referenced segments: a digest must not depend on ids that MoEngage assigns later.
 
 use super::fields::without_nulls;
-use crate::model::{ALL_USERS_ID, SegmentId, SegmentName};
+use crate::model::{ALL_USERS_ID, Reference, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -30,6 +30,17 @@ impl Identities {
         fields.retain(|key, _| key != "id" && key != "name");
         fields.insert("segment".to_owned(), segment.into());
         Value::Object(fields)
+    }
+
+    /// Whether a reference has the same identity as without any entry.
+    pub(in crate::definition) fn keep(&self, reference: &Reference) -> bool {
+        let unknown = Self::default();
+        match reference {
+            Reference::Name(name) => !self.undeclared_by_name.contains_key(name),
+            Reference::Id { id, .. } => {
+                self.identity_of_id(id.as_str()) == unknown.identity_of_id(id.as_str())
+            }
+        }
     }
 
     /// Ids of 24 hexadecimal characters are one id in both cases.

@@ -1,7 +1,7 @@
 //! Renames by `previous_names` among segments that match by state or name as well.
 
 use super::{Matcher, declared_ref, undeclared_ref};
-use crate::definition::{Digest, Identities, encode};
+use crate::definition::Identities;
 use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, RemoteKind, SegmentName};
 use crate::plan::rename_cycles::{self, Decision, Evidence, PreviousNameUse};
 use crate::plan::step::{Conflict, MatchReason};
@@ -192,8 +192,8 @@ impl<'a> Matcher<'a> {
         let declared = self.input.declared.get(index);
         let definition = declared.and_then(|segment| segment.contents.definition());
         match (definition, &remote.definition) {
-            (Some(definition), Some(payload)) => {
-                Digest::exact(&encode(definition), identities) == Digest::exact(payload, identities)
+            (Some(definition), Some(remote)) => {
+                definition.exact_digest(identities) == remote.exact_digest(identities)
             }
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use crate::definition::references::ReferenceSummary;
 use crate::definition::{Digest, Digests, Identities, canonical, is_respelling};
-use crate::model::{Payload, Reference, SegmentId, SegmentName};
+use crate::model::{Payload, Reference, SegmentId, SegmentName, StoredDefinition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,11 +44,12 @@ impl DesiredDefinition {
         Self { payload, digests }
     }
 
-    /// Saves the computation of the canonical form.
     #[must_use]
-    pub fn from_canonical(payload: Payload, canonical: &Value) -> Self {
-        let digests = Digests::of_exact(canonical);
-        Self { payload, digests }
+    pub fn of_declared(declared: &StoredDefinition, identities: &Identities) -> Self {
+        Self {
+            payload: declared.payload().clone(),
+            digests: declared.digests(identities),
+        }
     }
 
     #[must_use]

@@ -18,7 +18,7 @@ fn state() -> State {
         let mut entry = StateEntry {
             lifecycle,
             digest: (id == "a1").then(|| "00ff".to_owned()),
-            definition: (id == "a1").then(|| payload.clone()),
+            definition: (id == "a1").then(|| payload.clone().into()),
             protect: id == "a1",
             run: "run 1".to_owned(),
             ..StateEntry::new(SegmentId::new(id), SegmentName::new("Old"), Timestamp::UNIX_EPOCH)
@@ -26,7 +26,7 @@ fn state() -> State {
         entry.rename(SegmentName::new(name));
         entry.add_revision(Revision {
             name: SegmentName::new("Old"),
-            definition: payload.clone(),
+            definition: payload.clone().into(),
             replaced_at: Timestamp::UNIX_EPOCH,
             run: "run 0".to_owned(),
         });

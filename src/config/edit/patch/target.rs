@@ -8,8 +8,8 @@ use super::super::remote_definition::{NameLookup, RemoteDefinition, TOP_LEVEL_GR
 use super::super::round_trip;
 use super::editor::NodeChange;
 use super::{DeclarationUpdate, has_field, map_entries};
-use crate::definition::{Identities, canonical, encode};
-use crate::model::{Keyword, Lifecycle, Payload, SegmentName};
+use crate::definition::{Identities, canonical};
+use crate::model::{Keyword, Lifecycle, Payload, SegmentName, StoredDefinition};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -26,22 +26,21 @@ pub(super) struct PatchTarget {
 impl PatchTarget {
     pub(super) fn new(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Result<Self, EditError> {
         let segment = &declaration.segment;
-        let declared = segment.contents.definition().map(encode);
+        let declared = segment.contents.definition().map(StoredDefinition::payload);
         let name = update.name.unwrap_or(&segment.name).clone();
         let lifecycle = update.lifecycle.unwrap_or(segment.lifecycle);
-        let renamed = update.renames.zip(declared.clone());
+        let renamed = update.renames.zip(declared.cloned());
         let renamed = renamed.map(|(renames, declared)| renamed_references(declared, renames, false));
         let keep_ids: NameLookup<'_> = &|_| None;
         let definition = update
             .definition
             .or(renamed.as_ref().map(|payload| (payload, keep_ids)));
-        let remote =
-            definition.map(|(payload, names)| RemoteDefinition::new(payload, names, declared.as_ref()));
+        let remote = definition.map(|(payload, names)| RemoteDefinition::new(payload, names, declared));
         let identities = remote.as_ref().map(|remote| remote.identities.clone());
         let identities = identities.unwrap_or_default();
         let old = match (update.renames, declared) {
             (Some(renames), Some(declared)) => {
-                canonical::exact(&renamed_references(declared, renames, true), &identities)
+                canonical::exact(&renamed_references(declared.clone(), renames, true), &identities)
             }
             _ => round_trip::canonical_form(declaration, &identities),
         };

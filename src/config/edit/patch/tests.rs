@@ -3,7 +3,6 @@ use super::super::text_edit::TextEdit;
 use super::*;
 use crate::config::source::SourceFile;
 use crate::config::{decode, yaml};
-use crate::definition::encode;
 use crate::model::SegmentId;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +46,13 @@ fn patched(text: &str, remote: &Payload) -> String {
 
 fn encoded_definition(text: &str) -> Payload {
     let declarations = declarations(text);
-    encode(declarations[0].segment.contents.definition().unwrap())
+    declarations[0]
+        .segment
+        .contents
+        .definition()
+        .unwrap()
+        .payload()
+        .clone()
 }
 
 /// The remote definition after `change` in the dashboard.

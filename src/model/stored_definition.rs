@@ -1,0 +1,139 @@
+//! A definition as the state, the cache and the file index hold it: JSON text, which is parsed when it is needed.
+//!
+//! Most definitions of a workspace are unchanged, and for those a plan needs their digests and references alone.
+
+use super::digest::Digests;
+use super::nested_json::json_from_file;
+use super::payload::Payload;
+use super::reference_summary::ReferenceSummary;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+/// Clones share what was parsed and computed.
+#[derive(Clone)]
+pub struct StoredDefinition(Arc<Forms>);
+
+/// `text` or `payload` is always set.
+#[derive(Default)]
+struct Forms {
+    text: OnceLock<Box<str>>,
+    payload: OnceLock<Payload>,
+    facts: OnceLock<DefinitionFacts>,
+}
+
+/// What a plan needs of every definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefinitionFacts {
+    /// With names of declared segments and ids of others.
+    pub digests: Digests,
+    pub references: ReferenceSummary,
+}
+
+impl StoredDefinition {
+    /// `text` is JSON that segctl wrote.
+    #[must_use]
+    pub fn from_text(text: impl Into<Box<str>>) -> Self {
+        let forms = Forms::default();
+        forms.text.get_or_init(|| text.into());
+        Self(Arc::new(forms))
+    }
+
+    /// A definition whose facts are known.
+    #[must_use]
+    pub fn with_facts(self, facts: DefinitionFacts) -> Self {
+        self.0.facts.get_or_init(|| facts);
+        self
+    }
+
+    /// The facts, which `compute` computes unless they are known.
+    pub fn facts_or(&self, compute: impl FnOnce(&Payload) -> DefinitionFacts) -> &DefinitionFacts {
+        self.0.facts.get_or_init(|| compute(self.payload()))
+    }
+
+    #[must_use]
+    pub fn payload(&self) -> &Payload {
+        self.0.payload.get_or_init(|| {
+            let text = self.0.text.get().map_or("null", |text| &**text);
+            // The checksum of its file held, so segctl wrote the text. Anything else is a definition of no known form.
+            json_from_file(text).unwrap_or(Payload {
+                included_filters: Value::Null,
+                excluded_filters: None,
+            })
+        })
+    }
+
+    /// The same as text alone, which needs a tenth of the memory.
+    #[must_use]
+    pub fn as_text(&self) -> Self {
+        Self::from_text(self.to_text().into_owned())
+    }
+
+    fn to_text(&self) -> Cow<'_, str> {
+        match self.0.text.get() {
+            Some(text) => Cow::Borrowed(text),
+            // Structures of text and numbers always serialize.
+            None => Cow::Owned(serde_json::to_string(self.payload()).unwrap_or_default()),
+        }
+    }
+}
+
+impl From<Payload> for StoredDefinition {
+    fn from(payload: Payload) -> Self {
+        let forms = Forms::default();
+        forms.payload.get_or_init(|| payload);
+        Self(Arc::new(forms))
+    }
+}
+
+impl Deref for StoredDefinition {
+    type Target = Payload;
+
+    fn deref(&self) -> &Payload {
+        self.payload()
+    }
+}
+
+impl PartialEq for StoredDefinition {
+    fn eq(&self, other: &Self) -> bool {
+        let texts = self.0.text.get().zip(other.0.text.get());
+        Arc::ptr_eq(&self.0, &other.0)
+            || texts.is_some_and(|(one, other)| one == other)
+            || self.payload() == other.payload()
+    }
+}
+
+impl Eq for StoredDefinition {}
+
+impl PartialEq<Payload> for StoredDefinition {
+    fn eq(&self, other: &Payload) -> bool {
+        self.payload() == other
+    }
+}
+
+impl fmt::Debug for StoredDefinition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.payload().fmt(formatter)
+    }
+}
+
+impl Serialize for StoredDefinition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(&self.to_text()) {
+            Ok(text) => text.serialize(serializer),
+            Err(_) => self.payload().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredDefinition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text: Box<RawValue> = Deserialize::deserialize(deserializer)?;
+        Ok(Self::from_text(Box::<str>::from(text)))
+    }
+}
