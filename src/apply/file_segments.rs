@@ -125,7 +125,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
     /// Journals the upload before the list is published, so that the state knows every published file.
     async fn record_and_publish(&self, run: &StepRun<'_>, upload: &mut FileUpload<'_>) -> StepResult<()> {
-        let file = self.file_to_publish(upload).map_err(StepError::Publish)?;
+        let file = upload
+            .file_to_publish(self.clock.now())
+            .map_err(StepError::Publish)?;
         self.record_upload_start(run, file.name(), upload).await?;
         upload.url = self.publish(&file).await.map_err(StepError::Publish)?;
         if file.name().is_some() {

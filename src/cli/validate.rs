@@ -79,7 +79,7 @@ impl FixedList {
     }
 }
 
-/// Adds what is wrong with the member lists, after `--fix` mended what it can.
+/// Adds what is wrong with the member lists, after `--fix` rewrote what it can.
 fn check_lists(
     project: &Project,
     arguments: &ValidateArguments,

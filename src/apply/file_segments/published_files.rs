@@ -1,7 +1,6 @@
 //! The files that MoEngage reads: full lists, or only their changes.
 
 use super::super::{Applier, LIST_CHANGED};
-use super::upload_request::FileUpload;
 use crate::api::{Clock, Transport};
 use crate::member_list::EmptyList;
 use crate::member_list::compressed_list::{ListReader, ListWriter};
@@ -9,9 +8,8 @@ use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::source::ListSource;
 use crate::model::{ListDigest, UserChange, UserListSource};
 use crate::plan::step::UserListUpload;
-use crate::publish::published_name;
 use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
-use crate::state::{PublishedFile, StateStore, StoreError};
+use crate::state::{StateStore, StoreError};
 use std::io;
 use std::path::Path;
 
@@ -67,35 +65,6 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
     }
 
-    pub(super) fn file_to_publish<'l>(&self, upload: &mut FileUpload<'l>) -> io::Result<UploadFile<'l>> {
-        let (digest, full_list, delta) = match upload.source {
-            UploadSource::Url(url) => return Ok(UploadFile::Url(url)),
-            UploadSource::Local {
-                digest,
-                full_list,
-                delta,
-            } => (digest, full_list, delta),
-        };
-        let is_delta = matches!(upload.change, Some(UserChange::Add | UserChange::Remove));
-        let delta = delta.as_ref().filter(|_| is_delta);
-        let digest = match delta {
-            Some(delta) => compressed_list_digest(delta)?,
-            None => digest.clone(),
-        };
-        let name = published_name(&upload.step.segment, &digest);
-        let files = &mut upload.upload_state.published_files;
-        // An earlier request may read the same file later than this one: then no callback proves that it was read.
-        let is_shared = files.iter().any(|file| file.name == name && !file.is_processed);
-        files.retain(|file| file.name != name);
-        files.push(PublishedFile {
-            name: name.clone(),
-            submitted_at: self.clock.now(),
-            upload: upload.upload_id.clone().filter(|_| !is_shared),
-            is_processed: false,
-        });
-        Ok(UploadFile::ToPublish(name, delta.unwrap_or(full_list)))
-    }
-
     /// Returns the URL of the file.
     pub(super) async fn publish(&self, file: &UploadFile<'_>) -> io::Result<String> {
         match file {
@@ -146,7 +115,7 @@ fn read_upload_source(
     }))
 }
 
-fn compressed_list_digest(list: &[u8]) -> io::Result<ListDigest> {
+pub(super) fn compressed_list_digest(list: &[u8]) -> io::Result<ListDigest> {
     let compared = compare_lists(&mut ListReader::of(list), &mut EmptyList, |_, _| Ok(()))?;
     Ok(compared.new.digest)
 }

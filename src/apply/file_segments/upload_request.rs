@@ -7,14 +7,16 @@ use super::super::step_error::{StepError, StepResult};
 use super::super::step_run::StepRun;
 use super::super::upload_results::PendingUpload;
 use super::super::write::Write;
-use super::published_files::UploadSource;
+use super::published_files::{UploadFile, UploadSource, compressed_list_digest};
 use crate::api::{
     ApiError, Clock, Operation, Permit, RemoteSegment, RequestError, Transport, UploadParameters,
 };
 use crate::model::{SegmentId, UploadId, UserChange};
 use crate::plan::step::{Step, UserListUpload};
-use crate::state::{StateStore, UploadState};
+use crate::publish::published_name;
+use crate::state::{PublishedFile, StateStore, UploadState};
 use jiff::Timestamp;
+use std::io;
 
 /// The write of a step.
 pub(super) struct UploadRequest<'u, 's, T: Transport, C: Clock, S> {
@@ -151,6 +153,35 @@ impl<'s> FileUpload<'s> {
             upload_id: None,
             ambiguous_uploads: Vec::new(),
         }
+    }
+
+    pub(super) fn file_to_publish(&mut self, now: Timestamp) -> io::Result<UploadFile<'s>> {
+        let (digest, full_list, delta) = match self.source {
+            UploadSource::Url(url) => return Ok(UploadFile::Url(url)),
+            UploadSource::Local {
+                digest,
+                full_list,
+                delta,
+            } => (digest, full_list, delta),
+        };
+        let is_delta = matches!(self.change, Some(UserChange::Add | UserChange::Remove));
+        let delta = delta.as_ref().filter(|_| is_delta);
+        let digest = match delta {
+            Some(delta) => compressed_list_digest(delta)?,
+            None => digest.clone(),
+        };
+        let name = published_name(&self.step.segment, &digest);
+        let files = &mut self.upload_state.published_files;
+        // An earlier request may read the same file later than this one: then no callback proves that it was read.
+        let is_shared = files.iter().any(|file| file.name == name && !file.is_processed);
+        files.retain(|file| file.name != name);
+        files.push(PublishedFile {
+            name: name.clone(),
+            submitted_at: now,
+            upload: self.upload_id.clone().filter(|_| !is_shared),
+            is_processed: false,
+        });
+        Ok(UploadFile::ToPublish(name, delta.unwrap_or(full_list)))
     }
 
     /// A request of this step or an earlier run created the segment: the next one replaces its users.
