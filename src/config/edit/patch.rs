@@ -57,7 +57,7 @@ pub fn patch(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Resul
         return Ok(Patch::default());
     }
     let mut refusal = None;
-    let mut failure = EditError::mismatch("document");
+    let mut failure = None;
     for whole_groups in [false, true] {
         let source = SourceText::new(text, &draft.document);
         let mut editor = Editor::new(&source, &target, whole_groups);
@@ -71,10 +71,11 @@ pub fn patch(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Resul
                 let lost = bounds.start + lost.start..bounds.start + lost.end;
                 refusal.get_or_insert_with(|| lost_text_error(declaration, lost, &bounds, &new));
             }
-            (Err(error), _) => failure = error,
+            (Err(error), _) => _ = failure.get_or_insert(error),
         }
     }
-    Err(refusal.unwrap_or(failure))
+    let failure = refusal.or(failure);
+    Err(failure.unwrap_or_else(|| EditError::mismatch("document")))
 }
 
 fn lost_text_error(

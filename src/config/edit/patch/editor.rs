@@ -278,10 +278,10 @@ impl<'s> Editor<'s> {
     }
 
     pub(super) fn lose_all(&mut self, range: &Range<usize>) {
-        self.lose_comments(range);
-        let marks = self.marks.anchors.iter().chain(&self.marks.aliases);
+        let marks = self.marks.aliases.iter().chain(&self.marks.anchors);
         let lost = marks.filter(|mark| range.contains(&mark.start));
         self.lost.extend(lost.cloned());
+        self.lose_comments(range);
     }
 
     /// The bytes of a value. For an alias, those of the alias.

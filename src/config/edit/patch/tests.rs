@@ -62,6 +62,11 @@ fn remote_after(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
     payload(group)
 }
 
+/// The text after `change` in the dashboard.
+fn edited(text: &str, change: impl FnOnce(&mut Value)) -> String {
+    patched(text, &remote_after(text, change))
+}
+
 const SEGMENT: &str = "\
 # Returning customers
 name: Returning   # unique
@@ -149,14 +154,10 @@ fn only_changed_values_are_replaced() {
             assert!(text.contains(from), "{index}");
             text.replace(from, to)
         });
-        assert_eq!(
-            patched(SEGMENT, &remote_after(SEGMENT, change)),
-            expected,
-            "{index}"
-        );
+        assert_eq!(edited(SEGMENT, change), expected, "{index}");
         // Lines keep their carriage returns.
         let (text, expected) = (SEGMENT.replace('\n', "\r\n"), expected.replace('\n', "\r\n"));
-        assert_eq!(patched(&text, &remote_after(&text, change)), expected, "{index}");
+        assert_eq!(edited(&text, change), expected, "{index}");
     }
 }
 
