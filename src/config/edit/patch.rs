@@ -60,7 +60,7 @@ pub fn patch(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Resul
     let mut failure = None;
     for whole_groups in [false, true] {
         let source = SourceText::new(text, &draft.document);
-        let mut editor = Editor::new(&source, &target, whole_groups);
+        let mut editor = Editor::new(&source, target.change(), whole_groups);
         let Ok(edits) = editor.edit_document(&draft.document) else {
             continue;
         };

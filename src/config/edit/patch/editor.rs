@@ -7,7 +7,6 @@ use super::super::remote_definition::TOP_LEVEL_GROUPS;
 use super::super::text_edit::TextEdit;
 use super::matching::{FilterCounts, item_type, match_items};
 use super::source_text::SourceText;
-use super::target::PatchTarget;
 use super::{has_field, map_entries};
 use serde_json::{Map, Value};
 use std::ops::Range;
@@ -64,7 +63,8 @@ pub(super) struct ValuePosition {
 
 pub(super) struct Editor<'s> {
     pub(super) source: &'s SourceText<'s>,
-    target: &'s PatchTarget,
+    /// Of the whole document.
+    change: NodeChange<'s>,
     counts: FilterCounts,
     whole_groups: bool,
     marks: Marks,
@@ -73,11 +73,11 @@ pub(super) struct Editor<'s> {
 }
 
 impl<'s> Editor<'s> {
-    pub(super) fn new(source: &'s SourceText<'s>, target: &'s PatchTarget, whole_groups: bool) -> Self {
+    pub(super) fn new(source: &'s SourceText<'s>, change: NodeChange<'s>, whole_groups: bool) -> Self {
         Self {
             source,
-            target,
-            counts: FilterCounts::new(&target.before, &target.after),
+            change,
+            counts: FilterCounts::new(change.old, change.new),
             whole_groups,
             marks: yaml::marks(source.text),
             lost: Vec::new(),
@@ -85,8 +85,7 @@ impl<'s> Editor<'s> {
     }
 
     pub(super) fn edit_document(&mut self, document: &Node) -> Edits {
-        let change = self.target.change();
-        self.edit_map(self.source.is_flow(document), map_entries(document), change)
+        self.edit_map(self.source.is_flow(document), map_entries(document), self.change)
     }
 
     fn edit_value(&mut self, position: ValuePosition, node: &Node, change: NodeChange<'_>) -> Edits {
