@@ -18,7 +18,7 @@ use segctl::model::{
 use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
 use segctl::plan::targeting::Selection;
-use segctl::plan::{PlanInput, plan};
+use segctl::plan::{PlanInput, lower, plan};
 use segctl::state::{State, StateEntry};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -88,6 +88,7 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
             workspace: "bench",
             endpoint: "MoEngage DC 01",
             declared: &declared,
+            definitions: &lower(&declared),
             observed: &observed,
             state: &state,
             compared_lists: &ComparedLists::default(),

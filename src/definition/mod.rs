@@ -3,6 +3,7 @@
 //! The planner compares only canonical forms, so a difference in spelling is never a change.
 
 pub mod canonical;
+mod canonical_definition;
 mod categories;
 mod diff;
 mod digest;
@@ -14,6 +15,7 @@ mod request_form;
 mod respelling;
 
 pub use canonical::Identities;
+pub use canonical_definition::CanonicalDefinition;
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};
 pub use documented::without_undocumented_fields;

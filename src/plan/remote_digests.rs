@@ -3,10 +3,9 @@
 //! A definition in the form in which MoEngage returned a write of segctl counts as what segctl wrote.
 
 use super::segment_key::SegmentKey;
-use super::step::ResolvedReferences;
 use super::written_definition;
 use crate::definition::references::referenced_ids;
-use crate::definition::{Digests, canonical};
+use crate::definition::{Digests, Identities, canonical};
 use crate::model::{ObservedSegment, ObservedWorkspace, Payload, SegmentId};
 use crate::state::State;
 use serde_json::Value;
@@ -16,7 +15,7 @@ use std::collections::HashMap;
 pub(super) struct RemoteDigests<'a> {
     by_segment: HashMap<SegmentKey, DigestedDefinition>,
     state: &'a State,
-    references: &'a ResolvedReferences,
+    identities: &'a Identities,
 }
 
 struct DigestedDefinition {
@@ -25,15 +24,12 @@ struct DigestedDefinition {
 }
 
 impl<'a> RemoteDigests<'a> {
-    pub(super) fn of(
-        (observed, state): (&ObservedWorkspace, &'a State),
-        references: &'a ResolvedReferences,
-    ) -> Self {
+    pub(super) fn of(observed: &ObservedWorkspace, state: &'a State, identities: &'a Identities) -> Self {
         let mut by_segment = HashMap::with_capacity(observed.segments.len());
         for remote in observed.segments.values() {
             if let Some(payload) = written_definition(state, remote) {
                 let definition = DigestedDefinition {
-                    digests: Digests::of(payload, &references.identities),
+                    digests: Digests::of(payload, identities),
                     referenced: referenced_ids(payload).into_iter().collect(),
                 };
                 by_segment.insert(SegmentKey::of(remote), definition);
@@ -42,7 +38,7 @@ impl<'a> RemoteDigests<'a> {
         Self {
             by_segment,
             state,
-            references,
+            identities,
         }
     }
 
@@ -62,7 +58,7 @@ impl<'a> RemoteDigests<'a> {
 
     pub(super) fn canonical(&self, remote: &ObservedSegment) -> Option<Value> {
         let payload = self.definition(remote)?;
-        Some(canonical::exact(payload, &self.references.identities))
+        Some(canonical::exact(payload, self.identities))
     }
 
     pub(super) fn definition<'r>(&'r self, remote: &'r ObservedSegment) -> Option<&'r Payload> {

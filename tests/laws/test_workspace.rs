@@ -13,7 +13,7 @@ use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
 use segctl::plan::step::Plan;
 use segctl::plan::targeting::Selection;
-use segctl::plan::{PlanInput, plan};
+use segctl::plan::{PlanInput, lower, plan};
 use segctl::rate_limit::{RateLimitHeaders, RateLimits};
 use segctl::sandbox::{Delivery, HttpRequest, LogEntry, SandboxCredentials, SandboxSettings, Service};
 use segctl::state::{Cache, JournalEntry, Lock, LockChange, State, StateEntry, StateStore, StoreError};
@@ -220,6 +220,7 @@ impl TestWorkspace {
             workspace: "w",
             endpoint: "",
             declared,
+            definitions: &lower(declared),
             observed,
             state: &state,
             compared_lists: &ComparedLists::default(),

@@ -1,7 +1,7 @@
 //! Desired definitions and the meaning of their references.
 
 use crate::definition::references::ReferenceSummary;
-use crate::definition::{Digest, Digests, Identities, canonical, is_respelling};
+use crate::definition::{CanonicalDefinition, Digest, Digests, Identities, canonical, is_respelling};
 use crate::model::{Payload, Reference, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -44,11 +44,12 @@ impl DesiredDefinition {
         Self { payload, digests }
     }
 
-    /// Saves the computation of the canonical form.
     #[must_use]
-    pub fn from_canonical(payload: Payload, canonical: &Value) -> Self {
-        let digests = Digests::of_exact(canonical);
-        Self { payload, digests }
+    pub fn of(definition: &CanonicalDefinition, identities: &Identities) -> Self {
+        Self {
+            payload: definition.payload().clone(),
+            digests: definition.digests(identities),
+        }
     }
 
     #[must_use]
