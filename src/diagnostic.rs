@@ -3,6 +3,10 @@
 //! A stage that reads the configuration returns all its diagnostics at once. Codes are stable: the code of a removed rule
 //! is never reused.
 
+pub mod phrases;
+pub mod shell_commands;
+pub mod yaml_scalar;
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! fail.
 
 mod member_diff;
+mod planning;
 mod reading;
 mod shared_request_log;
 mod upload_results;
@@ -21,13 +22,12 @@ use crate::model::{
 use crate::observe::{
     Refresh, Scope, cache_entry, from_cache, from_cache_and_state, ids_with_pending_writes, list, recheck,
 };
+use crate::plan::PlanInput;
 use crate::plan::compared_lists::ComparedLists;
 use crate::plan::guards::Overrides;
-use crate::plan::rereads::{definitions_behind, possible_references};
 use crate::plan::saved::SavedPlan;
-use crate::plan::step::{Plan, Warning};
+use crate::plan::step::{Code, Plan};
 use crate::plan::targeting::Selection;
-use crate::plan::{PlanInput, plan};
 use crate::rate_limit::RateLimiter;
 use crate::state::recovery::{listed_cohort_records, recovery_records, unrestored_segments};
 use crate::state::{Cache, JournalEntry, NoteSink, State, StateStore, StoreError};
@@ -67,6 +67,8 @@ pub struct LoadedWorkspace {
     pub now: Timestamp,
     /// Whether the state has new results of an earlier run.
     pub recovered_writes: bool,
+    /// How many reads changed what the planner sees.
+    changing_reads: usize,
 }
 
 /// How the workspace differs from a saved plan.
@@ -122,7 +124,8 @@ impl LoadedWorkspace {
     /// Reads the state and the cache; sends no API requests.
     pub async fn load_local<S: StateStore>(
         request: PlanRequest,
-        (store, now): (&S, Timestamp),
+        store: &S,
+        now: Timestamp,
         on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
         let (state, has_upload_results) =
@@ -136,6 +139,7 @@ impl LoadedWorkspace {
             examined: BTreeSet::new(),
             now,
             recovered_writes: has_upload_results,
+            changing_reads: 0,
             request,
         })
     }
@@ -172,61 +176,6 @@ impl LoadedWorkspace {
         self.observed.segments.get(id)
     }
 
-    /// Segments without a definition count if the plan writes one, which may conflict with theirs.
-    fn ids_to_read_for(&self, plan: &Plan) -> BTreeSet<SegmentId> {
-        let mut ids = BTreeSet::new();
-        let has_unknown_references = || !possible_references(plan, &self.observed).is_empty();
-        let reads_all = self.request.refresh == Refresh::Full && has_unknown_references();
-        if reads_all || plan.definition_writes().next().is_some() {
-            ids = self.scope().ids_without_definition(&self.observed);
-        }
-        if self.request.refresh != Refresh::None {
-            ids.extend(definitions_behind(plan, &self.observed));
-        }
-        ids.retain(|id| !self.observed.fetched.contains(id));
-        ids
-    }
-
-    /// Removes the segments that the selection excludes, and returns them.
-    fn retain_examined(&mut self, plan: &Plan) -> BTreeSet<SegmentId> {
-        let selection = &self.request.selection;
-        let Some(selected) = selection.names_with_references(&self.request.declared) else {
-            return BTreeSet::new();
-        };
-        let (state, observed) = (&self.state, &self.observed);
-        let declared = &plan.references.identities.declared_by_id;
-        let is_selected = |id: &SegmentId| {
-            let names: Vec<&SegmentName> = names_of(id, (state, observed))
-                .into_iter()
-                .chain(declared.get(id))
-                .collect();
-            selection.includes(&names) || names.iter().any(|name| selected.contains(name))
-        };
-        let (examined, excluded) = std::mem::take(&mut self.examined)
-            .into_iter()
-            .partition(is_selected);
-        self.examined = examined;
-        excluded
-    }
-
-    /// The segments in the state that the selection includes, by any of their names.
-    fn drift_targets(&self) -> BTreeSet<SegmentId> {
-        // Enough to match segments: the list, the state and the cached definitions.
-        let plan = plan(&self.plan_input());
-        let declared = &plan.references.identities.declared_by_id;
-        let is_target = |id: &&SegmentId| {
-            let names = names_of(id, (&self.state, &self.observed)).into_iter();
-            let names: Vec<&SegmentName> = names.chain(declared.get(*id)).collect();
-            self.request.selection.includes(&names)
-        };
-        let entries = self.state.managed_entries();
-        entries
-            .map(|entry| &entry.id)
-            .filter(is_target)
-            .cloned()
-            .collect()
-    }
-
     fn scope(&self) -> Scope<'_> {
         Scope {
             declared: &self.request.declared,
@@ -238,16 +187,6 @@ impl LoadedWorkspace {
             now: self.now,
         }
     }
-}
-
-/// The names that the state and MoEngage have for a segment.
-fn names_of<'w>(
-    id: &SegmentId,
-    (state, observed): (&'w State, &'w ObservedWorkspace),
-) -> Vec<&'w SegmentName> {
-    let recorded = state.managed_entry(id).map(|entry| &entry.name);
-    let remote = observed.segments.get(id).map(|remote| &remote.name);
-    recorded.into_iter().chain(remote).collect()
 }
 
 pub struct Reconciler<T: Transport, C: Clock, S> {
@@ -294,8 +233,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 
     async fn list_workspace(&self, request: PlanRequest) -> Result<LoadedWorkspace, ReconcileError> {
-        let store = (&self.store, self.clock.now());
-        let mut workspace = LoadedWorkspace::load_local(request, store, &self.on_note).await?;
+        let now = self.clock.now();
+        let mut workspace = LoadedWorkspace::load_local(request, &self.store, now, &self.on_note).await?;
         workspace.observed = list(&self.client, &workspace.scope()).await?;
         Ok(workspace)
     }
@@ -304,8 +243,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         let declared = &workspace.request.declared;
         let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
         let api_behavior = workspace.request.policy.api_behavior;
-        let unfinished = (&mut workspace.state, &workspace.observed, api_behavior);
-        workspace.recovered_writes |= self.recover_unfinished_writes(unfinished, is_declared);
+        let (state, observed) = (&mut workspace.state, &workspace.observed);
+        workspace.recovered_writes |=
+            self.recover_unfinished_writes(state, observed, api_behavior, is_declared);
         workspace.now = self.client.server_time();
         self.save_cache(&Cache::of(&workspace.observed)).await;
     }
@@ -331,54 +271,12 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         self.save_cache(&Cache::of(&workspace.observed)).await;
     }
 
-    /// Compares the member lists and plans. Reads the definitions that the plan depends on, then, without a wait, those that
-    /// may reference an archived segment, and then, as far as the refresh mode allows, others. A definition that changed
-    /// leads to another plan.
-    pub async fn plan(&self, workspace: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
-        workspace.load_member_lists((&self.store, &self.on_note)).await?;
-        let mut plan = self.plan_on_fresh_definitions(workspace).await?;
-        if workspace.request.refresh != Refresh::None {
-            let ids = possible_references(&plan, &workspace.observed).into_iter();
-            let unread = ids
-                .filter(|id| !workspace.observed.fetched.contains(id))
-                .collect();
-            if self.reread_without_waiting(workspace, unread).await? > 0 {
-                plan = self.plan_on_fresh_definitions(workspace).await?;
-            }
-        }
-        let excluded = workspace.retain_examined(&plan);
-        if workspace.request.refresh != Refresh::Auto {
-            return Ok(plan);
-        }
-        // First what the plan is about, and then the segments that `--target` and `--exclude` exclude.
-        let oldest_first = |ids| workspace.scope().cached_oldest_first(ids, &workspace.observed);
-        let cached = [oldest_first(&workspace.examined), oldest_first(&excluded)].concat();
-        if self.reread_without_waiting(workspace, cached).await? == 0 {
-            return Ok(plan);
-        }
-        self.plan_on_fresh_definitions(workspace).await
-    }
-
-    /// Plans until every definition that the plan depends on is read. Each attempt reads at least one more.
-    async fn plan_on_fresh_definitions(
-        &self,
-        workspace: &mut LoadedWorkspace,
-    ) -> Result<Plan, ReconcileError> {
-        loop {
-            let plan = plan(&workspace.plan_input());
-            let ids = workspace.ids_to_read_for(&plan);
-            if ids.is_empty() {
-                return Ok(plan);
-            }
-            self.read(workspace, ids, None).await?;
-        }
-    }
-
     /// Compares the workspace with a saved plan, and recovers the unfinished writes of an interrupted run.
     pub async fn recheck(
         &self,
         saved: &SavedPlan,
-        (state, policy): (&mut State, &Policy),
+        state: &mut State,
+        policy: &Policy,
     ) -> Result<RecheckResult, ReconcileError> {
         let shown_kinds = load_cache(&self.store, &self.on_note).await.shown_kinds;
         let scope = Scope {
@@ -397,8 +295,7 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         };
         let (now, fetched) = recheck((&self.client, &self.clock), &scope, ids_to_read).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
-        let recovered_writes =
-            self.recover_unfinished_writes((state, &now, policy.api_behavior), is_declared);
+        let recovered_writes = self.recover_unfinished_writes(state, &now, policy.api_behavior, is_declared);
         let differences = saved.differences(&now, state);
         if !differences.is_empty() {
             // The next plan starts from the re-read segments.
@@ -406,8 +303,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
                 let lifecycle = now.segments.get(id)?.lifecycle;
                 Some((id.clone(), (fetched.segment.clone(), lifecycle)))
             });
-            let read = (&fetched.collect(), &now.shown_kinds);
-            self.update_cache(read, (state, policy)).await;
+            self.update_cache(&fetched.collect(), &now.shown_kinds, state, policy)
+                .await;
         }
         Ok(RecheckResult {
             differences: differences.iter().map(ToString::to_string).collect(),
@@ -419,7 +316,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     /// Returns whether there were any.
     fn recover_unfinished_writes(
         &self,
-        (state, observed, api_behavior): (&mut State, &ObservedWorkspace, ApiBehavior),
+        state: &mut State,
+        observed: &ObservedWorkspace,
+        api_behavior: ApiBehavior,
         is_declared: impl Fn(&SegmentName) -> bool,
     ) -> bool {
         for remote in unrestored_segments(state, (observed, api_behavior)) {
@@ -452,7 +351,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     /// The re-read segments in `fetched` need no other read before their first write.
     pub async fn apply(
         &self,
-        (plan, state, policy): (&Plan, State, &Policy),
+        plan: &Plan,
+        state: State,
+        policy: &Policy,
         fetched: BTreeMap<SegmentId, FetchedSegment>,
         options: ApplyOptions,
         on_event: &(dyn Fn(StepEvent<'_>) + Sync),
@@ -462,19 +363,17 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
             .with_rechecked(fetched)
             .with_shown_kinds(shown_kinds);
         let result = applier.apply(plan, on_event).await;
-        let read = (&result.fetched, &result.shown_kinds);
-        self.update_cache(read, (&result.state, policy)).await;
+        self.update_cache(&result.fetched, &result.shown_kinds, &result.state, policy)
+            .await;
         self.forget_reported_imports(plan).await;
         result
     }
 
     /// A removed file is reported until an apply: it may be intended.
     async fn forget_reported_imports(&self, plan: &Plan) {
-        let reported = plan.warnings.iter().filter_map(|warning| match warning {
-            Warning::ImportedNotApplied { segments } => Some(segments),
-            _ => None,
-        });
-        let ids: BTreeSet<&SegmentId> = reported.flatten().map(|segment| &segment.id).collect();
+        let warnings = plan.warnings.iter();
+        let reported = warnings.filter(|warning| warning.code == Code::ImportedNotApplied);
+        let ids: BTreeSet<&SegmentId> = reported.flat_map(|warning| &warning.remote_ids).collect();
         if ids.is_empty() {
             return;
         }
@@ -490,8 +389,10 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
 
     async fn update_cache(
         &self,
-        (fetched, shown_kinds): (&BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>, &ShownKinds),
-        (state, policy): (&State, &Policy),
+        fetched: &BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
+        shown_kinds: &ShownKinds,
+        state: &State,
+        policy: &Policy,
     ) {
         if fetched.is_empty() {
             return;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("definition", &["model"]),
-    ("diagnostic", &[]),
+    ("diagnostic", &["model"]),
     ("member_list", &["model"]),
     ("rate_limit", &["model"]),
     ("storage", &["model"]),
@@ -34,7 +34,10 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("callbacks", &["model", "state"]),
     ("publish", &["model", "member_list", "storage"]),
     ("observe", &["model", "definition", "api", "state"]),
-    ("plan", &["model", "definition", "state", "rate_limit"]),
+    (
+        "plan",
+        &["model", "definition", "diagnostic", "state", "rate_limit"],
+    ),
     (
         "apply",
         &["model", "plan::step", "api", "state", "member_list", "publish"],

@@ -176,7 +176,7 @@ impl ApplyRun<'_> {
         require_applicable((&saved, &document), &state, &self.connection.workspace_digest)?;
         let planning = &self.arguments.planning;
         let policy = policy_with_overrides(self.workspace.1, planning);
-        let recheck = reconciler.recheck(&saved, (&mut state, &policy));
+        let recheck = reconciler.recheck(&saved, &mut state, &policy);
         let recheck = self.signals.until_cancelled(recheck).await??;
         if !recheck.differences.is_empty() {
             let message = "the saved plan is stale: the workspace changed";
@@ -258,9 +258,10 @@ impl ApplyRun<'_> {
             cancel_token: self.signals.cancel_token.clone(),
         };
         let on_step = |event: StepEvent<'_>| self.report.report_step(event);
-        let plan = (&work.plan, work.state, policy);
         let reconciler = &self.connection.reconciler;
-        let result = reconciler.apply(plan, work.rechecked, options, &on_step).await;
+        let result = reconciler
+            .apply(&work.plan, work.state, policy, work.rechecked, options, &on_step)
+            .await;
         listener.stop().await;
         self.report.record_adoptions(&work.plan, &result.state);
         let kind = match result.status() {

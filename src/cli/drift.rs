@@ -15,7 +15,7 @@ use crate::api::{Clock, SystemClock};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::Freshness;
 use crate::plan::plan;
-use crate::plan::step::{Plan, Warning};
+use crate::plan::step::{Finding, Plan};
 use crate::plan::targeting::Selection;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
 use crate::render::json::DriftReport;
@@ -38,12 +38,11 @@ pub(super) async fn run(
     retain_selected(&mut plan, read.plan_input().selection);
     let updates = FileUpdates::of(&plan, &read, (workspace.0, &project.loaded.declarations));
     let edits = FileEdits::of(&updates.patches);
-    let drift = (plan.drift.as_slice(), &updates.already_in_files);
     let diffs = edits.diffs()?;
-    let workspace = (workspace.0, describe_endpoint(workspace.1));
-    let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
-        .with_expiring(&plan.warnings)
-        .with_unreadable(&plan)
+    let endpoint = describe_endpoint(workspace.1);
+    let (already, unwritable) = (&updates.already_in_files, updates.unwritable);
+    let report = DriftReport::new(workspace.0, &endpoint, &plan.drift, already, diffs, unwritable)
+        .with_findings(&plan)
         .with_freshness(Freshness::new(&read.observed, &read.examined, started_at));
     if output.json {
         output.print_json(&report);
@@ -117,7 +116,7 @@ fn report_no_state(
             .with_help("if the state was lost, restore its directory, or run `segctl state rebuild`"));
     }
     let endpoint = describe_endpoint(settings);
-    let report = DriftReport::without_state((name, &endpoint), no_state);
+    let report = DriftReport::without_state(name, &endpoint, no_state);
     if output.json {
         output.print_json(&report);
     } else {
@@ -138,8 +137,7 @@ fn retain_selected(plan: &mut Plan, selection: &Selection) {
         let names = std::iter::once(&drift.segment).chain(others.into_iter().flatten());
         selection.includes(&names.collect::<Vec<_>>())
     });
-    let is_selected = |warning: &Warning| selection.includes(&warning.segments());
+    let is_selected = |finding: &Finding| selection.includes(&finding.segments.iter().collect::<Vec<_>>());
     plan.warnings.retain(is_selected);
-    plan.conflicts
-        .retain(|conflict| selection.includes(&conflict.segments()));
+    plan.conflicts.retain(is_selected);
 }

@@ -52,8 +52,8 @@ impl EventStream {
             return;
         }
         let at = SystemClock.now();
-        // A document contains only text and numbers, so it always serializes.
-        let line = serde_json::to_string(&EventDocument { at, event }).unwrap_or_default() + "\n";
+        let line = serde_json::to_string(&EventDocument { at, event });
+        let line = line.expect("an event contains only text and numbers") + "\n";
         sinks.retain_mut(|sink| match sink.write(&line) {
             Ok(()) => true,
             Err(error) => {

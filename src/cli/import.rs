@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::observe::Refresh;
 use crate::plan::plan;
-use crate::plan::step::{Action, Conflict, Plan, SegmentRef};
+use crate::plan::step::{Action, Code, Finding, Plan, SegmentRef};
 use crate::reconcile::LoadedWorkspace;
 use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn import(
 ) -> Result<ExitCode, Failure> {
     let request = plan_request(project, workspace, Refresh::Partial);
     let mut read = read_workspace(request, connection).await?;
-    let mut unmanaged = segments_without_file(plan(&read.plan_input()));
+    let mut unmanaged = segments_without_file(plan(&read.plan_input()), &read.observed);
     for row in &read.observed.unreadable_rows {
         output.print_status_line(&format!("skipped {}", describe_row(row)));
     }
@@ -139,7 +139,7 @@ fn unmatched_help(
 
 /// Remote segments without a file, by name: unmanaged segments, segments that the next apply would archive, and segments
 /// whose name is a previous name in a file.
-fn segments_without_file(plan: Plan) -> Vec<SegmentRef> {
+fn segments_without_file(plan: Plan, observed: &ObservedWorkspace) -> Vec<SegmentRef> {
     let without_file = plan.steps.into_iter().filter(|step| step.origin.is_none());
     let archived = without_file.filter_map(|step| match step.action {
         Action::Archive(target) => Some(SegmentRef {
@@ -152,12 +152,15 @@ fn segments_without_file(plan: Plan) -> Vec<SegmentRef> {
         | Action::SyncCohort(_)
         | Action::UploadUserList(_) => None,
     });
-    let previously_named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
-        Conflict::PreviousNameInUse { other, .. } => Some(SegmentRef {
-            name: other.name,
-            id: other.id,
-        }),
-        _ => None,
+    let is_about_name = |conflict: &&Finding| conflict.code == Code::PreviousNameInUse;
+    let conflicts = plan.conflicts.iter().filter(is_about_name);
+    // The first one is the match of the declared segment.
+    let ids = conflicts.flat_map(|conflict| conflict.remote_ids.iter().skip(1));
+    let previously_named = ids.filter_map(|id| {
+        Some(SegmentRef {
+            name: observed.segments.get(id)?.name.clone(),
+            id: id.clone(),
+        })
     });
     let segments = plan.unmanaged.into_iter().chain(archived).chain(previously_named);
     // Two files can have the same previous name.

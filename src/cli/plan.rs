@@ -7,8 +7,9 @@ use super::output::{Output, write_file_atomically};
 use super::planning::{Purpose, make_plan, plan_offline};
 use super::project::Project;
 use crate::api::{CancelToken, Clock, SystemClock};
+use crate::diagnostic::shell_commands;
 use crate::plan::saved::SavedPlan;
-use crate::render::{shell_commands, text};
+use crate::render::text;
 use std::process::ExitCode;
 
 pub(super) async fn run(
@@ -37,8 +38,9 @@ pub(super) async fn run(
         output.print_result(&text::plan(&document, options, &output.zone()));
     }
     if let Some((file, digest)) = arguments.out.as_ref().zip(workspace_digest) {
-        let inputs = (&planned.observed, &planned.state);
-        let saved = SavedPlan::new(planned.plan.clone(), inputs, digest, SystemClock.now())
+        let (observed, state) = (&planned.observed, &planned.state);
+        let plan = planned.plan.clone();
+        let saved = SavedPlan::new(plan, observed, state, digest, SystemClock.now())
             .with_freshness(planned.freshness().clone());
         write_file_atomically(file, &saved.to_text())?;
         let file = file.to_string_lossy();

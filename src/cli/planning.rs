@@ -179,7 +179,7 @@ pub(super) async fn plan_offline(
     let store = connection::open_state_store(project, workspace.0, workspace.1)?;
     let request = plan_request_from_arguments(project, workspace, (arguments, Refresh::None))?;
     let on_note = move |note: String| output.print_note(note);
-    let mut read = LoadedWorkspace::load_local(request, (&store, SystemClock.now()), &on_note).await?;
+    let mut read = LoadedWorkspace::load_local(request, &store, SystemClock.now(), &on_note).await?;
     if read.cache.listed_at.is_none() {
         let message = format!("no cached data for workspace `{}`", workspace.0);
         let help = "run `segctl plan` online first, and make its complete state directory available to the offline run";
@@ -187,7 +187,7 @@ pub(super) async fn plan_offline(
     }
     read.load_cached();
     require_matching_patterns(&read)?;
-    read.load_member_lists((&store, &on_note)).await?;
+    read.load_member_lists(&store, &on_note).await?;
     let plan = plan(&read.plan_input());
     let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.1));
     match store.load_requests().await {

@@ -190,7 +190,7 @@ impl RunReporter {
     /// Reports why the run ended before its last step.
     pub(super) fn report_stop(&self, kind: FailureKind, reasons: Vec<String>) {
         if let [message, causes @ ..] = reasons.as_slice() {
-            self.emit_diagnostic(DiagnosticDocument::of_run(kind.as_str(), message, (causes, &[])));
+            self.emit_diagnostic(DiagnosticDocument::of_run(kind.as_str(), message, causes, &[]));
         }
         self.progress().stop_reasons = reasons;
     }
@@ -264,9 +264,9 @@ impl RunReporter {
     fn report_failure(&self, failure: &Failure) {
         self.report_file_diagnostics(&failure.diagnostics);
         let notes = [&*failure.differences, failure.causes.as_slice()].concat();
-        let details = (notes.as_slice(), failure.help.as_slice());
         let code = failure.kind.as_str();
-        self.emit_diagnostic(DiagnosticDocument::of_run(code, &failure.message, details));
+        let document = DiagnosticDocument::of_run(code, &failure.message, &notes, &failure.help);
+        self.emit_diagnostic(document);
         if !self.output.json {
             self.output.print_failure(failure);
         }

@@ -38,7 +38,6 @@ pub struct DeclaredSegment {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// As the user would write the path.
     pub file: String,

@@ -1,18 +1,21 @@
 //! The steps of each segment, without their order.
 
+use super::context::PlanContext;
 use super::drift;
-use super::matching::{Match, Matching, declared_ref, management_reasons};
-use super::remote_digests::RemoteDigests;
+use super::kinds::kind_mismatch;
+use super::matching::{Match, management_reasons};
+use super::proposed_finding::{DeclaredRef, ProposedFinding, ProposedFindings};
 use super::step::{
-    Action, AssumedMembers, ChangeWithCause, Conflict, DesiredDefinition, MatchReason, ResolvedReferences,
-    StateUpdate, Step, Unchanged, UpdateAction, Warning,
+    Action, AssumedMembers, ChangeWithCause, Code, DesiredDefinition, MatchReason, StateUpdate, Unchanged,
+    UpdateAction,
 };
-use super::target::{is_lifecycle_unknown, possibly_in, target};
-use super::{PlanInput, cohorts, file_segments, sorted_segments, unreadable};
-use crate::definition::{FieldChange, diff};
+use super::words::{import_help, stop_managing_help};
+use super::{cohorts, file_segments, unreadable};
+use crate::definition::{FieldChange, canonical, diff};
+use crate::diagnostic::shell_commands;
 use crate::model::{
-    Adoption, Contents, DeclaredSegment, Lifecycle, ObservedSegment, Origin, RemoteKind, SegmentKind,
-    SegmentName, StoredDefinition,
+    Adoption, Contents, DeclaredSegment, Lifecycle, ObservedSegment, RemoteKind, SegmentKind, SegmentName,
+    StoredDefinition,
 };
 
 /// A step without number and dependencies.
@@ -26,11 +29,34 @@ pub(super) struct ProposedStep<'a> {
     pub(super) action: Action,
 }
 
-impl ProposedStep<'_> {
-    pub(super) fn origin(&self) -> Option<&Origin> {
-        self.declared.map(|segment| &segment.origin)
+/// The position of a proposed step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct StepIndex(usize);
+
+impl StepIndex {
+    pub(super) fn all(steps: &[ProposedStep<'_>]) -> impl Iterator<Item = Self> + use<> {
+        (0..steps.len()).map(Self)
     }
 
+    /// Of the step that is added next.
+    pub(super) fn next(steps: &[ProposedStep<'_>]) -> Self {
+        Self(steps.len())
+    }
+
+    pub(super) fn of<'s, 'a>(self, steps: &'s [ProposedStep<'a>]) -> &'s ProposedStep<'a> {
+        &steps[self.0]
+    }
+
+    pub(super) fn replace<'a>(self, steps: &mut [ProposedStep<'a>], step: ProposedStep<'a>) {
+        steps[self.0] = step;
+    }
+
+    pub(super) fn previous(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+}
+
+impl ProposedStep<'_> {
     /// Whether its segment has the name after the step and not before.
     pub(super) fn acquires_name(&self) -> bool {
         match &self.action {
@@ -48,97 +74,127 @@ pub(super) struct ProposedActions<'a> {
     pub(super) steps: Vec<ProposedStep<'a>>,
     pub(super) unchanged: Vec<Unchanged>,
     pub(super) state_updates: Vec<StateUpdate>,
-    pub(super) conflicts: Vec<Conflict>,
-    pub(super) warnings: Vec<Warning>,
+    pub(super) findings: ProposedFindings,
 }
 
-pub(super) fn propose_all<'a>(
-    input: &PlanInput<'a>,
-    matching: &Matching<'a>,
-    remote_digests: &RemoteDigests<'_>,
-) -> ProposedActions<'a> {
+pub(super) fn propose_all<'a>(context: PlanContext<'_, 'a>) -> ProposedActions<'a> {
+    let matching = context.matching;
     let mut proposed = ProposedActions::default();
+    proposed.findings.conflicts.clone_from(&matching.conflicts);
     let pairs = matching.matches.iter();
     for pair in pairs.filter(|pair| !matching.is_unresolved(pair.declared)) {
-        match unreadable::declared_conflict(input, pair) {
-            Some(conflict) => proposed.conflicts.push(conflict),
-            None => propose_declared(input, (matching, remote_digests), pair, &mut proposed),
+        match unreadable::declared_conflict(context, pair) {
+            Some(conflict) => proposed.findings.conflicts.push(conflict),
+            None => propose_declared(context, pair, &mut proposed),
         }
     }
     let orphans = matching.orphans.iter().copied();
-    let orphans = orphans.filter(|remote| possibly_in(remote, Lifecycle::Active, input));
-    let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|remote| cohorts::is_cohort(remote, input));
+    let orphans = orphans.filter(|remote| context.is_possibly(Lifecycle::Active, remote));
+    let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|remote| cohorts::is_cohort(context, remote));
     for remote in others {
-        match unreadable::orphan_conflict(input, remote) {
-            Some(conflict) => proposed.conflicts.push(conflict),
-            None => propose_archive(input, (matching, remote_digests), remote, &mut proposed),
+        match unreadable::orphan_conflict(context, remote) {
+            Some(conflict) => proposed.findings.conflicts.push(conflict),
+            None => propose_archive(context, remote, &mut proposed),
         }
     }
     proposed
+        .findings
         .warnings
         .extend(cohorts::cannot_archive_warning(&cohorts));
     proposed
 }
 
-/// Some of these segments may already be in the lifecycle that their step sets.
-pub(super) fn lifecycle_unknown_warning(steps: &[Step], input: &PlanInput<'_>) -> Option<Warning> {
-    let changed = steps.iter().filter_map(|step| match &step.action {
-        Action::Archive(target) | Action::Unarchive(target) => Some((&step.segment, &target.id)),
-        Action::Create(_) | Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_) => None,
-    });
-    let unknown = changed.filter(|(_, id)| is_lifecycle_unknown(id, input));
-    sorted_segments(unknown).map(|segments| Warning::LifecycleUnknown { segments })
-}
-
 /// Archives a managed segment that is not declared. If only a pattern manages it, the step adopts it.
 fn propose_archive<'a>(
-    input: &PlanInput<'a>,
-    (matching, remote_digests): (&Matching<'a>, &RemoteDigests<'_>),
+    context: PlanContext<'_, 'a>,
     remote: &'a ObservedSegment,
     proposed: &mut ProposedActions<'a>,
 ) {
-    let Some(reason) = management_reasons(remote, input).into_iter().next() else {
+    let Some(reason) = management_reasons(remote, context.input).into_iter().next() else {
         return;
     };
-    let pattern = reason.pattern().map(str::to_owned);
-    let adopts = pattern.is_some();
-    if let Some(pattern) = pattern.filter(|_| input.policy.adoption == Adoption::Refuse) {
-        proposed.conflicts.push(Conflict::ArchiveRefused {
-            target: matching.remote_ref(remote),
-            pattern,
-        });
+    let adopts = reason.pattern().is_some();
+    if adopts && context.input.policy.adoption == Adoption::Refuse {
+        proposed
+            .findings
+            .conflicts
+            .push(archive_refused(context, remote, &reason));
     }
     proposed.steps.push(ProposedStep {
         name: &remote.name,
         declared: None,
         remote: Some(remote),
         adopts,
-        action: Action::Archive(target(remote, &reason, remote_digests)),
+        action: Action::Archive(context.target(remote, &reason)),
     });
 }
 
-fn propose_declared<'a>(
-    input: &PlanInput<'a>,
-    (matching, remote_digests): (&Matching<'a>, &RemoteDigests<'_>),
-    pair: &Match<'a>,
-    proposed: &mut ProposedActions<'a>,
-) {
-    let actions = match actions(input, (matching, remote_digests), pair) {
+/// `adoption: refuse` forbids the archive of a segment that only a pattern in `manages` matches.
+fn archive_refused(
+    context: PlanContext<'_, '_>,
+    remote: &ObservedSegment,
+    reason: &MatchReason,
+) -> ProposedFinding {
+    let target = context.matching.remote_ref(remote);
+    let message = format!(
+        "would archive {target}, which segctl did not create: it matches `{}` in `manages` and is not in the configuration; \
+         this workspace refuses adoption",
+        reason.pattern().unwrap_or_default()
+    );
+    let mut conflict = ProposedFinding::new(Code::ArchiveRefused, message)
+        .held_by(&target)
+        .help(format!(
+            "{}, then add `id: {}` to the file",
+            import_help(target.name),
+            target.id
+        ))
+        .help(stop_managing_help(std::slice::from_ref(reason)))
+        .help("archive it: set `adoption: allow` in segctl.yaml, or archive it in the dashboard")
+        .help(STATE_LOST_HELP);
+    conflict.subjects.push(target.name.clone());
+    conflict.finding.segments.push(target.name.clone());
+    conflict
+}
+
+/// `adoption: refuse` forbids changes of an unmanaged segment.
+fn adoption_refused(
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    remote: &ObservedSegment,
+) -> ProposedFinding {
+    let message = format!(
+        "`{}` already exists (id {}) and is not managed; this workspace refuses adoption",
+        segment.name, remote.id
+    );
+    ProposedFinding::new(Code::AdoptionRefused, message)
+        .about(segment)
+        .held_by(&context.matching.remote_ref(remote))
+        .help(format!(
+            "to adopt this segment: add `id: {}` at {}",
+            remote.id,
+            DeclaredRef::from(segment).file_and_line()
+        ))
+        .help("to adopt all existing segments: set `adoption: allow` in segctl.yaml")
+        .help(STATE_LOST_HELP)
+}
+
+const STATE_LOST_HELP: &str = "if the state was lost: `segctl state rebuild`";
+
+fn propose_declared<'a>(context: PlanContext<'_, 'a>, pair: &Match<'a>, proposed: &mut ProposedActions<'a>) {
+    let actions = match actions(context, pair) {
         Ok(actions) => actions,
-        Err(conflict) => return proposed.conflicts.push(*conflict),
+        Err(conflict) => return proposed.findings.conflicts.push(*conflict),
     };
     let segment = pair.declared;
-    let is_managed = |remote: &ObservedSegment| input.state.managed_entry(&remote.id).is_some();
+    let is_managed = |remote: &ObservedSegment| context.managed_entry(remote).is_some();
     let adopted = pair.remote.as_ref().filter(|(remote, _)| !is_managed(remote));
     if let Some((remote, reason)) = adopted {
-        if input.policy.adoption == Adoption::Refuse && *reason != MatchReason::Id {
-            return proposed.conflicts.push(Conflict::AdoptionRefused {
-                segment: declared_ref(segment),
-                target: matching.remote_ref(remote),
-            });
+        if context.input.policy.adoption == Adoption::Refuse && *reason != MatchReason::Id {
+            let conflict = adoption_refused(context, segment, remote);
+            return proposed.findings.conflicts.push(conflict);
         }
-        let warning = overwrite_warning(matching, segment, remote, &actions);
-        proposed.warnings.extend(warning);
+        let warning = overwrite_warning(segment, remote, &actions);
+        proposed.findings.warnings.extend(warning);
     }
     if actions.is_empty() {
         let remote = pair.remote.as_ref();
@@ -148,11 +204,12 @@ fn propose_declared<'a>(
         });
     }
     // A segment with assumed members can have a step too: its unarchive.
-    if let Some(remote) = &pair.remote
-        && (actions.is_empty() || assumed_members(input, segment, remote.0).is_some())
-    {
-        let update = state_update(input, segment, remote, remote_digests);
-        proposed.state_updates.extend(update);
+    if let Some((remote, matched_by)) = &pair.remote {
+        let assumed = assumed_members(context, segment, remote);
+        if actions.is_empty() || assumed.is_some() {
+            let update = state_update(context, segment, remote, matched_by, assumed);
+            proposed.state_updates.extend(update);
+        }
     }
     for (index, action) in actions.into_iter().enumerate() {
         proposed.steps.push(ProposedStep {
@@ -168,29 +225,30 @@ fn propose_declared<'a>(
 
 /// The state entry of a segment without steps, unless the state already has it.
 fn state_update(
-    input: &PlanInput<'_>,
+    context: PlanContext<'_, '_>,
     segment: &DeclaredSegment,
-    (remote, matched_by): &(&ObservedSegment, MatchReason),
-    remote_digests: &RemoteDigests<'_>,
+    remote: &ObservedSegment,
+    matched_by: &MatchReason,
+    assumed: Option<AssumedMembers>,
 ) -> Option<StateUpdate> {
-    let entry = input.state.managed_entry(&remote.id);
+    let entry = context.managed_entry(remote);
     let is_known = entry.is_some_and(|entry| {
         let is_same = entry.name == segment.name
             && entry.lifecycle == remote.lifecycle
             && entry.protect == segment.protect
             && entry.used_previous_names == segment.previous_names;
         // A change that was made on both sides is recorded as applied.
-        let digest = remote_digests.get(remote).map(|digests| digests.exact);
+        let digest = context.remote_digests.get(remote).map(|digests| digests.exact);
         is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
     });
-    let assumed = assumed_members(input, segment, remote);
     (!is_known || assumed.is_some()).then(|| StateUpdate {
         segment: segment.name.clone(),
         id: remote.id.clone(),
         lifecycle: remote.lifecycle,
         protect: segment.protect,
         previous_names: segment.previous_names.clone(),
-        definition: remote_digests
+        definition: context
+            .remote_digests
             .definition(remote)
             .map(|definition| definition.payload().clone()),
         matched_by: matched_by.clone(),
@@ -200,109 +258,113 @@ fn state_update(
 }
 
 fn assumed_members(
-    input: &PlanInput<'_>,
+    context: PlanContext<'_, '_>,
     segment: &DeclaredSegment,
     remote: &ObservedSegment,
 ) -> Option<AssumedMembers> {
-    if segment.lifecycle == Lifecycle::Archived || !input.overrides.assume_members_in_sync {
+    if segment.lifecycle == Lifecycle::Archived || !context.input.overrides.assume_members_in_sync {
         return None;
     }
     match &segment.contents {
         Contents::Filter(_) => None,
-        Contents::Cohort(cohort) => cohorts::assumed_members(input, (segment, remote), cohort),
-        Contents::File(upload) => file_segments::assumed_members(input, (segment, remote), upload),
+        Contents::Cohort(cohort) => cohorts::assumed_members(context, segment, remote, cohort),
+        Contents::File(upload) => file_segments::assumed_members(context, segment, remote, upload),
     }
 }
 
+/// The changes are overwritten in the workspace; the state keeps the definition.
 fn overwrite_warning(
-    matching: &Matching<'_>,
     segment: &DeclaredSegment,
     remote: &ObservedSegment,
     actions: &[Action],
-) -> Option<Warning> {
+) -> Option<ProposedFinding> {
     let update = actions.iter().find_map(|action| match action {
         Action::Update(update) => Some(update),
         _ => None,
     })?;
+    let name = &segment.name;
+    let exists = if remote.name == *name {
+        format!("`{name}` already exists (id {})", remote.id)
+    } else {
+        format!("`{name}` already exists as `{}` (id {})", remote.name, remote.id)
+    };
+    let message = format!("{exists} and is not managed; apply will overwrite it");
+    let mut warning = ProposedFinding::new(Code::OverwritesManualChanges, message)
+        .about(segment)
+        .help(format!(
+            "the state keeps the overwritten definition: after the apply, show it with `{}`",
+            shell_commands::state_history(name.as_str())
+        ))
+        .help(format!(
+            "to keep the existing definition: remove `{name}` from {}, and write a file for it with `{}`",
+            DeclaredRef::from(segment).file_and_line(),
+            shell_commands::import(&remote.name)
+        ));
+    warning.finding.remote_ids.push(remote.id.clone());
     let changes = update.changes.iter();
-    Some(Warning::OverwritesManualChanges {
-        segment: declared_ref(segment),
-        target: matching.remote_ref(remote),
-        changes: changes.map(|changed| changed.change.clone()).collect(),
-    })
+    warning.finding.changes = changes.map(|changed| changed.change.clone()).collect();
+    Some(warning)
 }
 
 /// Empty when the segment already is as declared.
-fn actions(
-    input: &PlanInput<'_>,
-    (matching, remote_digests): (&Matching<'_>, &RemoteDigests<'_>),
-    pair: &Match<'_>,
-) -> Result<Vec<Action>, Box<Conflict>> {
+fn actions(context: PlanContext<'_, '_>, pair: &Match<'_>) -> Result<Vec<Action>, Box<ProposedFinding>> {
     let segment = pair.declared;
     let definition = match &segment.contents {
+        Contents::Cohort(cohort) => return cohorts::actions(context, pair, cohort),
+        Contents::File(upload) => return file_segments::actions(context, pair, upload),
         Contents::Filter(definition) => &definition.encoded,
-        Contents::Cohort(cohort) => {
-            return cohorts::actions(input, (matching, remote_digests), (pair, cohort));
-        }
-        Contents::File(upload) => {
-            return file_segments::actions(input, (matching, remote_digests), (pair, upload));
-        }
     };
     if let Some((remote, _)) = &pair.remote
         && let RemoteKind::Other(kind) = &remote.kind
     {
         // Not even archived: an archived file segment loses its users.
-        return Err(Box::new(Conflict::KindMismatch {
-            segment: declared_ref(segment),
-            declared_kind: SegmentKind::Filter,
-            holder: matching.remote_ref(remote),
-            kind: kind.clone(),
-        }));
+        let holder = context.matching.remote_ref(remote);
+        return Err(Box::new(kind_mismatch(
+            segment.into(),
+            SegmentKind::Filter,
+            &holder,
+            kind,
+        )));
     }
-    match (segment.lifecycle, &pair.remote) {
+    Ok(match (segment.lifecycle, &pair.remote) {
         // A create before an archive would use up a name and a definition.
-        (Lifecycle::Archived, None) => Ok(Vec::new()),
+        (Lifecycle::Archived, None) => Vec::new(),
         (Lifecycle::Archived, Some((remote, reason))) => {
-            let is_active = possibly_in(remote, Lifecycle::Active, input);
-            let archive = is_active.then(|| Action::Archive(target(remote, reason, remote_digests)));
-            Ok(archive.into_iter().collect())
+            let is_active = context.is_possibly(Lifecycle::Active, remote);
+            let archive = is_active.then(|| Action::Archive(context.target(remote, reason)));
+            archive.into_iter().collect()
         }
         (Lifecycle::Active, None) => {
-            let desired = DesiredDefinition::of_declared(definition, &matching.references.identities);
-            Ok(vec![Action::Create(desired)])
+            let identities = &context.matching.references.identities;
+            vec![Action::Create(DesiredDefinition::of(definition, identities))]
         }
         (Lifecycle::Active, Some((remote, reason))) => {
-            let references = (&matching.references, remote_digests);
-            let declared = (segment, definition);
-            Ok(actions_for_active(input, references, declared, (remote, reason)))
+            actions_for_active(context, segment, definition, remote, reason)
         }
-    }
+    })
 }
 
 fn actions_for_active(
-    input: &PlanInput<'_>,
-    (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
-    (segment, definition): (&DeclaredSegment, &StoredDefinition),
-    (remote, reason): (&ObservedSegment, &MatchReason),
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    definition: &StoredDefinition,
+    remote: &ObservedSegment,
+    reason: &MatchReason,
 ) -> Vec<Action> {
-    let target = target(remote, reason, remote_digests);
+    let target = context.target(remote, reason);
     let mut actions = Vec::new();
-    if possibly_in(remote, Lifecycle::Archived, input) {
+    if context.is_possibly(Lifecycle::Archived, remote) {
         // The API rejects updates of archived segments.
         actions.push(Action::Unarchive(target.clone()));
     }
-    let digest = definition.exact_digest(&references.identities);
-    let is_same = remote_digests
-        .get(remote)
-        .is_some_and(|digests| digests.exact == digest);
+    let identities = &context.matching.references.identities;
+    let is_same = target.digest == Some(definition.exact_digest(identities));
     if !is_same || remote.name != segment.name {
-        let desired = DesiredDefinition::of_declared(definition, &references.identities);
-        let changes = changes_with_causes(input, (references, remote_digests), (segment, remote), &desired);
         actions.push(Action::Update(UpdateAction {
             target,
             name: segment.name.clone(),
-            desired,
-            changes,
+            changes: changes_with_causes(context, segment, definition, remote),
+            desired: DesiredDefinition::of(definition, identities),
             temporary_change: None,
         }));
     }
@@ -311,15 +373,14 @@ fn actions_for_active(
 
 /// Every field in which the remote segment differs from the declared one.
 fn changes_with_causes(
-    input: &PlanInput<'_>,
-    (references, remote_digests): (&ResolvedReferences, &RemoteDigests<'_>),
-    (segment, remote): (&DeclaredSegment, &ObservedSegment),
-    desired: &DesiredDefinition,
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    definition: &StoredDefinition,
+    remote: &ObservedSegment,
 ) -> Vec<ChangeWithCause> {
-    let last_applied = drift::LastApplied::of(input.state.managed_entry(&remote.id));
-    let payload = desired.payload();
-    let desired = &desired.canonical(references);
-    let current = &remote_digests.canonical(remote).unwrap_or_default();
+    let references = &context.matching.references;
+    let last_applied = drift::LastApplied::of(context.managed_entry(remote));
+    let current = &context.remote_digests.canonical(remote).unwrap_or_default();
     let mut changes = Vec::new();
     if remote.name != segment.name {
         changes.push(ChangeWithCause {
@@ -327,12 +388,13 @@ fn changes_with_causes(
             cause: last_applied.cause_of_name(&remote.name, &segment.name),
         });
     }
-    let fields = last_applied.with_causes(diff(current, desired), (current, desired), references);
+    let desired = &canonical::exact(definition, &references.identities);
+    let fields = last_applied.with_causes(diff(current, desired), current, desired, references);
     changes.extend(fields.into_iter().map(|changed| {
         ChangeWithCause {
             change: changed
                 .change
-                .with_categories(payload)
+                .with_categories(definition.payload())
                 .with_readable_references(&references.identities),
             ..changed
         }

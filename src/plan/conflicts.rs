@@ -1,133 +1,86 @@
 //! What the API would reject: names and definitions in use, and unknown references.
+//!
+//! Each conflict names the other segment and its id, and the help lists every resolution that can work. Usually there are
+//! three: adopt the other segment, reference it, or change the declaration. A declared segment cannot be adopted, and an
+//! archived one cannot be referenced.
+
+mod definitions;
+mod references;
 
 use super::actions::ProposedStep;
-use super::cohorts::is_cohort;
-use super::matching::{Matching, declared_ref, management_reasons, referencing_ref};
-use super::rereads::may_have_references;
-use super::step::{Action, Conflict, DeclaredRef, RemoteRef, SegmentRef, Step, Warning};
-use super::target::possibly_in;
+use super::context::PlanContext;
+use super::proposed_finding::{DeclaredRef, ProposedFinding, ProposedFindings, RemoteRef};
+use super::step::Code;
 use super::uniqueness::UniquenessIndex;
-use super::{PlanInput, segment_ref, sorted_segments};
-use crate::definition::Digest;
-use crate::model::{
-    DeclaredSegment, Lifecycle, LookAlikeKey, ObservedSegment, Reference, SegmentId, SegmentName,
-    did_you_mean,
-};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use super::words::{reference_help, rename_help, yaml_name};
+use crate::model::{DeclaredSegment, Lifecycle, LookAlikeKey};
+use std::collections::BTreeMap;
 
 pub(super) fn find(
+    context: PlanContext<'_, '_>,
     steps: &[ProposedStep<'_>],
     uniqueness: &UniquenessIndex<'_>,
-    matching: &Matching<'_>,
-    input: &PlanInput<'_>,
-) -> (Vec<Conflict>, Vec<Warning>) {
-    let context = PlanContext {
+    findings: &mut ProposedFindings,
+) {
+    let checks = Checks {
+        context,
         steps,
         uniqueness,
-        matching,
-        input,
     };
-    let mut conflicts = Vec::new();
-    let mut warnings = Vec::new();
+    let ProposedFindings { conflicts, warnings } = findings;
     for step in steps {
         let Some(segment) = step.declared else { continue };
-        conflicts.extend(context.name_taken(step, segment));
-        conflicts.extend(context.name_reserved(step, segment));
-        let taken = context.definition_taken(step, segment);
+        conflicts.extend(checks.name_taken(step, segment));
+        conflicts.extend(checks.former_name_taken(step, segment));
+        let taken = checks.definition_taken(step, segment);
         if taken.is_empty() {
-            warnings.extend(context.likely_duplicate(step, segment));
+            warnings.extend(checks.likely_duplicate(step, segment));
         }
         conflicts.extend(taken);
     }
-    conflicts.extend(definitions_shared(steps));
-    warnings.extend(context.look_alike_names());
-    let declared_names = matching
-        .matches
-        .iter()
-        .filter(|pair| pair.remote.is_some() || pair.declared.lifecycle == Lifecycle::Active)
-        .map(|pair| &pair.declared.name)
-        .collect();
-    let orphans = matching
-        .orphans
-        .iter()
-        .map(|remote| (&remote.id, *remote))
-        .collect();
-    for pair in matching.active() {
-        conflicts.extend(context.unknown_references(pair.declared, &declared_names));
-        conflicts.extend(context.unlisted_references(pair.declared));
-        conflicts.extend(context.referenced_orphans(pair.declared, &orphans));
-    }
-    warnings.extend(context.still_referenced());
-    (conflicts, warnings)
+    conflicts.extend(definitions::shared(steps));
+    warnings.extend(checks.look_alike_names());
+    conflicts.extend(checks.references());
+    warnings.extend(checks.still_referenced());
 }
 
-struct PlanContext<'a> {
-    steps: &'a [ProposedStep<'a>],
-    uniqueness: &'a UniquenessIndex<'a>,
-    matching: &'a Matching<'a>,
-    input: &'a PlanInput<'a>,
+struct Checks<'s, 'a> {
+    context: PlanContext<'s, 'a>,
+    steps: &'s [ProposedStep<'a>],
+    uniqueness: &'s UniquenessIndex<'a>,
 }
 
-impl PlanContext<'_> {
-    fn name_taken(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Conflict> {
+impl Checks<'_, '_> {
+    fn name_taken(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<ProposedFinding> {
         let remote = self.uniqueness.name_holder(step)?;
-        let segment = declared_ref(segment);
-        let holder = self.matching.remote_ref(remote);
+        let holder = self.context.matching.remote_ref(remote);
         match self.uniqueness.step_releasing_name(remote, self.steps) {
             Some(_) if self.uniqueness.renames_free_names() => None,
-            Some(_) => Some(Conflict::NameReserved { segment, holder }),
-            None => Some(Conflict::NameTaken { segment, holder }),
+            Some(_) => Some(name_reserved(segment.into(), &holder)),
+            None => Some(name_taken(segment.into(), &holder)),
         }
     }
 
-    fn name_reserved(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Conflict> {
+    fn former_name_taken(
+        &self,
+        step: &ProposedStep<'_>,
+        segment: &DeclaredSegment,
+    ) -> Option<ProposedFinding> {
         let id = self.uniqueness.reserved_name_holder(step)?;
-        let holder = match self.input.observed.segments.get(id) {
-            Some(remote) => self.matching.remote_ref(remote),
+        let holder = match self.context.input.observed.segments.get(id) {
+            Some(remote) => self.context.matching.remote_ref(remote),
             None => RemoteRef {
-                id: id.clone(),
-                name: step.name.clone(),
+                id,
+                name: step.name,
                 lifecycle: Lifecycle::Archived,
                 declared: None,
             },
         };
-        Some(Conflict::NameReserved {
-            segment: declared_ref(segment),
-            holder,
-        })
-    }
-
-    fn definition_taken(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Vec<Conflict> {
-        let holders = self.uniqueness.exact_definition_holders(step).into_iter();
-        let is_kept = |remote: &&ObservedSegment| {
-            let release = self.uniqueness.step_releasing_definition(remote, self.steps);
-            release.is_none()
-        };
-        holders
-            .filter(is_kept)
-            .map(|remote| Conflict::DefinitionTaken {
-                segment: declared_ref(segment),
-                holder: self.matching.remote_ref(remote),
-                target: step.remote.map(|own| own.id.clone()),
-            })
-            .collect()
-    }
-
-    fn likely_duplicate(&self, step: &ProposedStep<'_>, segment: &DeclaredSegment) -> Option<Warning> {
-        let exact = self.uniqueness.exact_definition_holders(step);
-        let mut equivalent = self.uniqueness.equivalent_definition_holders(step).into_iter();
-        let remote = equivalent.find(|remote| {
-            let release = self.uniqueness.step_releasing_equivalents(remote, self.steps);
-            !exact.iter().any(|other| other.id == remote.id) && release.is_none()
-        })?;
-        Some(Warning::LikelyDuplicate {
-            segment: declared_ref(segment),
-            holder: self.matching.remote_ref(remote),
-        })
+        Some(name_reserved(segment.into(), &holder))
     }
 
     /// Remote segments that keep a name which looks like a new name.
-    fn look_alike_names(&self) -> Vec<Warning> {
+    fn look_alike_names(&self) -> Vec<ProposedFinding> {
         let mut by_look: BTreeMap<LookAlikeKey, Vec<&ProposedStep<'_>>> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.acquires_name()) {
             by_look.entry(step.name.look_alike_key()).or_default().push(step);
@@ -136,186 +89,104 @@ impl PlanContext<'_> {
             return Vec::new();
         }
         let mut warnings = Vec::new();
-        for remote in self.input.observed.segments.values() {
+        for remote in self.context.input.observed.segments.values() {
             let steps = by_look.get(&remote.name.look_alike_key());
             for step in steps.into_iter().flatten() {
                 let is_own = step.remote.is_some_and(|own| own.id == remote.id);
                 let is_other = !is_own && step.name != &remote.name;
                 if is_other && self.uniqueness.step_releasing_name(remote, self.steps).is_none() {
-                    warnings.extend(step.declared.map(|segment| Warning::NameLooksAlike {
-                        segment: declared_ref(segment),
-                        holder: self.matching.remote_ref(remote),
-                    }));
+                    let holder = self.context.matching.remote_ref(remote);
+                    let segment = step.declared.map(DeclaredRef::from);
+                    warnings.extend(segment.map(|segment| looks_alike(segment, &holder)));
                 }
             }
         }
         warnings
     }
+}
 
-    fn unknown_references(
-        &self,
-        segment: &DeclaredSegment,
-        declared_names: &BTreeSet<&SegmentName>,
-    ) -> Vec<Conflict> {
-        let ids_by_name = &self.matching.references.ids_by_name;
-        let references = segment.contents.references().into_iter();
-        let unknown: BTreeMap<&SegmentName, &Reference> = references
-            .filter_map(|reference| match reference {
-                Reference::Name(name) => Some((name, reference)),
-                Reference::Id { .. } => None,
-            })
-            .filter(|(name, _)| !declared_names.contains(name) && !ids_by_name.contains_key(name))
-            .collect();
-        let unknown = unknown.into_iter().map(|(name, reference)| {
-            let renamed = self.renamed_from(name);
-            let archived = self.input.declared.iter().find(|declared| declared.name == *name);
-            let similar = || {
-                let known_names = declared_names.iter().copied().chain(ids_by_name.keys());
-                did_you_mean(name.as_str(), known_names.map(SegmentName::as_str)).map(SegmentName::new)
-            };
-            let is_explained = !renamed.is_empty() || archived.is_some();
-            Conflict::UnknownReference {
-                segment: referencing_ref(segment, reference),
-                reference: name.clone(),
-                renamed,
-                archived: archived.map(declared_ref),
-                suggestion: if is_explained { None } else { similar() },
-            }
-        });
-        unknown.collect()
-    }
-
-    /// The declared segments that had a name before: in their declarations, in MoEngage or in the state.
-    fn renamed_from(&self, name: &SegmentName) -> Vec<DeclaredRef> {
-        let had_name = |remote: &ObservedSegment| {
-            let entry = self.input.state.managed_entry(&remote.id);
-            remote.name == *name || entry.is_some_and(|entry| entry.has_or_had_name(name))
-        };
-        let pairs = self.matching.matches.iter();
-        let renamed = pairs.filter(|pair| {
-            let remote = pair.remote.as_ref().map(|(remote, _)| *remote);
-            pair.declared.previous_names.contains(name) || remote.is_some_and(had_name)
-        });
-        renamed.map(|pair| declared_ref(pair.declared)).collect()
-    }
-
-    /// References to cohorts whose ids no list shows.
-    fn unlisted_references(&self, segment: &DeclaredSegment) -> Vec<Conflict> {
-        let references = segment.contents.references().into_iter();
-        let unlisted: BTreeMap<&SegmentName, &Reference> = references
-            .filter_map(|reference| match reference {
-                Reference::Name(name) => Some((name, reference)),
-                Reference::Id { .. } => None,
-            })
-            .filter(|(name, _)| self.is_unlisted_cohort(name))
-            .collect();
-        unlisted
-            .into_iter()
-            .map(|(name, reference)| Conflict::ReferenceUnlisted {
-                segment: referencing_ref(segment, reference),
-                reference: name.clone(),
-            })
-            .collect()
-    }
-
-    fn is_unlisted_cohort(&self, name: &SegmentName) -> bool {
-        let remotes = self.input.observed.segments.values();
-        let mut unlisted = remotes.filter(|remote| remote.id.is_unlisted_cohort());
-        unlisted.any(|remote| remote.name == *name)
-    }
-
-    /// Managed segments that are not declared but still referenced: their removal is probably a mistake.
-    fn referenced_orphans(
-        &self,
-        segment: &DeclaredSegment,
-        orphans: &BTreeMap<&SegmentId, &ObservedSegment>,
-    ) -> Vec<Conflict> {
-        let references = segment.contents.references().into_iter();
-        let references_by_id: BTreeMap<&SegmentId, &Reference> = references
-            .filter_map(|reference| Some((self.matching.references.id_of(reference)?, reference)))
-            .collect();
-        references_by_id
-            .into_iter()
-            .filter_map(|(id, reference)| Some((orphans.get(id).copied()?, reference)))
-            .filter(|(remote, _)| possibly_in(remote, Lifecycle::Active, self.input))
-            // The plan archives no cohorts.
-            .filter(|(remote, _)| !is_cohort(remote, self.input))
-            .map(|(remote, reference)| Conflict::OrphanReferenced {
-                segment: referencing_ref(segment, reference),
-                target: self.matching.remote_ref(remote),
-                managed_by: management_reasons(remote, self.input),
-            })
-            .collect()
-    }
-
-    /// Archived segments that unmanaged ones reference, as far as their definitions were read.
-    fn still_referenced(&self) -> Vec<Warning> {
-        let steps = self.steps.iter();
-        let archived: BTreeMap<_, _> = steps
-            .filter(|step| matches!(step.action, Action::Archive(_)))
-            .filter_map(|step| Some((&step.remote?.id, step)))
-            .collect();
-        if archived.is_empty() {
-            return Vec::new();
-        }
-        let mut referenced_by: BTreeMap<&SegmentId, Vec<SegmentRef>> = BTreeMap::new();
-        let unmanaged = self.matching.unmanaged.iter();
-        for remote in unmanaged.filter(|remote| remote.lifecycle == Lifecycle::Active) {
-            for id in self.uniqueness.referenced_segments(remote) {
-                if archived.contains_key(id) {
-                    referenced_by.entry(id).or_default().push(segment_ref(remote));
-                }
-            }
-        }
-        let warning = |(id, referenced_by)| {
-            let step = archived.get(id)?;
-            Some(Warning::StillReferenced {
-                segment: step.name.clone(),
-                target: self.matching.remote_ref(step.remote?),
-                referenced_by,
-            })
-        };
-        referenced_by.into_iter().filter_map(warning).collect()
+fn name_taken(segment: DeclaredRef<'_>, holder: &RemoteRef<'_>) -> ProposedFinding {
+    let (name, at) = (segment.name, segment.file_and_line());
+    let message = format!("the name `{name}` is already used by {holder}");
+    let conflict = ProposedFinding::new(Code::NameTaken, message)
+        .about(segment)
+        .held_by(holder);
+    match holder.declared {
+        Some(declared) => conflict.help(rename_help(segment)).help(format!(
+            "if it is the same segment: remove `{}` from {}, and remove `id` and `previous_names` from `{name}` at {at}",
+            declared.name,
+            declared.file_and_line()
+        )),
+        None => conflict
+            .help(format!(
+                "if it is the same segment: remove `previous_names` from `{name}` at {at}, and set `id: {}`",
+                holder.id
+            ))
+            .helps(reference_help(segment, holder))
+            .help(rename_help(segment)),
     }
 }
 
-/// The warning about references that the plan does not know, because definitions were not read.
-pub(super) fn references_unknown(steps: &[Step], matching: &Matching<'_>) -> Option<Warning> {
-    let archived = steps.iter().filter_map(|step| match &step.action {
-        Action::Archive(target) => Some((&step.segment, &target.id)),
-        _ => None,
+/// The holder had the name or frees it, but the API may not allow its reuse.
+fn name_reserved(segment: DeclaredRef<'_>, holder: &RemoteRef<'_>) -> ProposedFinding {
+    let (name, at) = (segment.name, segment.file_and_line());
+    let has_name = holder.name == name;
+    let used = if has_name { "currently" } else { "previously" };
+    let message = format!("`{name}` needs the name {used} used by {holder}; a name can never be reused");
+    let help = match holder.declared {
+        Some(declared) if has_name => format!(
+            "keep the names and swap the definitions: set `id: {}` in `{name}` at {at}; remove `id`, and `{}` from \
+             `previous_names`, in `{}` at {}",
+            holder.id,
+            yaml_name(name),
+            declared.name,
+            declared.file_and_line()
+        ),
+        Some(declared) => format!(
+            "if `{name}` is the same segment: remove `{}` from {}, and set `id: {}` at {at}",
+            declared.name,
+            declared.file_and_line(),
+            holder.id
+        ),
+        None => format!("if `{name}` is the same segment: set `id: {}` at {at}", holder.id),
+    };
+    ProposedFinding::new(Code::NameReserved, message)
+        .about(segment)
+        .held_by(holder)
+        .help(rename_help(segment))
+        .help(help)
+        .help(
+            "if your workspace frees the old name of a renamed segment: set `api_behavior: {rename_frees_names: true}` in \
+             segctl.yaml; the API does not document it",
+        )
+}
+
+fn looks_alike(segment: DeclaredRef<'_>, holder: &RemoteRef<'_>) -> ProposedFinding {
+    let names = format!("the names of `{}` and {holder}", segment.name);
+    let (code, message, help) = if segment.name.differs_by_case_only(holder.name) {
+        (
+            Code::NameDiffersInCase,
+            format!("{names} differ only in case"),
+            "choose another name: the API does not document whether names are case-sensitive",
+        )
+    } else {
+        let difference = segment.name.difference_from(holder.name);
+        (
+            Code::NameLooksAlike,
+            format!("{names} look the same; they differ {difference}"),
+            "choose another name: readers cannot tell the two apart, and a name can never be reused",
+        )
+    };
+    let undeclared = holder.declared.is_none();
+    let same = undeclared.then(|| {
+        format!(
+            "if it is the same segment: set `name: {}`",
+            yaml_name(holder.name)
+        )
     });
-    let segments = sorted_segments(archived)?;
-    let unmanaged = matching.unmanaged.iter();
-    let unread = unmanaged.filter(|remote| may_have_references(remote));
-    let unread: Vec<SegmentId> = unread.map(|remote| remote.id.clone()).collect();
-    (!unread.is_empty()).then_some(Warning::ReferencesUnknown { segments, unread })
-}
-
-/// Definitions that several steps write. If one of the segments already has it, `definition_taken` reports the others.
-fn definitions_shared(steps: &[ProposedStep<'_>]) -> Vec<Conflict> {
-    let mut positions: HashMap<&Digest, usize> = HashMap::with_capacity(steps.len());
-    let mut groups: Vec<Vec<&ProposedStep<'_>>> = Vec::new();
-    for step in steps {
-        let Some(desired) = step.action.desired() else {
-            continue;
-        };
-        let position = *positions.entry(&desired.digests.exact).or_insert(groups.len());
-        match groups.get_mut(position) {
-            Some(group) => group.push(step),
-            None => groups.push(vec![step]),
-        }
-    }
-    let has_it = |step: &&ProposedStep<'_>| matches!(&step.action, Action::Update(update) if !update.changes_definition());
-    let shared = groups.into_iter().filter(|steps| steps.len() > 1);
-    shared
-        .filter(|steps| !steps.iter().any(has_it))
-        .map(|steps| Conflict::DefinitionShared {
-            segments: steps
-                .iter()
-                .filter_map(|step| step.declared)
-                .map(declared_ref)
-                .collect(),
-        })
-        .collect()
+    ProposedFinding::new(code, message)
+        .about(segment)
+        .held_by(holder)
+        .help(help)
+        .helps(same)
 }

@@ -5,14 +5,12 @@
 //! cycle delays, the current definition is wrapped instead. A later step sets the final values.
 
 use super::actions::ProposedStep;
+use super::context::PlanContext;
 use super::limits::ReferenceLimits;
-use super::remote_digests::RemoteDigests;
-use super::step::{
-    Action, ChangeWithCause, DesiredDefinition, ResolvedReferences, TemporaryChange, UpdateAction,
-};
+use super::step::{Action, ChangeWithCause, DesiredDefinition, TemporaryChange, UpdateAction};
 use super::uniqueness::UniquenessIndex;
 use crate::definition::{Digest, FieldChange, request_form, without_undocumented_fields};
-use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
+use crate::model::{Lifecycle, SegmentId};
 use std::collections::BTreeSet;
 
 /// How many groups may be added until the definition is unique.
@@ -27,25 +25,57 @@ pub(super) struct RequiredRelease {
     pub(super) desired_waits_for_cycle: bool,
 }
 
-pub(super) struct CycleBreaker<'s, 'a> {
-    pub(super) uniqueness: &'s UniquenessIndex<'a>,
-    pub(super) remote_digests: &'s RemoteDigests<'a>,
-    pub(super) limits: &'s ReferenceLimits<'a>,
-    pub(super) references: &'s ResolvedReferences,
-    pub(super) observed: &'s ObservedWorkspace,
-    /// Of final and temporary steps.
-    pub(super) desired_digests: BTreeSet<Digest>,
+impl RequiredRelease {
+    /// `None` if nothing has to be freed.
+    fn temporary_change(self) -> Option<TemporaryChange> {
+        match (self.name, self.definition) {
+            (true, true) => Some(TemporaryChange::Both),
+            (true, false) => Some(TemporaryChange::Name),
+            (false, true) => Some(TemporaryChange::Definition),
+            (false, false) => None,
+        }
+    }
 }
 
-impl CycleBreaker<'_, '_> {
-    /// The temporary and the final step that replace `step`, and what the temporary one frees. `is_unarchived`: whether
-    /// a step unarchives the segment before.
-    pub(super) fn split<'d>(
+/// The steps that replace one step of a cycle.
+pub(super) struct SplitStep<'a> {
+    pub(super) temporary: ProposedStep<'a>,
+    pub(super) last: ProposedStep<'a>,
+    /// What the temporary step frees.
+    pub(super) release: RequiredRelease,
+}
+
+pub(super) struct CycleBreaker<'s, 'a> {
+    pub(super) context: PlanContext<'s, 'a>,
+    uniqueness: &'s UniquenessIndex<'s>,
+    limits: &'s ReferenceLimits<'s>,
+    /// Of final and temporary steps.
+    desired_digests: BTreeSet<Digest>,
+}
+
+impl<'s, 'a> CycleBreaker<'s, 'a> {
+    pub(super) fn new(
+        context: PlanContext<'s, 'a>,
+        steps: &[ProposedStep<'_>],
+        uniqueness: &'s UniquenessIndex<'s>,
+        limits: &'s ReferenceLimits<'s>,
+    ) -> Self {
+        let desired = steps.iter().filter_map(|step| step.action.desired());
+        Self {
+            context,
+            uniqueness,
+            limits,
+            desired_digests: desired.map(|desired| desired.digests.exact).collect(),
+        }
+    }
+
+    /// `is_unarchived`: whether a step unarchives the segment before.
+    pub(super) fn split(
         &mut self,
-        step: &ProposedStep<'d>,
+        step: &ProposedStep<'a>,
         mut release: RequiredRelease,
         is_unarchived: &dyn Fn(&SegmentId) -> bool,
-    ) -> Option<(ProposedStep<'d>, ProposedStep<'d>, RequiredRelease)> {
+    ) -> Option<SplitStep<'a>> {
         let Action::Update(update) = &step.action else {
             return None;
         };
@@ -54,12 +84,7 @@ impl CycleBreaker<'_, '_> {
             // The API would reject the current definition.
             release.definition = true;
         }
-        let temporary_change = match (release.name, release.definition) {
-            (true, true) => TemporaryChange::Both,
-            (true, false) => TemporaryChange::Name,
-            (false, true) => TemporaryChange::Definition,
-            (false, false) => return None,
-        };
+        let temporary_change = release.temporary_change()?;
         let name = if release.name {
             Some(step.name.temporary()).filter(|name| !self.uniqueness.is_name_held(name))?
         } else {
@@ -96,7 +121,11 @@ impl CycleBreaker<'_, '_> {
                 ..update.clone()
             }))
         };
-        Some((temporary, last, release))
+        Some(SplitStep {
+            temporary,
+            last,
+            release,
+        })
     }
 
     /// `None` if the API would reject it now, for example because it references an archived segment.
@@ -106,9 +135,9 @@ impl CycleBreaker<'_, '_> {
         update: &UpdateAction,
         is_unarchived: &dyn Fn(&SegmentId) -> bool,
     ) -> Option<DesiredDefinition> {
-        let definition = self.remote_digests.definition(step.remote?)?;
+        let definition = self.context.remote_digests.definition(step.remote?)?;
         let is_active = |id: &SegmentId| {
-            let remote = self.observed.segments.get(id);
+            let remote = self.context.input.observed.segments.get(id);
             remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Active) || is_unarchived(id)
         };
         if !definition.referenced_ids().all(is_active) || !self.limits.allows_before_and_after(definition) {
@@ -117,7 +146,7 @@ impl CycleBreaker<'_, '_> {
         // The remote one may have a form that only the dashboard writes, with fields that no request may have. A rollback
         // keeps them, because it restores what was there; this definition lasts until the final step.
         let payload = request_form(&without_undocumented_fields(definition));
-        let current = DesiredDefinition::new(payload, &self.references.identities);
+        let current = DesiredDefinition::new(payload, &self.context.matching.references.identities);
         if current.digests.exact == update.desired.digests.exact {
             return Some(update.desired.clone());
         }
@@ -126,14 +155,14 @@ impl CycleBreaker<'_, '_> {
 
     /// The same members in a form that no segment has or gets.
     fn wrapped_uniquely(&self, definition: &DesiredDefinition) -> Option<DesiredDefinition> {
-        let mut wrapped = definition.wrapped(&self.references.identities);
+        let mut wrapped = definition.wrapped(&self.context.matching.references.identities);
         for _ in 0..MAX_WRAPS {
             let digests = &wrapped.digests;
             if !self.uniqueness.is_definition_held(digests) && !self.desired_digests.contains(&digests.exact)
             {
                 return Some(wrapped).filter(|wrapped| self.limits.allows(wrapped.payload()));
             }
-            wrapped = wrapped.wrapped(&self.references.identities);
+            wrapped = wrapped.wrapped(&self.context.matching.references.identities);
         }
         None
     }

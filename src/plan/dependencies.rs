@@ -1,14 +1,17 @@
 //! The graph of dependencies between proposed steps, and how its cycles are broken.
 
-use super::actions::ProposedStep;
-use super::cycle_breaking::{CycleBreaker, RequiredRelease};
-use super::matching::{Matching, declared_ref};
-use super::step::{Action, Conflict, ResolvedReferences};
+use super::actions::{ProposedStep, StepIndex};
+use super::context::PlanContext;
+use super::cycle_breaking::{CycleBreaker, RequiredRelease, SplitStep};
+use super::cycles::cycles;
+use super::proposed_finding::{DeclaredRef, ProposedFinding};
+use super::step::{Action, Code, ResolvedReferences};
 use super::uniqueness::UniquenessIndex;
-use crate::definition::references::ReferenceSummary;
-use crate::model::{ObservedWorkspace, Reference, SegmentId, SegmentName};
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
+use super::words::{names, quoted};
+use crate::diagnostic::phrases::join_with_and;
+use crate::model::{Reference, ReferenceSummary, SegmentId, SegmentName};
+use petgraph::Direction;
+use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why a step waits for another one.
@@ -28,107 +31,116 @@ pub(super) enum DependencyReason {
     SameSegment,
 }
 
+/// An edge leads from a step to one for which it waits.
 pub(super) struct DependencyGraph<'a> {
     pub(super) steps: Vec<ProposedStep<'a>>,
-    dependencies: Vec<BTreeSet<(usize, DependencyReason)>>,
-    dependents: Vec<BTreeSet<usize>>,
-    /// The number of steps without temporary ones.
-    original_count: usize,
+    edges: DiGraphMap<StepIndex, BTreeSet<DependencyReason>>,
     /// The final step of each temporary one.
-    final_step_of: Vec<usize>,
+    final_steps: BTreeMap<StepIndex, StepIndex>,
 }
 
 impl<'a> DependencyGraph<'a> {
     /// May contain cycles.
     pub(super) fn of(
+        context: PlanContext<'_, 'a>,
         steps: Vec<ProposedStep<'a>>,
         uniqueness: &UniquenessIndex<'_>,
-        matching: &Matching<'_>,
-        observed: &ObservedWorkspace,
     ) -> Self {
         let by_name = steps_by_name(&steps);
-        let referring = steps_referring_to(&steps, matching, uniqueness);
-        let dependencies: Vec<BTreeSet<(usize, DependencyReason)>> = steps
-            .iter()
-            .enumerate()
-            .map(|(index, step)| {
-                let mut dependencies = BTreeSet::new();
-                dependencies.extend(resource_dependencies(index, step, &steps, uniqueness));
-                let workspace = (matching, observed, uniqueness);
-                dependencies.extend(reference_dependencies(step, &steps, workspace, &by_name));
-                dependencies.extend(unarchive_dependency(index, step, &steps));
-                if let (Action::Archive(_), Some(remote)) = (&step.action, step.remote) {
-                    dependencies.extend(referring.get(&remote.id).into_iter().flatten());
-                }
-                dependencies.retain(|(other, _)| *other != index);
-                dependencies
-            })
-            .collect();
+        let referring = steps_referring_to(context, &steps);
+        let references = ReferenceSearch {
+            context,
+            steps: &steps,
+            by_name: &by_name,
+        };
+        let mut edges = DiGraphMap::new();
+        for index in StepIndex::all(&steps) {
+            let step = index.of(&steps);
+            edges.add_node(index);
+            let mut dependencies = resource_dependencies(step, &steps, uniqueness);
+            dependencies.extend(references.dependencies(step));
+            dependencies.extend(unarchive_dependency(index, &steps));
+            if let (Action::Archive(_), Some(remote)) = (&step.action, step.remote) {
+                dependencies.extend(referring.get(&remote.id).into_iter().flatten());
+            }
+            dependencies.retain(|(other, _)| *other != index);
+            for (other, reason) in dependencies {
+                add_edge(&mut edges, index, other, reason);
+            }
+        }
         Self {
-            dependents: invert_dependencies(&dependencies),
-            original_count: steps.len(),
             steps,
-            dependencies,
-            final_step_of: Vec::new(),
+            edges,
+            final_steps: BTreeMap::new(),
         }
     }
 
-    pub(super) fn dependencies_of(&self, index: usize) -> BTreeSet<usize> {
-        let dependencies = self.dependencies.get(index).into_iter().flatten();
-        dependencies.map(|(other, _)| *other).collect()
+    pub(super) fn dependencies_of(&self, index: StepIndex) -> impl Iterator<Item = StepIndex> {
+        self.edges.neighbors(index)
+    }
+
+    pub(super) fn dependents_of(&self, index: StepIndex) -> impl Iterator<Item = StepIndex> {
+        self.edges.neighbors_directed(index, Direction::Incoming)
     }
 
     /// A temporary step has the position of its final one.
-    pub(super) fn position(&self, index: usize) -> usize {
-        let temporary = index.checked_sub(self.original_count);
-        temporary
-            .and_then(|temporary| self.final_step_of.get(temporary))
-            .copied()
-            .unwrap_or(index)
+    pub(super) fn position(&self, index: StepIndex) -> StepIndex {
+        self.final_steps.get(&index).copied().unwrap_or(index)
     }
 
-    /// Returns a conflict for each cycle that cannot be broken.
-    pub(super) fn break_cycles(&mut self, breaker: &mut CycleBreaker<'_, '_>) -> Vec<Conflict> {
+    /// With the conflicts of the cycles that cannot be broken.
+    pub(super) fn without_cycles(
+        mut self,
+        mut breaker: CycleBreaker<'_, 'a>,
+    ) -> (Self, Vec<ProposedFinding>) {
         let mut unbroken = Vec::new();
-        let mut tried: BTreeSet<usize> = BTreeSet::new();
-        let mut open = self.cycles(&(0..self.steps.len()).collect::<Vec<_>>());
-        while let Some(cycle) = open.pop() {
-            match self.break_cycle(&cycle, &mut tried, breaker) {
+        let mut tried: BTreeSet<StepIndex> = BTreeSet::new();
+        let mut open = self.cycles(StepIndex::all(&self.steps).collect());
+        while let Some(cycle) = open.pop_first() {
+            match self.break_cycle(&cycle, &mut tried, &mut breaker) {
                 Some(added) => {
-                    let mut members = cycle;
-                    members.push(added);
-                    open.extend(self.cycles(&members));
+                    let members = cycle.into_iter().chain([added]);
+                    open.extend(self.cycles(members.collect()));
                 }
                 None => unbroken.push(cycle),
             }
         }
-        unbroken.iter().map(|cycle| self.cycle_conflict(cycle)).collect()
+        let conflicts = unbroken.iter().map(|cycle| self.cycle_conflict(cycle));
+        let conflicts = conflicts.collect();
+        (self, conflicts)
+    }
+
+    /// The cycles among `members`.
+    fn cycles(&self, members: BTreeSet<StepIndex>) -> BTreeSet<Vec<StepIndex>> {
+        let edges = members.iter().flat_map(|index| {
+            let dependencies = self.dependencies_of(*index);
+            dependencies.map(|other| (*index, other))
+        });
+        let inside = edges.filter(|(_, other)| members.contains(other));
+        cycles(inside).into_iter().collect()
     }
 
     /// Splits the first step of a cycle that can be split; returns the index of the temporary step.
     fn break_cycle(
         &mut self,
-        cycle: &[usize],
-        tried: &mut BTreeSet<usize>,
-        breaker: &mut CycleBreaker<'_, '_>,
-    ) -> Option<usize> {
-        let inside: BTreeSet<usize> = cycle.iter().copied().collect();
+        cycle: &[StepIndex],
+        tried: &mut BTreeSet<StepIndex>,
+        breaker: &mut CycleBreaker<'_, 'a>,
+    ) -> Option<StepIndex> {
         for index in cycle.iter().copied() {
-            if tried.contains(&index) || !self.waits_inside_cycle(index, &inside) {
-                continue;
-            }
-            let step = self.steps.get(index)?;
-            if step.action.temporary_change().is_some() {
+            let step = index.of(&self.steps);
+            let is_temporary = step.action.temporary_change().is_some();
+            if is_temporary || tried.contains(&index) || !self.waits_inside_cycle(index, cycle) {
                 continue;
             }
             // Once per segment: a second split would free nothing more.
             tried.insert(index);
-            let release = self.required_release(index, &inside);
+            let release = self.required_release(index, cycle);
             let unarchives = self.unarchives();
             let is_unarchived = |id: &SegmentId| unarchives.contains_key(id);
-            if let Some((temporary, last, release)) = breaker.split(step, release, &is_unarchived) {
-                let added = self.insert_temporary_step(index, (temporary, last), release);
-                self.wait_for_unarchives(added, &unarchives, breaker.references);
+            if let Some(split) = breaker.split(step, release, &is_unarchived) {
+                let added = self.insert_temporary_step(index, split);
+                self.wait_for_unarchives(added, &unarchives, &breaker.context.matching.references);
                 return Some(added);
             }
         }
@@ -136,10 +148,11 @@ impl<'a> DependencyGraph<'a> {
     }
 
     /// The steps that unarchive a segment and wait for nothing. A temporary definition may reference such a segment.
-    fn unarchives(&self) -> HashMap<SegmentId, usize> {
-        let steps = self.steps.iter().zip(&self.dependencies).enumerate();
-        let unarchives = steps.filter_map(|(index, (step, dependencies))| {
-            let is_unarchive = matches!(step.action, Action::Unarchive(_)) && dependencies.is_empty();
+    fn unarchives(&self) -> HashMap<SegmentId, StepIndex> {
+        let unarchives = StepIndex::all(&self.steps).filter_map(|index| {
+            let step = index.of(&self.steps);
+            let waits = self.dependencies_of(index).next().is_some();
+            let is_unarchive = matches!(step.action, Action::Unarchive(_)) && !waits;
             is_unarchive.then_some((step.remote?.id.clone(), index))
         });
         unarchives.collect()
@@ -148,34 +161,38 @@ impl<'a> DependencyGraph<'a> {
     /// Lets a temporary step wait for the unarchives of the segments that it references.
     fn wait_for_unarchives(
         &mut self,
-        temporary: usize,
-        unarchives: &HashMap<SegmentId, usize>,
+        temporary: StepIndex,
+        unarchives: &HashMap<SegmentId, StepIndex>,
         references: &ResolvedReferences,
     ) {
-        let Some(desired) = self.steps[temporary].action.desired() else {
+        let Some(desired) = temporary.of(&self.steps).action.desired() else {
             return;
         };
-        for reference in ReferenceSummary::from_payload(desired.payload())
+        let summary = ReferenceSummary::from_payload(desired.payload());
+        let ids = summary
             .references
             .keys()
-        {
-            let id = references.id_of(reference);
-            if let Some(unarchive) = id.and_then(|id| unarchives.get(id)) {
-                self.dependencies[temporary].insert((*unarchive, DependencyReason::Reference));
-                self.dependents[*unarchive].insert(temporary);
-            }
+            .filter_map(|reference| references.id_of(reference));
+        for unarchive in ids.filter_map(|id| unarchives.get(id)) {
+            add_edge(
+                &mut self.edges,
+                temporary,
+                *unarchive,
+                DependencyReason::Reference,
+            );
         }
     }
 
     /// What the other steps of the cycle wait for.
-    fn required_release(&self, index: usize, inside: &BTreeSet<usize>) -> RequiredRelease {
-        let waits = |reason: DependencyReason| {
-            let mut others = inside.iter().filter_map(|other| self.dependencies.get(*other));
-            others.any(|dependencies| dependencies.contains(&(index, reason)))
+    fn required_release(&self, index: StepIndex, cycle: &[StepIndex]) -> RequiredRelease {
+        let has_edge = |from: StepIndex, to: StepIndex, reason: DependencyReason| {
+            let reasons = self.edges.edge_weight(from, to);
+            reasons.is_some_and(|reasons| reasons.contains(&reason))
         };
-        let mut own = self.dependencies.get(index).into_iter().flatten();
+        let waits = |reason| cycle.iter().any(|other| has_edge(*other, index, reason));
+        let mut others = cycle.iter();
         let desired_waits_for_cycle =
-            own.any(|(other, reason)| *reason == DependencyReason::Reference && inside.contains(other));
+            others.any(|other| has_edge(index, *other, DependencyReason::Reference));
         RequiredRelease {
             name: waits(DependencyReason::Name),
             // The desired definition removes the reference in any form.
@@ -186,10 +203,11 @@ impl<'a> DependencyGraph<'a> {
     }
 
     /// A temporary step helps only a step that waits for something inside the cycle.
-    fn waits_inside_cycle(&self, index: usize, inside: &BTreeSet<usize>) -> bool {
-        let dependencies = self.dependencies.get(index).into_iter().flatten();
-        let mut inside = dependencies.filter(|(other, _)| inside.contains(other));
-        inside.any(|(_, reason)| {
+    fn waits_inside_cycle(&self, index: StepIndex, cycle: &[StepIndex]) -> bool {
+        let edges = cycle
+            .iter()
+            .filter_map(|other| self.edges.edge_weight(index, *other));
+        edges.flatten().any(|reason| {
             matches!(
                 reason,
                 DependencyReason::Name | DependencyReason::Definition | DependencyReason::Reference
@@ -198,23 +216,9 @@ impl<'a> DependencyGraph<'a> {
     }
 
     /// Inserts a temporary step before its final one. The steps that waited for what it frees wait for it now.
-    fn insert_temporary_step(
-        &mut self,
-        index: usize,
-        (temporary, last): (ProposedStep<'a>, ProposedStep<'a>),
-        release: RequiredRelease,
-    ) -> usize {
-        let added = self.steps.len();
-        let moves = |reason: DependencyReason| match reason {
-            DependencyReason::Name => release.name,
-            DependencyReason::Definition => release.definition,
-            DependencyReason::LastReference => release.definition && !release.desired_waits_for_cycle,
-            // The final step writes the reference, too.
-            DependencyReason::Reference
-            | DependencyReason::WrittenReference
-            | DependencyReason::SameSegment => false,
-        };
-        let mut dependents = self.move_dependents(index, added, moves);
+    fn insert_temporary_step(&mut self, index: StepIndex, split: SplitStep<'a>) -> StepIndex {
+        let added = StepIndex::next(&self.steps);
+        let release = split.release;
         let keeps = |reason: DependencyReason| match reason {
             DependencyReason::SameSegment => true,
             DependencyReason::Reference => release.definition && !release.desired_waits_for_cycle,
@@ -223,120 +227,110 @@ impl<'a> DependencyGraph<'a> {
             | DependencyReason::LastReference
             | DependencyReason::WrittenReference => false,
         };
-        dependents.insert(index);
-        self.dependents.push(dependents);
-        let mut inherited = BTreeSet::new();
-        if let Some(dependencies) = self.dependencies.get_mut(index) {
-            inherited.extend(dependencies.iter().copied().filter(|(_, reason)| keeps(*reason)));
-            dependencies.insert((added, DependencyReason::SameSegment));
+        let own = self.edges.edges(index).flat_map(|(_, other, reasons)| {
+            let kept = reasons.iter().filter(|reason| keeps(**reason));
+            kept.map(move |reason| (other, *reason))
+        });
+        let inherited: Vec<_> = own.collect();
+        self.edges.add_node(added);
+        self.move_dependents(index, added, release);
+        for (other, reason) in inherited {
+            add_edge(&mut self.edges, added, other, reason);
         }
-        for (other, _) in &inherited {
-            if let Some(dependents) = self.dependents.get_mut(*other) {
-                dependents.insert(added);
-            }
-        }
-        self.dependencies.push(inherited);
-        if let Some(step) = self.steps.get_mut(index) {
-            *step = last;
-        }
-        self.steps.push(temporary);
-        self.final_step_of.push(index);
+        add_edge(&mut self.edges, index, added, DependencyReason::SameSegment);
+        index.replace(&mut self.steps, split.last);
+        self.steps.push(split.temporary);
+        self.final_steps.insert(added, index);
         added
     }
 
-    /// Returns the steps that wait for `to` now.
-    fn move_dependents(
-        &mut self,
-        from: usize,
-        to: usize,
-        moves: impl Fn(DependencyReason) -> bool,
-    ) -> BTreeSet<usize> {
-        let mut moved = BTreeSet::new();
-        for dependent in self.dependents.get(from).cloned().unwrap_or_default() {
-            let Some(dependencies) = self.dependencies.get_mut(dependent) else {
-                continue;
-            };
-            let edges = dependencies.extract_if(.., |(other, reason)| *other == from && moves(*reason));
-            let reasons: Vec<_> = edges.map(|(_, reason)| reason).collect();
-            for reason in reasons {
-                dependencies.insert((to, reason));
-                moved.insert(dependent);
-            }
-        }
-        moved
-    }
-
-    /// The cycles among `members`, each in the order of the steps.
-    fn cycles(&self, members: &[usize]) -> Vec<Vec<usize>> {
-        let mut graph = DiGraph::<usize, ()>::new();
-        let nodes: BTreeMap<usize, NodeIndex> = members
-            .iter()
-            .map(|index| (*index, graph.add_node(*index)))
-            .collect();
-        for (index, node) in &nodes {
-            for (other, _) in self.dependencies.get(*index).into_iter().flatten() {
-                if let Some(from) = nodes.get(other) {
-                    graph.add_edge(*from, *node, ());
+    /// The steps that waited for what a temporary step frees wait for it now.
+    fn move_dependents(&mut self, from: StepIndex, to: StepIndex, release: RequiredRelease) {
+        let moves = |reason: &DependencyReason| match reason {
+            DependencyReason::Name => release.name,
+            DependencyReason::Definition => release.definition,
+            DependencyReason::LastReference => release.definition && !release.desired_waits_for_cycle,
+            // The final step writes the reference, too.
+            DependencyReason::Reference
+            | DependencyReason::WrittenReference
+            | DependencyReason::SameSegment => false,
+        };
+        let dependents: Vec<StepIndex> = self.dependents_of(from).collect();
+        for dependent in dependents {
+            let reasons = self.edges.remove_edge(dependent, from).unwrap_or_default();
+            let (moved, kept): (BTreeSet<_>, BTreeSet<_>) = reasons.into_iter().partition(moves);
+            for (other, reasons) in [(to, moved), (from, kept)] {
+                if !reasons.is_empty() {
+                    self.edges.add_edge(dependent, other, reasons);
                 }
             }
         }
-        let components = tarjan_scc(&graph).into_iter();
-        components
-            .filter(|component| component.len() > 1)
-            .map(|cycle| {
-                let members = cycle.iter().filter_map(|node| graph.node_weight(*node).copied());
-                let mut members: Vec<usize> = members.collect();
-                members.sort_unstable();
-                members
-            })
-            .collect()
     }
 
-    fn cycle_conflict(&self, cycle: &[usize]) -> Conflict {
-        let segments = cycle.iter().filter_map(|index| self.steps.get(*index)?.declared);
-        let mut segments: Vec<_> = segments.map(declared_ref).collect();
+    /// The steps of the cycle wait for each other, and no temporary step breaks it.
+    fn cycle_conflict(&self, cycle: &[StepIndex]) -> ProposedFinding {
+        let declared = cycle.iter().filter_map(|index| index.of(&self.steps).declared);
+        let mut segments: Vec<DeclaredRef<'_>> = declared.map(DeclaredRef::from).collect();
         segments.dedup();
         let waiting = self.waiting_for(cycle).into_iter();
         let waiting: BTreeSet<&SegmentName> = waiting
-            .filter_map(|index| Some(self.steps.get(index)?.name))
+            .map(|index| index.of(&self.steps).name)
+            .filter(|name| !segments.iter().any(|segment| segment.name == *name))
             .collect();
-        Conflict::Cycle {
-            waiting: waiting
-                .into_iter()
-                .filter(|name| !segments.iter().any(|segment| segment.name == **name))
-                .cloned()
-                .collect(),
-            segments,
-        }
+        let wait = match waiting.len() {
+            0 => String::new(),
+            _ => {
+                let waiting: Vec<_> = waiting.iter().map(|name| quoted(name)).collect();
+                format!("; the changes of {} wait for it", join_with_and(&waiting))
+            }
+        };
+        let message = format!(
+            "{} form a cycle that cannot be resolved automatically{wait}",
+            names(segments.iter().copied())
+        );
+        let mut conflict = ProposedFinding::new(Code::Cycle, message)
+            .about_all(segments)
+            .help("give one of them a temporary name and definition, apply, then set the final ones and apply again")
+            .help("leave one of them as it is in MoEngage, and declare its new version under another name");
+        // The steps that wait are not in the plan either.
+        conflict.subjects.extend(waiting.into_iter().cloned());
+        conflict
     }
 
     /// The steps that wait for a step of the cycle, directly or indirectly. Like the cycle, they are not in the plan.
-    fn waiting_for(&self, cycle: &[usize]) -> BTreeSet<usize> {
+    fn waiting_for(&self, cycle: &[StepIndex]) -> BTreeSet<StepIndex> {
         let mut found = BTreeSet::new();
         let mut open = cycle.to_vec();
         while let Some(index) = open.pop() {
-            let dependents = self.dependents.get(index).into_iter().flatten();
-            open.extend(dependents.filter(|dependent| found.insert(**dependent)));
+            open.extend(
+                self.dependents_of(index)
+                    .filter(|dependent| found.insert(*dependent)),
+            );
         }
         found
     }
 }
 
-fn invert_dependencies(dependencies: &[BTreeSet<(usize, DependencyReason)>]) -> Vec<BTreeSet<usize>> {
-    let mut inverted = vec![BTreeSet::new(); dependencies.len()];
-    for (index, dependencies) in dependencies.iter().enumerate() {
-        for (other, _) in dependencies {
-            if let Some(dependents) = inverted.get_mut(*other) {
-                dependents.insert(index);
-            }
+fn add_edge(
+    edges: &mut DiGraphMap<StepIndex, BTreeSet<DependencyReason>>,
+    from: StepIndex,
+    to: StepIndex,
+    reason: DependencyReason,
+) {
+    match edges.edge_weight_mut(from, to) {
+        Some(reasons) => {
+            reasons.insert(reason);
+        }
+        None => {
+            edges.add_edge(from, to, BTreeSet::from([reason]));
         }
     }
-    inverted
 }
 
-fn steps_by_name<'a>(steps: &[ProposedStep<'a>]) -> HashMap<&'a SegmentName, Vec<usize>> {
-    let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
-    for (index, step) in steps.iter().enumerate() {
+fn steps_by_name<'a>(steps: &[ProposedStep<'a>]) -> HashMap<&'a SegmentName, Vec<StepIndex>> {
+    let mut by_name: HashMap<_, Vec<StepIndex>> = HashMap::new();
+    for index in StepIndex::all(steps) {
+        let step = index.of(steps);
         // References by name mean declared names.
         if step.declared.is_some() {
             by_name.entry(step.name).or_default().push(index);
@@ -347,11 +341,10 @@ fn steps_by_name<'a>(steps: &[ProposedStep<'a>]) -> HashMap<&'a SegmentName, Vec
 
 /// A name or a definition is available after the step that frees it.
 fn resource_dependencies(
-    index: usize,
     step: &ProposedStep<'_>,
     steps: &[ProposedStep<'_>],
     uniqueness: &UniquenessIndex<'_>,
-) -> Vec<(usize, DependencyReason)> {
+) -> Vec<(StepIndex, DependencyReason)> {
     let holder = uniqueness.name_holder(step);
     let name_release = holder.and_then(|remote| uniqueness.step_releasing_name(remote, steps));
     let mut dependencies = Vec::from_iter(name_release.map(|other| (other, DependencyReason::Name)));
@@ -360,78 +353,84 @@ fn resource_dependencies(
         let release = uniqueness
             .step_releasing_equivalents(remote, steps)
             .or_else(|| uniqueness.step_releasing_definition(remote, steps));
-        let release = release.filter(|other| *other != index);
         dependencies.extend(release.map(|other| (other, DependencyReason::Definition)));
     }
     dependencies
 }
 
-/// Referenced segments come first: their ids must be known, the API checks its limits at every write, and the members
-/// are then correct from the start.
-fn reference_dependencies(
-    step: &ProposedStep<'_>,
-    steps: &[ProposedStep<'_>],
-    workspace: (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
-    by_name: &HashMap<&SegmentName, Vec<usize>>,
-) -> Vec<(usize, DependencyReason)> {
-    let action = |index: usize| steps.get(index).map(|step| &step.action);
-    let writes = |index: &usize| action(*index).is_some_and(|action| action.desired().is_some());
-    let is_written = |name: &SegmentName| by_name.get(name).is_some_and(|steps| steps.iter().any(writes));
-    let names = referenced_names(step, workspace, is_written);
-    let referenced = names.iter().filter_map(|name| by_name.get(name)).flatten();
-    referenced
-        .filter(|index| !matches!(action(**index), Some(Action::Archive(_))))
-        .map(|index| (*index, DependencyReason::Reference))
-        .collect()
+struct ReferenceSearch<'s, 'a> {
+    context: PlanContext<'s, 'a>,
+    steps: &'s [ProposedStep<'a>],
+    by_name: &'s HashMap<&'a SegmentName, Vec<StepIndex>>,
 }
 
-/// The declared names that a step's definition references, also through remote segments that the plan does not change.
-/// Such a segment may reference the step's segment until another step removes that reference.
-fn referenced_names(
-    step: &ProposedStep<'_>,
-    (matching, observed, uniqueness): (&Matching<'_>, &ObservedWorkspace, &UniquenessIndex<'_>),
-    is_written: impl Fn(&SegmentName) -> bool,
-) -> BTreeSet<SegmentName> {
-    let Some(segment) = step.declared.filter(|_| step.action.desired().is_some()) else {
-        return BTreeSet::new();
-    };
-    let mut names = BTreeSet::new();
-    let mut seen: BTreeSet<SegmentId> = BTreeSet::new();
-    let mut open: Vec<SegmentId> = Vec::new();
-    for reference in segment.contents.references() {
-        match reference {
-            Reference::Id { id, .. } => open.push(id.clone()),
-            Reference::Name(name) => {
-                names.insert(name.clone());
-                open.extend(matching.references.ids_by_name.get(name).cloned());
+impl ReferenceSearch<'_, '_> {
+    /// Referenced segments come first: their ids must be known, the API checks its limits at every write, and the members
+    /// are then correct from the start.
+    fn dependencies(&self, step: &ProposedStep<'_>) -> Vec<(StepIndex, DependencyReason)> {
+        let names = self.referenced_names(step);
+        let referenced = names.iter().filter_map(|name| self.by_name.get(name)).flatten();
+        referenced
+            .filter(|index| !matches!(index.of(self.steps).action, Action::Archive(_)))
+            .map(|index| (*index, DependencyReason::Reference))
+            .collect()
+    }
+
+    /// The declared names that a step's definition references, also through remote segments that the plan does not change.
+    /// Such a segment may reference the step's segment until another step removes that reference.
+    fn referenced_names(&self, step: &ProposedStep<'_>) -> BTreeSet<SegmentName> {
+        let Some(segment) = step.declared.filter(|_| step.action.desired().is_some()) else {
+            return BTreeSet::new();
+        };
+        let references = &self.context.matching.references;
+        let mut names = BTreeSet::new();
+        let mut seen: BTreeSet<SegmentId> = BTreeSet::new();
+        let mut open: Vec<SegmentId> = Vec::new();
+        for reference in segment.contents.references() {
+            match reference {
+                Reference::Id { id, .. } => open.push(id.clone()),
+                Reference::Name(name) => {
+                    names.insert(name.clone());
+                    open.extend(references.ids_by_name.get(name).cloned());
+                }
             }
         }
-    }
-    while let Some(id) = open.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
+        while let Some(id) = open.pop() {
+            if !seen.insert(id.clone()) {
+                continue;
+            }
+            let name = references.identities.declared_by_id.get(&id);
+            names.extend(name.cloned());
+            // A written segment waits for its own references; the others keep their current definition.
+            if !name.is_some_and(|name| self.is_written(name))
+                && let Some(remote) = self.context.input.observed.segments.get(&id)
+            {
+                open.extend(
+                    self.context
+                        .remote_digests
+                        .referenced_segments(remote)
+                        .iter()
+                        .cloned(),
+                );
+            }
         }
-        let name = matching.references.identities.declared_by_id.get(&id);
-        names.extend(name.cloned());
-        // A written segment waits for its own references; the others keep their current definition.
-        if !name.is_some_and(&is_written)
-            && let Some(remote) = observed.segments.get(&id)
-        {
-            open.extend(uniqueness.referenced_segments(remote).iter().cloned());
-        }
+        names.remove(step.name);
+        names
     }
-    names.remove(step.name);
-    names
+
+    fn is_written(&self, name: &SegmentName) -> bool {
+        let mut steps = self.by_name.get(name).into_iter().flatten();
+        steps.any(|index| index.of(self.steps).action.desired().is_some())
+    }
 }
 
 /// An unarchive is proposed right before the update of its segment.
 fn unarchive_dependency(
-    index: usize,
-    step: &ProposedStep<'_>,
+    index: StepIndex,
     steps: &[ProposedStep<'_>],
-) -> Option<(usize, DependencyReason)> {
-    let previous = index.checked_sub(1)?;
-    let other = steps.get(previous)?;
+) -> Option<(StepIndex, DependencyReason)> {
+    let previous = index.previous()?;
+    let (step, other) = (index.of(steps), previous.of(steps));
     let is_same = matches!(
         step.action,
         Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
@@ -443,22 +442,23 @@ fn unarchive_dependency(
 /// For each remote segment, why its archive waits for other steps. The API may reject references to archived segments, so
 /// an archive waits for both: steps that remove a reference, and steps that write one.
 fn steps_referring_to(
+    context: PlanContext<'_, '_>,
     steps: &[ProposedStep<'_>],
-    matching: &Matching<'_>,
-    uniqueness: &UniquenessIndex<'_>,
-) -> HashMap<SegmentId, BTreeSet<(usize, DependencyReason)>> {
-    let mut referring: HashMap<SegmentId, BTreeSet<(usize, DependencyReason)>> = HashMap::new();
-    for (index, step) in steps.iter().enumerate() {
+) -> HashMap<SegmentId, BTreeSet<(StepIndex, DependencyReason)>> {
+    let mut referring: HashMap<SegmentId, BTreeSet<(StepIndex, DependencyReason)>> = HashMap::new();
+    for index in StepIndex::all(steps) {
+        let step = index.of(steps);
         let declared = step.declared.filter(|_| step.action.desired().is_some());
         let desired = declared.map(|segment| segment.contents.references());
         let written: BTreeSet<&SegmentId> = desired
             .into_iter()
             .flatten()
-            .filter_map(|reference| matching.references.id_of(reference))
+            .filter_map(|reference| context.matching.references.id_of(reference))
             .collect();
         if matches!(step.action, Action::Update(_) | Action::Archive(_)) {
-            let current = step.remote.map(|remote| uniqueness.referenced_segments(remote));
-            for id in current.into_iter().flatten().filter(|id| !written.contains(id)) {
+            let remote = step.remote.into_iter();
+            let current = remote.flat_map(|remote| context.remote_digests.referenced_segments(remote));
+            for id in current.filter(|id| !written.contains(id)) {
                 let edge = (index, DependencyReason::LastReference);
                 referring.entry(id.clone()).or_default().insert(edge);
             }

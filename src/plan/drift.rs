@@ -3,14 +3,12 @@
 //! A difference between configuration and workspace does not show which side changed. The last applied definition does:
 //! the side that differs from it changed.
 
-use super::matching::Matching;
-use super::remote_digests::RemoteDigests;
-use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferences, Warning};
-use super::{PlanInput, sorted_segments};
+use super::context::PlanContext;
+use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferences};
 use crate::definition::{Digest, FieldChange, canonical, diff};
 use crate::model::{Lifecycle, ObservedSegment, SegmentName};
 use crate::state::StateEntry;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +33,8 @@ impl<'a> LastApplied<'a> {
     pub(super) fn with_causes(
         &self,
         changes: Vec<FieldChange>,
-        (remote, desired): (&Value, &Value),
+        remote: &Value,
+        desired: &Value,
         references: &ResolvedReferences,
     ) -> Vec<ChangeWithCause> {
         let applied = self.entry.and_then(|entry| entry.definition.as_ref());
@@ -94,11 +93,8 @@ pub(super) fn applied_digest(entry: &StateEntry) -> Option<Digest> {
 }
 
 /// Sorted by name.
-pub(super) fn find(
-    input: &PlanInput<'_>,
-    matching: &Matching<'_>,
-    remote_digests: &RemoteDigests<'_>,
-) -> Vec<Drift> {
+pub(super) fn find(context: PlanContext<'_, '_>) -> Vec<Drift> {
+    let PlanContext { input, matching, .. } = context;
     // A missing segment matches nothing; it is declared where its name is.
     let pairs = matching.matches.iter();
     let unmatched: BTreeMap<_, _> = pairs
@@ -115,47 +111,23 @@ pub(super) fn find(
                 Some(remote) => matching.origin_of(remote).cloned(),
                 None => unmatched.get(&entry.name).copied().cloned(),
             },
-            ..drift_of(input, (matching, remote_digests), entry, remote)
+            ..drift_of(context, entry, remote)
         })
-        .filter(|drift| !drift.is_empty() && !is_archived_and_undeclared(input, drift))
+        .filter(|drift| !drift.is_empty() && !is_archived_and_undeclared(context, drift))
         .collect();
     found.sort_by(|one, other| (&one.segment, &one.id).cmp(&(&other.segment, &other.id)));
     found
 }
 
-/// Segments that the state contains as archived and a listing without archived segments shows. Either the listing shows
-/// archived segments after all, or they were unarchived outside segctl; MoEngage does not report which.
-pub(super) fn archived_but_listed(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<Warning> {
-    if input.policy.api_behavior.list_shows_archived {
-        return None;
-    }
-    let entries = input.state.managed_entries();
-    let listed = entries
-        .filter(|entry| entry.lifecycle == Lifecycle::Archived)
-        .filter_map(|entry| input.observed.segments.get(&entry.id))
-        .filter(|remote| remote.listed)
-        .map(|remote| {
-            (
-                matching.declared_name_of(remote).unwrap_or(&remote.name),
-                &remote.id,
-            )
-        });
-    sorted_segments(listed).map(|segments| Warning::ArchivedButListed { segments })
-}
-
 /// The drift of such a segment has no consequences: no file could contain it, and no apply reverts it.
-fn is_archived_and_undeclared(input: &PlanInput<'_>, drift: &Drift) -> bool {
-    let remote = input.observed.segments.get(&drift.id);
+fn is_archived_and_undeclared(context: PlanContext<'_, '_>, drift: &Drift) -> bool {
+    let remote = context.input.observed.segments.get(&drift.id);
     let is_archived = remote.is_some_and(|remote| remote.lifecycle == Lifecycle::Archived);
     drift.origin.is_none() && is_archived
 }
 
-fn drift_of(
-    input: &PlanInput<'_>,
-    (matching, remote_digests): (&Matching<'_>, &RemoteDigests<'_>),
-    entry: &StateEntry,
-    remote: Option<&ObservedSegment>,
-) -> Drift {
+fn drift_of(context: PlanContext<'_, '_>, entry: &StateEntry, remote: Option<&ObservedSegment>) -> Drift {
+    let remote_digests = context.remote_digests;
     let mut drift = Drift {
         segment: entry.name.clone(),
         id: entry.id.clone(),
@@ -175,7 +147,7 @@ fn drift_of(
         drift.renamed_to = Some(remote.name.clone());
     }
     drift.lifecycle = match (entry.lifecycle, remote.lifecycle) {
-        (Lifecycle::Active, Lifecycle::Archived) => Some(archived_drift(input, entry)),
+        (Lifecycle::Active, Lifecycle::Archived) => Some(archived_drift(entry, context.input.now)),
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
@@ -183,7 +155,7 @@ fn drift_of(
     if applied_digest(entry) != remote_digest
         && let (Some(applied), Some(remote)) = (&entry.definition, remote_digests.canonical(remote))
     {
-        let identities = &matching.references.identities;
+        let identities = &context.matching.references.identities;
         let changes = diff(&canonical::exact(applied, identities), &remote).into_iter();
         let readable = |change: FieldChange| change.with_readable_references(identities);
         drift.changes = changes.map(readable).collect();
@@ -197,8 +169,8 @@ fn is_renamed(entry: &StateEntry, remote: &SegmentName) -> bool {
 }
 
 /// MoEngage reports neither that it archived a segment nor when.
-fn archived_drift(input: &PlanInput<'_>, entry: &StateEntry) -> LifecycleDrift {
-    if entry.applied_at.duration_until(input.now) >= AUTO_ARCHIVE_AFTER {
+fn archived_drift(entry: &StateEntry, now: Timestamp) -> LifecycleDrift {
+    if entry.applied_at.duration_until(now) >= AUTO_ARCHIVE_AFTER {
         LifecycleDrift::AutoArchived
     } else {
         LifecycleDrift::Archived

@@ -4,73 +4,82 @@
 //! remove requests send only the difference. A replacement covers both, and unknown users. Each request counts toward the
 //! limit of 10 per hour; a replacement counts only the users that it adds toward the daily limit.
 
-use super::matching::{Match, Matching, declared_ref};
-use super::remote_digests::RemoteDigests;
-use super::step::{Action, AssumedMembers, Conflict, FixedField, Step, UserListUpload, Warning};
-use super::target::{possibly_in, require_kind, target};
-use super::{PlanInput, segment_ref, sorted_segments};
+use super::PlanInput;
+use super::cohorts::members_unknown;
+use super::context::PlanContext;
+use super::kinds::require_kind;
+use super::matching::Match;
+use super::proposed_finding::{DeclaredRef, ProposedFinding};
+use super::step::{Action, AssumedMembers, Code, Step, Target, UserListUpload};
+use crate::diagnostic::shell_commands;
 use crate::model::{
-    DeclaredSegment, FileSegment, Lifecycle, ObservedSegment, SegmentId, SegmentKind, UserChange,
-    UserListFingerprint, UserListSource,
+    DeclaredSegment, FileSegment, Identifier, Keyword, Lifecycle, ObservedSegment, SegmentId, SegmentKind,
+    UserChange, UserListFingerprint, UserListSource,
 };
 use crate::state::{Addition, StateEntry, UploadState};
 use jiff::{SignedDuration, Timestamp};
 
-/// MoEngage keeps the users of an archived file segment for 30 days.
-const USERS_KEPT_AFTER_ARCHIVE: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// Time enough to create another segment and to change the references.
-const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
-
 /// How long added users count toward the daily limit.
 const DAILY_LIMIT_WINDOW: SignedDuration = SignedDuration::from_hours(24);
-
-type MatchContext<'s, 'a> = (&'s Matching<'a>, &'s RemoteDigests<'s>);
 
 /// Added and removed, if known.
 type UserCounts = (Option<u64>, Option<u64>);
 
 /// Empty when the segment already is as declared.
 pub(super) fn actions(
-    input: &PlanInput<'_>,
-    (matching, remote_digests): MatchContext<'_, '_>,
-    (pair, upload): (&Match<'_>, &FileSegment),
-) -> Result<Vec<Action>, Box<Conflict>> {
+    context: PlanContext<'_, '_>,
+    pair: &Match<'_>,
+    upload: &FileSegment,
+) -> Result<Vec<Action>, Box<ProposedFinding>> {
     let segment = pair.declared;
     let Some((remote, reason)) = &pair.remote else {
         if segment.lifecycle == Lifecycle::Archived {
             return Ok(Vec::new());
         }
-        return create(input, segment, upload);
+        return create(context, segment, upload);
     };
     // Also of an unmanaged segment: the request that should have adopted it may have got no answer.
-    let entry = input.state.any_entry(&remote.id);
-    let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
-    check_supported(input, matching, (segment, remote), (upload, entry))?;
-    let target = target(remote, reason, remote_digests);
+    let entry = context.input.state.any_entry(&remote.id);
+    check_supported(context, segment, remote, upload, entry)?;
+    let target = context.target(remote, reason);
     if segment.lifecycle == Lifecycle::Archived {
-        let is_active = possibly_in(remote, Lifecycle::Active, input);
+        let is_active = context.is_possibly(Lifecycle::Active, remote);
         return Ok(is_active.then_some(Action::Archive(target)).into_iter().collect());
     }
     let mut actions = Vec::new();
-    let is_unarchived = possibly_in(remote, Lifecycle::Archived, input);
+    let is_unarchived = context.is_possibly(Lifecycle::Archived, remote);
     if is_unarchived {
         actions.push(Action::Unarchive(target.clone()));
     }
-    let Some(list) = desired_list(input, segment, upload) else {
-        return Ok(actions);
-    };
+    if let Some(list) = desired_list(context, segment, upload) {
+        let upload = user_list_upload(context, pair, upload, target, list, is_unarchived)?;
+        actions.extend(upload.map(Action::UploadUserList));
+    }
+    Ok(actions)
+}
+
+/// `None` if the users are those of the list, or are assumed to be.
+fn user_list_upload(
+    context: PlanContext<'_, '_>,
+    pair: &Match<'_>,
+    upload: &FileSegment,
+    target: Target,
+    list: UserListFingerprint,
+    is_unarchived: bool,
+) -> Result<Option<UserListUpload>, Box<ProposedFinding>> {
+    let (input, segment) = (context.input, pair.declared);
+    let entry = input.state.any_entry(&target.id);
+    let recorded = entry.and_then(|entry| entry.upload_state.as_deref());
     let no_users = UploadState::new(upload.identifier.clone(), upload.expires_in_days);
     let forced = input.overrides.force_upload.then_some(&no_users);
-    let Some(upload_state) = upload_state.or(forced) else {
+    let Some(upload_state) = recorded.or(forced) else {
         if input.overrides.assume_members_in_sync {
-            return Ok(actions);
+            return Ok(None);
         }
-        return Err(Box::new(Conflict::MembersUnknown {
-            segment: declared_ref(segment),
-            kind: SegmentKind::File,
-            target: matching.remote_ref(remote),
-        }));
+        let remote = &context.input.observed.segments[&target.id];
+        let holder = context.matching.remote_ref(remote);
+        let help = "to replace its users with the list: plan with `--force-upload`";
+        return Err(Box::new(members_unknown(segment.into(), &holder, help)));
     };
     // The state also shows an archive that was reverted outside segctl.
     let was_archived = is_unarchived || entry.is_some_and(|entry| entry.lifecycle == Lifecycle::Archived);
@@ -78,92 +87,121 @@ pub(super) fn actions(
     let change = if is_lost {
         Some((UserChange::Replace, (list_count(&list), Some(0))))
     } else {
-        user_change(input, (segment, remote), (upload_state, &list))
+        user_change(context, segment, &target.id, upload_state, &list)
     };
-    let Some((change, (added, removed))) = change else {
-        return Ok(actions);
-    };
-    actions.push(Action::UploadUserList(UserListUpload {
+    Ok(change.map(|(change, (added, removed))| UserListUpload {
         target: Some(target),
         upload: upload.clone(),
         list,
-        recorded: entry.and_then(|entry| entry.upload_state.as_deref().cloned()),
+        recorded: recorded.cloned(),
         change: Some(change),
         added,
         removed,
-    }));
-    Ok(actions)
+    }))
 }
 
 /// The users that `--assume-members-in-sync` records; `None` when the state already has users.
 pub(super) fn assumed_members(
-    input: &PlanInput<'_>,
-    (segment, remote): (&DeclaredSegment, &ObservedSegment),
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    remote: &ObservedSegment,
     upload: &FileSegment,
 ) -> Option<AssumedMembers> {
-    let entry = input.state.any_entry(&remote.id);
+    let entry = context.input.state.any_entry(&remote.id);
     let is_known = entry.is_some_and(|entry| entry.upload_state.is_some());
-    let list = desired_list(input, segment, upload)?;
+    let list = desired_list(context, segment, upload)?;
     (!is_known).then(|| AssumedMembers::Users(upload.clone(), list))
 }
 
 /// Whether the API supports the change.
 fn check_supported(
-    input: &PlanInput<'_>,
-    matching: &Matching<'_>,
-    (segment, remote): (&DeclaredSegment, &ObservedSegment),
-    (upload, entry): (&FileSegment, Option<&StateEntry>),
-) -> Result<(), Box<Conflict>> {
-    require_kind(matching, (segment, remote), (SegmentKind::File, entry))?;
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    remote: &ObservedSegment,
+    upload: &FileSegment,
+    entry: Option<&StateEntry>,
+) -> Result<(), Box<ProposedFinding>> {
+    require_kind(context, segment, remote, SegmentKind::File, entry)?;
     let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
-    let fixed = upload_state.and_then(|upload_state| changed_fixed_field(upload_state, upload));
-    match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
-        Some(field) => Err(Box::new(Conflict::FixedAtUpload {
-            segment: declared_ref(segment),
-            target: matching.remote_ref(remote),
-            field,
-        })),
-        None => require_publish_location(input, segment, upload),
+    match upload_state.filter(|_| segment.lifecycle == Lifecycle::Active) {
+        Some(upload_state) => require_fixed_fields(context, segment, remote, upload, upload_state)?,
+        None => {}
     }
+    require_publish_location(context, segment, upload)
 }
 
-/// A field that is set when the segment is created and cannot change.
-fn changed_fixed_field(upload_state: &UploadState, upload: &FileSegment) -> Option<FixedField> {
-    if upload_state.identifier != upload.identifier {
-        return Some(FixedField::Identifier {
-            created_with: upload_state.identifier.clone(),
-            declared: upload.identifier.clone(),
-        });
-    }
-    (upload_state.expires_in_days != upload.expires_in_days).then_some(FixedField::Expiry {
-        created_with: upload_state.expires_in_days,
-        declared: upload.expires_in_days,
-    })
+/// The fields that are set when the segment is created and cannot change.
+fn require_fixed_fields(
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    remote: &ObservedSegment,
+    upload: &FileSegment,
+    upload_state: &UploadState,
+) -> Result<(), Box<ProposedFinding>> {
+    let identifier = |identifier: &Identifier| {
+        let (attribute, kind) = (&identifier.attribute, identifier.kind.as_str());
+        format!("{{attribute: {attribute}, type: {kind}}}")
+    };
+    let (key, before, after) = if upload_state.identifier != upload.identifier {
+        let (before, after) = (&upload_state.identifier, &upload.identifier);
+        ("identifier", identifier(before), identifier(after))
+    } else if upload_state.expires_in_days != upload.expires_in_days {
+        let (before, after) = (upload_state.expires_in_days, upload.expires_in_days);
+        ("expires_in_days", before.to_string(), after.to_string())
+    } else {
+        return Ok(());
+    };
+    let target = context.matching.remote_ref(remote);
+    let message = format!(
+        "`{}` was created with `{key}: {before}` and is declared with `{key}: {after}`; the API cannot change it",
+        segment.name
+    );
+    let conflict = ProposedFinding::new(Code::FixedAtUpload, message)
+        .about(segment)
+        .held_by(&target)
+        .help(format!(
+            "to keep it: set `{key}: {before}` at {}",
+            DeclaredRef::from(segment).file_and_line()
+        ))
+        .help(format!(
+            "to change it: declare a segment with a new name, and set `lifecycle: archived` for {target} once nothing \
+             references it"
+        ));
+    Err(Box::new(conflict))
 }
 
 /// MoEngage downloads a local list from the publish location.
 fn require_publish_location(
-    input: &PlanInput<'_>,
+    context: PlanContext<'_, '_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
-) -> Result<(), Box<Conflict>> {
+) -> Result<(), Box<ProposedFinding>> {
     let is_needed =
         matches!(upload.users, UserListSource::Local(_)) && segment.lifecycle == Lifecycle::Active;
-    if is_needed && input.policy.publish.is_none() {
-        return Err(Box::new(Conflict::PublishNotConfigured {
-            segment: declared_ref(segment),
-        }));
+    if !is_needed || context.input.policy.publish.is_some() {
+        return Ok(());
     }
-    Ok(())
+    let message = format!(
+        "the member list of `{}` is a local file, and MoEngage reads lists from a URL",
+        segment.name
+    );
+    let conflict = ProposedFinding::new(Code::PublishNotConfigured, message)
+        .about(segment)
+        .help("set where segctl publishes lists: `publish: {directory: FOLDER, url: https://…}` in the workspace in segctl.yaml")
+        .help(format!(
+            "if the list is published elsewhere: set `users: {{url: https://…, sha256: …}}` at {}",
+            DeclaredRef::from(segment).file_and_line()
+        ));
+    Err(Box::new(conflict))
 }
 
 fn create(
-    input: &PlanInput<'_>,
+    context: PlanContext<'_, '_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
-) -> Result<Vec<Action>, Box<Conflict>> {
-    require_publish_location(input, segment, upload)?;
-    let Some(list) = desired_list(input, segment, upload) else {
+) -> Result<Vec<Action>, Box<ProposedFinding>> {
+    require_publish_location(context, segment, upload)?;
+    let Some(list) = desired_list(context, segment, upload) else {
         return Ok(Vec::new());
     };
     let added = list_count(&list);
@@ -180,7 +218,7 @@ fn create(
 
 /// `None` when the caller compared no lists, as for commands that do not need them.
 fn desired_list(
-    input: &PlanInput<'_>,
+    context: PlanContext<'_, '_>,
     segment: &DeclaredSegment,
     upload: &FileSegment,
 ) -> Option<UserListFingerprint> {
@@ -189,7 +227,7 @@ fn desired_list(
             sha256: sha256.clone(),
         }),
         UserListSource::Local(_) => {
-            let compared = input.compared_lists.file_segments.get(&segment.name)?;
+            let compared = context.input.compared_lists.file_segments.get(&segment.name)?;
             Some(UserListFingerprint::Values(compared.list.clone()))
         }
     }
@@ -204,17 +242,19 @@ fn list_count(list: &UserListFingerprint) -> Option<u64> {
 
 /// `None` when the users are those of the list.
 fn user_change(
-    input: &PlanInput<'_>,
-    (segment, remote): (&DeclaredSegment, &ObservedSegment),
-    (upload_state, list): (&UploadState, &UserListFingerprint),
+    context: PlanContext<'_, '_>,
+    segment: &DeclaredSegment,
+    id: &SegmentId,
+    upload_state: &UploadState,
+    list: &UserListFingerprint,
 ) -> Option<(UserChange, UserCounts)> {
     let replace = (UserChange::Replace, (None, None));
     let (Some(UserListFingerprint::Values(_)), UserListFingerprint::Values(_)) = (&upload_state.users, list)
     else {
         return (upload_state.users.as_ref() != Some(list)).then_some(replace);
     };
-    let compared = input.compared_lists.file_segments.get(&segment.name)?;
-    let diff = compared.diff.as_ref().filter(|diff| diff.id == remote.id);
+    let compared = context.input.compared_lists.file_segments.get(&segment.name)?;
+    let diff = compared.diff.as_ref().filter(|diff| diff.id == *id);
     let Some(diff) = diff else {
         return Some(replace);
     };
@@ -228,13 +268,17 @@ fn user_change(
 }
 
 /// Steps that exceed the daily user limit, together with the steps before them and with earlier runs.
-pub(super) fn daily_user_limit_conflicts(steps: &[Step], input: &PlanInput<'_>) -> Vec<Conflict> {
-    let limit = input.policy.api_behavior.daily_user_limit;
-    let entries = input.state.all_entries();
+pub(super) fn daily_user_limit_conflicts(
+    context: PlanContext<'_, '_>,
+    steps: &[Step],
+) -> Vec<ProposedFinding> {
+    let PlanInput { state, now, .. } = *context.input;
+    let limit = context.input.policy.api_behavior.daily_user_limit;
+    let entries = state.all_entries();
     let upload_states = entries.filter_map(|entry| entry.upload_state.as_deref());
     let mut earlier: Vec<Addition> = upload_states
         .flat_map(|upload_state| &upload_state.additions)
-        .filter(|added| added.at.duration_until(input.now) < DAILY_LIMIT_WINDOW)
+        .filter(|added| added.at.duration_until(now) < DAILY_LIMIT_WINDOW)
         .cloned()
         .collect();
     earlier.sort_unstable_by_key(|added| added.at);
@@ -245,16 +289,29 @@ pub(super) fn daily_user_limit_conflicts(steps: &[Step], input: &PlanInput<'_>) 
             used += count;
             continue;
         }
-        let mut declared = input.declared.iter();
-        let segment = declared.find(|segment| segment.name == step.segment);
-        let excess = used.saturating_add(count).saturating_sub(limit);
-        conflicts.extend(segment.map(|segment| Conflict::DailyUserLimit {
-            segment: declared_ref(segment),
-            count,
-            used,
-            limit,
-            available_at: available_at((&earlier, input.now), excess),
-        }));
+        let (name, Some(origin)) = (&step.segment, &step.origin) else {
+            continue;
+        };
+        let message = format!(
+            "`{name}` would add {count} users; {used} are added in the last 24 hours and by this plan, and the daily limit is \
+             {limit}"
+        );
+        let help = if count > limit {
+            "apply a part of the list first, and the whole list a day later".to_owned()
+        } else {
+            // If the other steps run now.
+            let excess = used.saturating_add(count).saturating_sub(limit);
+            format!(
+                "apply it in a later run, after {:.0}; until then: `{}`",
+                available_at(&earlier, now, excess),
+                shell_commands::apply_excluding(name)
+            )
+        };
+        let conflict = ProposedFinding::new(Code::DailyUserLimit, message)
+            .about(DeclaredRef { name, origin })
+            .help(help)
+            .help("if MoEngage raised your limit: set `api_behavior: {daily_user_limit: …}` in segctl.yaml");
+        conflicts.push(conflict);
     }
     conflicts
 }
@@ -268,7 +325,7 @@ fn users_added_by(step: &Step) -> Option<(&Step, u64)> {
 }
 
 /// When `excess` of the earlier additions no longer count; in a day if there are fewer.
-fn available_at((earlier, now): (&[Addition], Timestamp), mut excess: u64) -> Timestamp {
+fn available_at(earlier: &[Addition], now: Timestamp, mut excess: u64) -> Timestamp {
     for added in earlier {
         excess = excess.saturating_sub(added.users);
         if excess == 0 {
@@ -276,51 +333,4 @@ fn available_at((earlier, now): (&[Addition], Timestamp), mut excess: u64) -> Ti
         }
     }
     now.saturating_add(DAILY_LIMIT_WINDOW).unwrap_or(now)
-}
-
-pub(super) fn warnings(steps: &[Step], input: &PlanInput<'_>, matching: &Matching<'_>) -> Vec<Warning> {
-    let mut warnings = Vec::from_iter(users_lost_warning(steps, input));
-    warnings.extend(uploads_pending_warning(input, matching));
-    warnings.extend(expiry_warnings(input, matching));
-    warnings
-}
-
-fn uploads_pending_warning(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<Warning> {
-    let is_pending = |remote: &&ObservedSegment| {
-        let entry = input.state.managed_entry(&remote.id);
-        let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
-        upload_state.is_some_and(|state| !state.pending.is_empty() && state.users.is_some())
-    };
-    let pending = matching.matched_remotes().filter(is_pending);
-    let segments = sorted_segments(pending.map(|remote| (&remote.name, &remote.id)));
-    segments.map(|segments| Warning::UploadsPending { segments })
-}
-
-fn users_lost_warning(steps: &[Step], input: &PlanInput<'_>) -> Option<Warning> {
-    let archived = steps.iter().filter_map(|step| match &step.action {
-        Action::Archive(target) => Some((&step.segment, &target.id)),
-        _ => None,
-    });
-    let is_file = |id: &SegmentId| {
-        let entry = input.state.managed_entry(id);
-        entry.is_some_and(|entry| entry.kind == SegmentKind::File)
-    };
-    let segments = sorted_segments(archived.filter(|(_, id)| is_file(id)))?;
-    let until = input.now.checked_add(USERS_KEPT_AFTER_ARCHIVE).ok()?;
-    Some(Warning::UsersLost { segments, until })
-}
-
-fn expiry_warnings(input: &PlanInput<'_>, matching: &Matching<'_>) -> Vec<Warning> {
-    let expiring = matching.active().filter_map(|pair| {
-        let (remote, _) = pair.remote.as_ref()?;
-        let upload_state = input.state.managed_entry(&remote.id)?.upload_state.as_deref()?;
-        let at = upload_state.expires_at()?;
-        let is_soon = input.now.duration_until(at) <= EXPIRY_WARNING_PERIOD;
-        is_soon.then(|| Warning::Expires {
-            segment: segment_ref(remote),
-            at,
-            is_expired: at <= input.now,
-        })
-    });
-    expiring.collect()
 }

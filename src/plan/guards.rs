@@ -1,10 +1,10 @@
 //! Guards against plans that change more than was probably intended.
 
 use super::PlanInput;
-use super::matching::Matching;
-use super::step::{Action, DeclaredRef, GuardViolation, Step};
-use super::target::possibly_in;
-use crate::model::{Lifecycle, SegmentId, SegmentKind, SegmentName};
+use super::context::PlanContext;
+use super::step::{Action, Code, Finding, Step};
+use crate::diagnostic::phrases::with_thousands_separators;
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
 /// What the command line permits.
@@ -18,27 +18,23 @@ pub struct Overrides {
     pub assume_members_in_sync: bool,
 }
 
-pub(super) fn find(input: &PlanInput<'_>, matching: &Matching<'_>, steps: &[Step]) -> Vec<GuardViolation> {
-    let mut violations = percentage_violations(input, matching, steps);
-    let protected = steps.iter().filter_map(|step| protected_violation(input, step));
-    violations.extend(protected);
-    violations.extend(empty_configuration(input, matching));
-    violations.extend(missing_segments(input, steps));
-    violations.extend(steps.iter().filter_map(|step| member_removals(input, step)));
+pub(super) fn find(context: PlanContext<'_, '_>, steps: &[Step]) -> Vec<Finding> {
+    let mut violations = percentage_violations(context, steps);
+    violations.extend(steps.iter().filter_map(|step| protected(context, step)));
+    violations.extend(empty_configuration(context));
+    violations.extend(missing_segments(context.input, steps));
+    violations.extend(steps.iter().filter_map(|step| member_removals(context, step)));
     violations
 }
 
 /// Archives and updates as a percentage of the managed active segments.
-fn percentage_violations(
-    input: &PlanInput<'_>,
-    matching: &Matching<'_>,
-    steps: &[Step],
-) -> Vec<GuardViolation> {
+fn percentage_violations(context: PlanContext<'_, '_>, steps: &[Step]) -> Vec<Finding> {
+    let matching = context.matching;
     let managed = matching.matched_remotes().chain(matching.orphans.iter().copied());
     let total = managed
         .filter(|remote| remote.lifecycle == Lifecycle::Active)
         .count();
-    let guards = input.policy.guards;
+    let guards = context.input.policy.guards;
     if total < guards.min_segments {
         return Vec::new();
     }
@@ -56,22 +52,26 @@ fn percentage_violations(
             Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
         )
     });
-    let mut violations = Vec::new();
-    if exceeds_percent(archives, total, guards.archive) {
-        violations.push(GuardViolation::Archives {
-            count: archives,
-            total,
-            max_percent: guards.archive,
-        });
-    }
-    if exceeds_percent(updates, total, guards.update) {
-        violations.push(GuardViolation::Updates {
-            count: updates,
-            total,
-            max_percent: guards.update,
-        });
-    }
-    violations
+    let violations = [
+        too_many(Code::GuardArchive, "archive", archives, total, guards.archive),
+        too_many(Code::GuardUpdate, "update", updates, total, guards.update),
+    ];
+    violations.into_iter().flatten().collect()
+}
+
+fn too_many(code: Code, action: &str, count: usize, total: usize, max_percent: u32) -> Option<Finding> {
+    let percent = (count * 100).div_ceil(total.max(1));
+    let message = format!(
+        "would {action} {count} of {total} managed segments ({percent}%); the limit is {max_percent}%"
+    );
+    let violation = Finding {
+        help: vec![
+            format!("review the list; to proceed: `--max-{action}s {percent}%`"),
+            format!("to change the limit: `guards: {{{action}: …%}}` in segctl.yaml"),
+        ],
+        ..Finding::new(code, message)
+    };
+    exceeds_percent(count, total, max_percent).then_some(violation)
 }
 
 fn exceeds_percent(count: usize, total: usize, percent: u32) -> bool {
@@ -80,64 +80,94 @@ fn exceeds_percent(count: usize, total: usize, percent: u32) -> bool {
 
 /// A list that lost most of its members is more likely an export that broke off. The API does not return members, so the
 /// removal cannot be undone.
-fn member_removals(input: &PlanInput<'_>, step: &Step) -> Option<GuardViolation> {
-    let lists = input.compared_lists;
-    let (kind, total, removed) = match &step.action {
+fn member_removals(context: PlanContext<'_, '_>, step: &Step) -> Option<Finding> {
+    let lists = context.input.compared_lists;
+    // How many members the segment may have now, and how many the step removes.
+    let (noun, total, removed) = match &step.action {
         Action::UploadUserList(_) => {
             let diff = lists.file_segments.get(&step.segment)?.diff.as_ref()?;
-            (SegmentKind::File, diff.previous, diff.removed)
+            ("users", diff.previous, diff.removed)
         }
         Action::SyncCohort(_) => {
             let diff = lists.cohorts.get(&step.segment)?.diff.as_ref()?;
-            (SegmentKind::Cohort, diff.previous, diff.removed)
+            ("members", diff.previous, diff.removed)
         }
         _ => return None,
     };
-    let guards = input.policy.guards;
-    let is_excessive = removed.saturating_mul(100) > total.saturating_mul(u64::from(guards.members));
+    let guards = context.input.policy.guards;
+    let limit = guards.members;
+    let is_excessive = removed.saturating_mul(100) > total.saturating_mul(u64::from(limit));
     let is_guarded = total >= guards.min_members && is_excessive;
     let origin = step.origin.clone().filter(|_| is_guarded)?;
-    Some(GuardViolation::MemberRemovals {
-        segment: DeclaredRef {
-            name: step.segment.clone(),
-            origin,
-        },
-        kind,
-        removed,
-        total,
-        max_percent: guards.members,
+    let percent = removed.saturating_mul(100).div_ceil(total.max(1));
+    let message = format!(
+        "would remove {} of {} {noun} of `{}` ({percent}%); the limit is {limit}%",
+        with_thousands_separators(removed),
+        with_thousands_separators(total),
+        step.segment
+    );
+    Some(Finding {
+        segments: vec![step.segment.clone()],
+        origins: vec![origin],
+        help: vec![
+            "check that its member list is complete: MoEngage cannot return removed members".to_owned(),
+            format!("to proceed: `--max-member-removals {percent}%`"),
+            "to change the limit: `guards: {members: …%}` in segctl.yaml".to_owned(),
+        ],
+        ..Finding::new(Code::GuardMembers, message)
     })
 }
 
 /// The state decides only when the file was removed.
-fn protected_violation(input: &PlanInput<'_>, step: &Step) -> Option<GuardViolation> {
+fn protected(context: PlanContext<'_, '_>, step: &Step) -> Option<Finding> {
     let Action::Archive(target) = &step.action else {
         return None;
     };
-    let entry = input.state.managed_entry(&target.id);
-    let is_protected = match &step.origin {
-        Some(_) => step.protect,
-        None => entry.is_some_and(|entry| entry.protect),
+    let (is_protected, help) = match &step.origin {
+        Some(_) => (step.protect, "to archive it: remove `protect: true` first"),
+        None => (
+            context
+                .input
+                .state
+                .managed_entry(&target.id)
+                .is_some_and(|entry| entry.protect),
+            "restore its file; to archive it: set `protect: false` there and apply, then remove the file",
+        ),
     };
-    is_protected.then(|| GuardViolation::Protected {
-        segment: step.segment.clone(),
-        id: target.id.clone(),
-        origin: step.origin.clone(),
+    let message = format!(
+        "would archive `{}` (id {}), which is protected",
+        step.segment, target.id
+    );
+    is_protected.then(|| Finding {
+        segments: vec![step.segment.clone()],
+        origins: Vec::from_iter(step.origin.clone()),
+        help: vec![help.to_owned()],
+        ..Finding::new(Code::Protected, message)
     })
 }
 
-fn empty_configuration(input: &PlanInput<'_>, matching: &Matching<'_>) -> Option<GuardViolation> {
-    let orphans = matching.orphans.iter();
+fn empty_configuration(context: PlanContext<'_, '_>) -> Option<Finding> {
+    let orphans = context.matching.orphans.iter();
     let managed = orphans
-        .filter(|remote| possibly_in(remote, Lifecycle::Active, input))
+        .filter(|remote| context.is_possibly(Lifecycle::Active, remote))
         .count();
-    (input.declared.is_empty() && managed > 0 && !input.overrides.allow_empty)
-        .then_some(GuardViolation::EmptyConfiguration { managed })
+    let input = context.input;
+    let segments = if managed == 1 { "segment" } else { "segments" };
+    let message = format!(
+        "the configuration declares no segments for this workspace; would archive {managed} managed {segments}"
+    );
+    (input.declared.is_empty() && managed > 0 && !input.overrides.allow_empty).then(|| Finding {
+        help: vec![
+            "check that `segments` in segctl.yaml is correct".to_owned(),
+            "to archive all managed segments: `--allow-empty`".to_owned(),
+        ],
+        ..Finding::new(Code::EmptyConfiguration, message)
+    })
 }
 
 /// A listing without many managed segments is more likely an error of MoEngage than an archive of them all. Only
 /// segments that the plan would write because of it count.
-fn missing_segments(input: &PlanInput<'_>, steps: &[Step]) -> Option<GuardViolation> {
+fn missing_segments(input: &PlanInput<'_>, steps: &[Step]) -> Option<Finding> {
     let entries = input.state.managed_entries();
     let active = entries.filter(|entry| entry.lifecycle == Lifecycle::Active);
     let (ids, names) = write_targets(input, steps);
@@ -160,13 +190,28 @@ fn missing_segments(input: &PlanInput<'_>, steps: &[Step]) -> Option<GuardViolat
     let mut remotes = input.observed.segments.values();
     let is_empty = remotes.all(|remote| remote.lifecycle == Lifecycle::Archived);
     let is_short = total >= guards.min_segments && exceeds_percent(missing, total, guards.archive);
-    ((is_empty || is_short) && missing > 1 && !input.overrides.allow_missing_segments).then_some(
-        GuardViolation::MissingSegments {
-            missing,
-            total,
-            max_percent: (!is_empty).then_some(guards.archive),
-        },
-    )
+    if !(is_empty || is_short) || missing <= 1 || input.overrides.allow_missing_segments {
+        return None;
+    }
+    let mut help = vec![
+        "check that this is the right workspace and that its dashboard shows the segments".to_owned(),
+        "if they were archived: `--allow-missing-segments`".to_owned(),
+    ];
+    let message = if is_empty {
+        format!(
+            "MoEngage lists no active segments; the state and the configuration have {missing} active segments"
+        )
+    } else {
+        help.push("to change the limit: `guards: {archive: …%}` in segctl.yaml".to_owned());
+        format!(
+            "MoEngage does not list {missing} of {total} segments that are active in the state; the limit is {}%",
+            guards.archive
+        )
+    };
+    Some(Finding {
+        help,
+        ..Finding::new(Code::MissingSegments, message)
+    })
 }
 
 /// The remote segments that steps write, and the current and previous names of those that they create.

@@ -7,72 +7,78 @@
 //! The rules of `config` check declared segments alone.
 
 use super::actions::ProposedStep;
-use super::matching::{Matching, declared_ref};
-use super::step::{Conflict, ExceededLimit, RemoteRef};
+use super::context::PlanContext;
+use super::matching::Matching;
+use super::proposed_finding::{DeclaredRef, ProposedFinding, RemoteRef};
+use super::step::Code;
+use super::words::quoted;
 use crate::definition::references::{
     DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferencedSegment,
 };
+use crate::diagnostic::phrases::join_with_and;
+use crate::diagnostic::shell_commands;
 use crate::model::{
-    DeclaredSegment, ObservedSegment, ObservedWorkspace, Payload, Reference, ReferenceSummary, RemoteKind,
-    SegmentId, SegmentName, StoredDefinition,
+    ObservedSegment, Payload, Reference, ReferenceSummary, RemoteKind, SegmentId, SegmentName,
+    StoredDefinition,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Every segment that can be referenced, with the summary of its references.
+enum ExceededLimit<'a> {
+    References(usize),
+    /// With the segments from the first reference to the deepest one.
+    Depth(u32, Vec<SegmentName>),
+    /// In characters, with all references expanded.
+    Length(u64),
+    /// The segment references itself through a remote one; it is the first and the last in `path`.
+    Cycle {
+        path: Vec<SegmentName>,
+        /// The segments of the path that keep their remote definition.
+        unwritten: Vec<RemoteRef<'a>>,
+    },
+}
+
+/// Every segment that can be referenced.
 pub(super) struct ReferenceLimits<'a> {
-    /// The segments that the plan writes, and all cohorts and file segments.
-    written: HashMap<&'a SegmentName, &'a DeclaredSegment>,
+    /// The segments that the plan writes, and all cohorts and file segments, which have no definition.
+    written: HashMap<&'a SegmentName, Option<&'a StoredDefinition>>,
     remote: HashMap<&'a SegmentId, &'a ObservedSegment>,
     matching: &'a Matching<'a>,
     /// Of a definition that was not read: the limits are then checked as far as possible.
     empty: ReferenceSummary,
 }
 
-fn declared_summary(segment: &DeclaredSegment) -> ReferencedSegment<'_> {
-    match segment.contents.definition() {
-        Some(definition) => ReferencedSegment::Filter(&definition.facts().references),
-        None => ReferencedSegment::FileOrCohort,
-    }
-}
-
 impl<'a> ReferenceLimits<'a> {
-    pub(super) fn of(
-        matching: &'a Matching<'a>,
-        observed: &'a ObservedWorkspace,
-        steps: &[ProposedStep<'_>],
-    ) -> Self {
+    pub(super) fn of(context: PlanContext<'a, 'a>, steps: &[ProposedStep<'_>]) -> Self {
+        let matching = context.matching;
         let steps = steps.iter().filter(|step| step.action.desired().is_some());
         let names: HashSet<&SegmentName> = steps.map(|step| step.name).collect();
-        let declared = matching.active().map(|pair| pair.declared);
-        let written = declared
-            .filter(|segment| segment.contents.definition().is_none() || names.contains(&segment.name));
-        let remotes = observed.segments.values();
+        let declared = matching
+            .active()
+            .map(|pair| (&pair.declared.name, pair.definition));
+        let written = declared.filter(|(name, definition)| definition.is_none() || names.contains(name));
+        let remotes = context.input.observed.segments.values();
         Self {
-            written: written.map(|segment| (&segment.name, segment)).collect(),
+            written: written.collect(),
             remote: remotes.map(|remote| (&remote.id, remote)).collect(),
             matching,
             empty: ReferenceSummary::default(),
         }
     }
 
-    pub(super) fn find(&self, steps: &[ProposedStep<'_>]) -> Vec<Conflict> {
+    pub(super) fn find(&self, steps: &[ProposedStep<'_>]) -> Vec<ProposedFinding> {
         let resolve = |reference: &Reference| self.referenced(reference);
         let mut calculator = LimitCalculator::new(&resolve);
         let mut conflicts = Vec::new();
         for step in steps.iter().filter(|step| step.action.desired().is_some()) {
             let Some(segment) = step.declared else { continue };
-            let declared = self.written.get(&segment.name);
-            let Some(ReferencedSegment::Filter(summary)) = declared.map(|segment| declared_summary(segment))
-            else {
+            let Some(Some(definition)) = self.written.get(&segment.name) else {
                 continue;
             };
+            let summary = &definition.facts().references;
             let exceeded = self
                 .exceeded(summary, &mut calculator)
                 .or_else(|| self.cycle(&segment.name, summary));
-            conflicts.extend(exceeded.map(|limit| Conflict::ReferenceLimit {
-                segment: declared_ref(segment),
-                limit,
-            }));
+            conflicts.extend(exceeded.map(|limit| reference_limit(segment.into(), &limit)));
         }
         conflicts
     }
@@ -96,7 +102,8 @@ impl<'a> ReferenceLimits<'a> {
     fn referenced(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let name = self.declared_name(reference);
         match name.and_then(|name| self.written.get(name)) {
-            Some(written) => declared_summary(written),
+            Some(Some(definition)) => ReferencedSegment::Filter(&definition.facts().references),
+            Some(None) => ReferencedSegment::FileOrCohort,
             None => self.referenced_remote(reference),
         }
     }
@@ -136,7 +143,7 @@ impl<'a> ReferenceLimits<'a> {
         &self,
         summary: &ReferenceSummary,
         calculator: &mut LimitCalculator<'_>,
-    ) -> Option<ExceededLimit> {
+    ) -> Option<ExceededLimit<'_>> {
         let references = summary.references.keys();
         let count = references
             .filter(|reference| !matches!(self.referenced(reference), ReferencedSegment::FileOrCohort))
@@ -144,32 +151,24 @@ impl<'a> ReferenceLimits<'a> {
         let depth = calculator.depth(summary);
         let length = calculator.expanded_length(summary);
         if count > REFERENCE_LIMIT {
-            Some(ExceededLimit::References {
-                count,
-                limit: REFERENCE_LIMIT,
-            })
+            Some(ExceededLimit::References(count))
         } else if depth > DEPTH_LIMIT {
             let path = calculator.deepest_chain(summary);
-            Some(ExceededLimit::Depth {
-                depth,
-                limit: DEPTH_LIMIT,
-                path: path
-                    .iter()
-                    .map(|reference| self.display_name(reference))
-                    .collect(),
-            })
+            let path = path.iter().map(|reference| self.display_name(reference));
+            Some(ExceededLimit::Depth(depth, path.collect()))
         } else if length > EXPANDED_LENGTH_LIMIT {
-            Some(ExceededLimit::Length {
-                length,
-                limit: EXPANDED_LENGTH_LIMIT,
-            })
+            Some(ExceededLimit::Length(length))
         } else {
             None
         }
     }
 
     /// The segments on the path to a position that the plan does not write, in the order of the path.
-    fn unwritten(&self, mut position: Option<usize>, open: &[(&Reference, Option<usize>)]) -> Vec<RemoteRef> {
+    fn unwritten(
+        &self,
+        mut position: Option<usize>,
+        open: &[(&Reference, Option<usize>)],
+    ) -> Vec<RemoteRef<'_>> {
         let mut found = Vec::new();
         while let Some((reference, previous)) = position.and_then(|position| open.get(position)) {
             let is_written = self
@@ -185,7 +184,7 @@ impl<'a> ReferenceLimits<'a> {
     }
 
     /// The shortest path from a segment through its references back to itself.
-    fn cycle(&self, segment: &SegmentName, summary: &ReferenceSummary) -> Option<ExceededLimit> {
+    fn cycle(&self, segment: &SegmentName, summary: &ReferenceSummary) -> Option<ExceededLimit<'_>> {
         // A breadth-first search; each reference has the position of the one that led to it.
         let references = summary.references.keys();
         let mut open: Vec<(&Reference, Option<usize>)> =
@@ -214,4 +213,94 @@ impl<'a> ReferenceLimits<'a> {
         }
         None
     }
+}
+
+fn reference_limit(segment: DeclaredRef<'_>, exceeded: &ExceededLimit<'_>) -> ProposedFinding {
+    let (name, at) = (segment.name, segment.file_and_line());
+    let unwritten: &[RemoteRef<'_>] = match exceeded {
+        ExceededLimit::Cycle { unwritten, .. } => unwritten,
+        _ => &[],
+    };
+    let (problem, help) = match exceeded {
+        ExceededLimit::References(count) => (
+            format!("references {count} segments; the limit is {REFERENCE_LIMIT}"),
+            [
+                format!("move some of the references to a segment of their own, and reference that one at {at}"),
+                format!("copy the filters of some of the segments to {at} in place of the references"),
+                format!("remove references at {at}"),
+            ],
+        ),
+        ExceededLimit::Depth(depth, path) => (
+            format!(
+                "is {depth} levels deep including its references; the limit is {DEPTH_LIMIT}: {}",
+                format_path(std::iter::once(name).chain(path))
+            ),
+            [
+                "each reference is a level: copy the filters of one of these segments in place of the reference to it"
+                    .to_owned(),
+                "a nested group beside a reference is one more level: move its filters up, or remove the group".to_owned(),
+                format!("at {at}, reference a segment further down that path"),
+            ],
+        ),
+        ExceededLimit::Length(length) => (
+            format!("has {length} characters including its references; the limit is {EXPANDED_LENGTH_LIMIT}"),
+            [
+                format!("remove references at {at}"),
+                "shorten the referenced segments: long lists of values count at every reference".to_owned(),
+                format!("split `included_filters` at {at} into two segments that are not referenced together"),
+            ],
+        ),
+        ExceededLimit::Cycle { path, .. } => (
+            format!("references itself{}: {}", through(unwritten), format_path(path)),
+            [
+                format!("remove the reference at {at}"),
+                "remove one of the other references in the dashboard first".to_owned(),
+                "declare the existing segments of the cycle, without the reference that closes it".to_owned(),
+            ],
+        ),
+    };
+    let conflict = ProposedFinding::new(Code::ReferenceLimit, format!("`{name}` {problem}")).about(segment);
+    let unwritten_helps = unwritten
+        .iter()
+        .filter_map(|remote| unwritten_help(segment, remote));
+    let mut conflict = unwritten.iter().fold(conflict, ProposedFinding::held_by);
+    // Their definitions are read because of the reference.
+    conflict.remote_ids.clear();
+    conflict.helps(unwritten_helps).helps(help)
+}
+
+/// The segments with a remote definition through which a segment references itself.
+fn through(unwritten: &[RemoteRef<'_>]) -> String {
+    let describe = |remote: &RemoteRef<'_>| match remote.declared {
+        Some(declared) => format!(
+            "the definition that `{}` (id {}) has in MoEngage and this plan does not change",
+            declared.name, remote.id
+        ),
+        None => format!("the existing segment `{}` (id {})", remote.name, remote.id),
+    };
+    match unwritten {
+        [] => String::new(),
+        _ => format!(
+            " through {}",
+            join_with_and(&unwritten.iter().map(describe).collect::<Vec<_>>())
+        ),
+    }
+}
+
+/// A declared segment may lose the reference by its own step, which the plan does not contain.
+fn unwritten_help(segment: DeclaredRef<'_>, remote: &RemoteRef<'_>) -> Option<String> {
+    let declared = remote.declared?;
+    Some(format!(
+        "if `{}` at {} removes the reference: `{}` shows the conflict that keeps it out of this plan; resolve it, and plan \
+         both with `{}`",
+        declared.name,
+        declared.file_and_line(),
+        shell_commands::plan_targets(&[declared.name]),
+        shell_commands::plan_targets(&[segment.name, declared.name])
+    ))
+}
+
+fn format_path<'n>(path: impl IntoIterator<Item = &'n SegmentName>) -> String {
+    let names: Vec<_> = path.into_iter().map(quoted).collect();
+    names.join(" -> ")
 }

@@ -17,11 +17,13 @@
 //!   segment already has its declared definition, then it is the one that was created first.
 //! - In a swap or a longer cycle of renames, every segment matches by rules 3 to 5. `renames` decides.
 
+mod conflicts;
 mod renames;
 
+use super::proposed_finding::{DeclaredRef, ProposedFinding, RemoteRef};
 use super::segment_key::SegmentKey;
-use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
-use super::{PlanInput, written_definition};
+use super::step::{MatchReason, ResolvedReferences, SegmentRef};
+use super::{PlanInput, segment_ref, written_definition};
 use crate::definition::Identities;
 use crate::model::{
     DeclaredSegment, Lifecycle, ObservedSegment, Origin, Reference, RemoteKind, SegmentId, SegmentName,
@@ -32,6 +34,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 #[derive(Clone)]
 pub(super) struct Match<'a> {
     pub(super) declared: &'a DeclaredSegment,
+    /// `None` for cohorts and file segments.
+    pub(super) definition: Option<&'a StoredDefinition>,
     pub(super) remote: Option<(&'a ObservedSegment, MatchReason)>,
 }
 
@@ -44,7 +48,7 @@ pub(super) struct Matching<'a> {
     pub(super) remote_by_name: HashMap<&'a SegmentName, &'a ObservedSegment>,
     /// Neither declared nor managed.
     pub(super) unmanaged: Vec<&'a ObservedSegment>,
-    pub(super) conflicts: Vec<Conflict>,
+    pub(super) conflicts: Vec<ProposedFinding>,
     /// Declared segments with a conflict; the plan has no steps for them.
     unresolved: HashSet<&'a SegmentName>,
     declared_by_remote: HashMap<SegmentKey, &'a DeclaredSegment>,
@@ -62,6 +66,13 @@ impl<'a> Matching<'a> {
         pairs.filter_map(|pair| pair.remote.as_ref().map(|(remote, _)| *remote))
     }
 
+    /// By name.
+    pub(super) fn unmanaged_refs(&self) -> Vec<SegmentRef> {
+        let mut unmanaged: Vec<_> = self.unmanaged.iter().map(|remote| segment_ref(remote)).collect();
+        unmanaged.sort_unstable();
+        unmanaged
+    }
+
     pub(super) fn is_unresolved(&self, segment: &DeclaredSegment) -> bool {
         self.unresolved.contains(&segment.name)
     }
@@ -74,12 +85,13 @@ impl<'a> Matching<'a> {
         self.declared(remote).map(|segment| &segment.name)
     }
 
-    pub(super) fn remote_ref(&self, remote: &ObservedSegment) -> RemoteRef {
+    pub(super) fn remote_ref<'r>(&self, remote: &'r ObservedSegment) -> RemoteRef<'r>
+    where
+        'a: 'r,
+    {
         RemoteRef {
-            id: remote.id.clone(),
-            name: remote.name.clone(),
-            lifecycle: remote.lifecycle,
-            declared: self.declared(remote).map(declared_ref),
+            declared: self.declared(remote).map(DeclaredRef::from),
+            ..undeclared_ref(remote)
         }
     }
 
@@ -88,19 +100,14 @@ impl<'a> Matching<'a> {
     }
 }
 
-pub(super) fn declared_ref(segment: &DeclaredSegment) -> DeclaredRef {
-    DeclaredRef {
-        name: segment.name.clone(),
-        origin: segment.origin.clone(),
-    }
-}
-
 /// The segment, located at one of its references.
-pub(super) fn referencing_ref(segment: &DeclaredSegment, reference: &Reference) -> DeclaredRef {
-    let origin = segment.reference_origins.get(reference);
+pub(super) fn referencing_ref<'s>(segment: &'s DeclaredSegment, reference: &Reference) -> DeclaredRef<'s> {
     DeclaredRef {
-        name: segment.name.clone(),
-        origin: origin.unwrap_or(&segment.origin).clone(),
+        name: &segment.name,
+        origin: segment
+            .reference_origins
+            .get(reference)
+            .unwrap_or(&segment.origin),
     }
 }
 
@@ -115,6 +122,10 @@ pub(super) fn match_all<'a>(input: &PlanInput<'a>) -> Matching<'a> {
     matcher.finish()
 }
 
+/// The position of a declared segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct DeclaredIndex(usize);
+
 #[derive(Clone)]
 struct Matcher<'a> {
     input: PlanInput<'a>,
@@ -123,10 +134,12 @@ struct Matcher<'a> {
     /// For each declared segment, in order.
     matched: Vec<Option<(&'a ObservedSegment, MatchReason)>>,
     /// The matched remote segments, with the index of the declared one.
-    claimed: HashMap<SegmentKey, usize>,
+    claimed: HashMap<SegmentKey, DeclaredIndex>,
     /// Previous names of renamed segments, which other declared segments have now.
     reassigned_names: BTreeSet<&'a SegmentName>,
-    conflicts: Vec<Conflict>,
+    conflicts: Vec<ProposedFinding>,
+    /// The remote segments of conflicts whose match is not decided.
+    undecided: HashSet<&'a SegmentId>,
 }
 
 impl<'a> Matcher<'a> {
@@ -140,6 +153,7 @@ impl<'a> Matcher<'a> {
             claimed: HashMap::with_capacity(input.declared.len()),
             reassigned_names: BTreeSet::new(),
             conflicts: Vec::new(),
+            undecided: HashSet::new(),
         }
     }
 
@@ -150,6 +164,7 @@ impl<'a> Matcher<'a> {
             self.matched = vec![None; self.input.declared.len()];
             self.claimed.clear();
             self.conflicts.clear();
+            self.undecided.clear();
             self.match_by_id();
             self.match_by_state();
             self.match_by_name();
@@ -170,82 +185,38 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    fn indices(&self) -> impl Iterator<Item = DeclaredIndex> + use<> {
+        (0..self.input.declared.len()).map(DeclaredIndex)
+    }
+
+    fn declared(&self, index: DeclaredIndex) -> &'a DeclaredSegment {
+        &self.input.declared[index.0]
+    }
+
+    fn definition(&self, index: DeclaredIndex) -> Option<&'a StoredDefinition> {
+        self.input.declared[index.0].contents.definition()
+    }
+
+    fn matched(&self, index: DeclaredIndex) -> Option<&(&'a ObservedSegment, MatchReason)> {
+        self.matched[index.0].as_ref()
+    }
+
     /// The index of the declared segment that a remote one matches, and why.
-    fn claim_on(&self, remote: &ObservedSegment) -> Option<(usize, &MatchReason)> {
+    fn claim_on(&self, remote: &ObservedSegment) -> Option<(DeclaredIndex, &MatchReason)> {
         let index = *self.claimed.get(&SegmentKey::of(remote))?;
-        let (_, reason) = self.matched.get(index)?.as_ref()?;
+        let (_, reason) = self.matched(index)?;
         Some((index, reason))
     }
 
-    /// An unmanaged segment has the declared name, and another segment has a previous one. A wrong guess would overwrite
-    /// the first and archive the second.
-    fn check_ambiguous_names(&mut self) {
-        for (index, segment) in self.input.declared.iter().enumerate() {
-            let Some((remote, MatchReason::Name)) = self.matched.get(index).cloned().flatten() else {
-                continue;
-            };
-            if self.input.state.managed_entry(&remote.id).is_some() {
-                continue;
-            }
-            let names = segment.previous_names.iter();
-            let previous: Vec<&ObservedSegment> = names
-                .filter_map(|name| self.remote_by_name.get(name).copied())
-                .filter(|remote| self.is_unclaimed(remote))
-                .collect();
-            if !previous.is_empty() {
-                let targets = std::iter::once(remote).chain(previous);
-                self.conflicts.push(Conflict::AmbiguousTarget {
-                    segment: declared_ref(segment),
-                    targets: targets.map(undeclared_ref).collect(),
-                });
-            }
-        }
-    }
-
-    /// A declared segment matches by a stronger rule than a previous name, and another managed segment has that name. The
-    /// plan would archive the other one, although the configuration names it. A previous name that the state has for the
-    /// matched segment is no conflict: the other one got it later.
-    fn check_previous_names_in_use(&mut self) {
-        let ambiguous = self.ambiguous_segments();
-        let mut conflicts = Vec::new();
-        for (segment, matched) in self.input.declared.iter().zip(&self.matched) {
-            let Some((remote, _)) = matched else { continue };
-            let entry = self.input.state.managed_entry(&remote.id);
-            let previous = segment.previous_names.iter();
-            let others = previous
-                .filter(|name| !entry.is_some_and(|entry| entry.has_or_had_name(name)))
-                .filter_map(|name| self.remote_by_name.get(name).copied())
-                .filter(|other| other.lifecycle == Lifecycle::Active)
-                .filter(|other| self.is_unclaimed(other) && is_managed(other, &self.input))
-                .filter(|other| !ambiguous.contains(&other.id));
-            conflicts.extend(others.map(|other| Conflict::PreviousNameInUse {
-                segment: declared_ref(segment),
-                target: undeclared_ref(remote),
-                other: undeclared_ref(other),
-                managed_by: management_reasons(other, &self.input),
-            }));
-        }
-        self.conflicts.extend(conflicts);
-    }
-
-    fn ambiguous_segments(&self) -> HashSet<&SegmentId> {
-        let conflicts = self.conflicts.iter();
-        conflicts.flat_map(Conflict::ambiguous_segments).collect()
-    }
-
-    fn claim(&mut self, index: usize, remote: &'a ObservedSegment, reason: MatchReason) {
-        if let Some(matched) = self.matched.get_mut(index) {
-            *matched = Some((remote, reason));
-            self.claimed.insert(SegmentKey::of(remote), index);
-        }
+    fn claim(&mut self, index: DeclaredIndex, remote: &'a ObservedSegment, reason: MatchReason) {
+        self.matched[index.0] = Some((remote, reason));
+        self.claimed.insert(SegmentKey::of(remote), index);
     }
 
     /// With their indices.
-    fn unmatched(&self) -> Vec<(usize, &'a DeclaredSegment)> {
-        let declared = self.input.declared.iter().enumerate();
-        declared
-            .filter(|(index, _)| self.matched.get(*index).is_some_and(Option::is_none))
-            .collect()
+    fn unmatched(&self) -> Vec<(DeclaredIndex, &'a DeclaredSegment)> {
+        let unmatched = self.indices().filter(|index| self.matched(*index).is_none());
+        unmatched.map(|index| (index, self.declared(index))).collect()
     }
 
     fn is_unclaimed(&self, remote: &ObservedSegment) -> bool {
@@ -256,35 +227,34 @@ impl<'a> Matcher<'a> {
         for (index, segment) in self.unmatched() {
             let Some(id) = &segment.id else { continue };
             match self.input.observed.segments.get(id) {
-                None => self.conflicts.push(Conflict::UnknownId {
-                    segment: declared_ref(segment),
-                    id: id.clone(),
-                }),
-                Some(remote) => match self.claimed.get(&SegmentKey::of(remote)) {
-                    Some(other) => {
-                        self.add_shared_target_conflict(*other, segment, (remote, MatchReason::Id))
-                    }
-                    None => self.claim(index, remote, MatchReason::Id),
-                },
+                None => self.add_unknown_id(segment, id),
+                Some(remote) => self.claim_or_share(index, segment, remote, MatchReason::Id),
             }
         }
     }
 
-    fn add_shared_target_conflict(
+    fn claim_or_share(
         &mut self,
-        other: usize,
+        index: DeclaredIndex,
         segment: &DeclaredSegment,
-        (remote, matched_by): (&ObservedSegment, MatchReason),
+        remote: &'a ObservedSegment,
+        matched_by: MatchReason,
     ) {
-        let first = self.input.declared.get(other);
-        self.conflicts.push(Conflict::SharedTarget {
-            segments: first.into_iter().chain([segment]).map(declared_ref).collect(),
-            target: remote.id.clone(),
-            matched_by,
-        });
+        match self.claimed.get(&SegmentKey::of(remote)) {
+            Some(other) => {
+                let first = self.declared(*other);
+                self.add_shared_target(first, segment, remote, &matched_by);
+            }
+            None => self.claim(index, remote, matched_by),
+        }
     }
 
-    fn claim_unclaimed(&mut self, index: usize, remote: Option<&'a ObservedSegment>, reason: MatchReason) {
+    fn claim_unclaimed(
+        &mut self,
+        index: DeclaredIndex,
+        remote: Option<&'a ObservedSegment>,
+        reason: MatchReason,
+    ) {
         if let Some(remote) = remote.filter(|remote| self.is_unclaimed(remote)) {
             self.claim(index, remote, reason);
         }
@@ -334,19 +304,8 @@ impl<'a> Matcher<'a> {
             }
             match candidates.as_slice() {
                 [] => {}
-                [only] => match self.claimed.get(&SegmentKey::of(only)) {
-                    Some(other) => {
-                        self.add_shared_target_conflict(*other, segment, (only, MatchReason::PreviousName))
-                    }
-                    None => self.claim(index, only, MatchReason::PreviousName),
-                },
-                several => {
-                    let targets = several.iter().map(|remote| undeclared_ref(remote)).collect();
-                    self.conflicts.push(Conflict::AmbiguousTarget {
-                        segment: declared_ref(segment),
-                        targets,
-                    });
-                }
+                [only] => self.claim_or_share(index, segment, only, MatchReason::PreviousName),
+                several => self.add_ambiguous_target(segment, several),
             }
         }
     }
@@ -358,7 +317,7 @@ impl<'a> Matcher<'a> {
             let unmatched = self.unmatched().into_iter();
             let open: Vec<_> = unmatched
                 .filter(|(_, segment)| segment.id.is_none() && segment.lifecycle == Lifecycle::Active)
-                .filter_map(|(index, segment)| Some((index, segment.contents.definition()?)))
+                .filter_map(|(index, _)| Some((index, self.definition(index)?)))
                 .collect();
             let candidates = self.undeclared_managed();
             if open.is_empty() || candidates.is_empty() {
@@ -376,8 +335,7 @@ impl<'a> Matcher<'a> {
             }
             let mut is_found = false;
             for (index, definition) in open {
-                let digest = definition.exact_digest(&identities);
-                if let Some(remote) = by_digest.remove(&digest) {
+                if let Some(remote) = by_digest.remove(&definition.exact_digest(&identities)) {
                     self.claim(index, remote, MatchReason::Definition);
                     is_found = true;
                 }
@@ -421,7 +379,8 @@ impl<'a> Matcher<'a> {
     }
 
     fn unresolved_segments(&self) -> Vec<&'a DeclaredSegment> {
-        let names: HashSet<&SegmentName> = self.conflicts.iter().flat_map(Conflict::segments).collect();
+        let conflicts = self.conflicts.iter();
+        let names: HashSet<&SegmentName> = conflicts.flat_map(|conflict| &conflict.subjects).collect();
         let declared = self.input.declared.iter();
         declared.filter(|segment| names.contains(&segment.name)).collect()
     }
@@ -429,11 +388,10 @@ impl<'a> Matcher<'a> {
     fn finish(self) -> Matching<'a> {
         let references = self.resolved_references();
         let unresolved = self.unresolved_segments();
-        let ambiguous = self.ambiguous_segments();
         // The match of an unresolved segment is not undeclared.
         let may_match = |remote: &ObservedSegment| {
             let mut unresolved = unresolved.iter();
-            ambiguous.contains(&remote.id)
+            self.undecided.contains(&remote.id)
                 || unresolved.any(|segment| {
                     segment.name == remote.name || segment.previous_names.contains(&remote.name)
                 })
@@ -444,11 +402,12 @@ impl<'a> Matcher<'a> {
             .filter(|remote| !may_match(remote))
             .partition(|remote| is_managed(remote, &self.input));
         let unresolved = unresolved.into_iter().map(|segment| &segment.name).collect();
-        let declared = self.input.declared.iter();
-        let matches: Vec<Match<'a>> = declared
-            .zip(self.matched)
-            .map(|(declared, remote)| Match { declared, remote })
-            .collect();
+        let matches = self.indices().map(|index| Match {
+            declared: self.declared(index),
+            definition: self.definition(index),
+            remote: self.matched(index).cloned(),
+        });
+        let matches: Vec<Match<'a>> = matches.collect();
         let by_remote = matches.iter().filter_map(|pair| {
             let (remote, _) = pair.remote.as_ref()?;
             Some((SegmentKey::of(remote), pair.declared))
@@ -469,10 +428,10 @@ impl<'a> Matcher<'a> {
 /// As deep as the API allows references, so that a whole renamed chain matches.
 const MAX_DEFINITION_ROUNDS: usize = 8;
 
-fn undeclared_ref(remote: &ObservedSegment) -> RemoteRef {
+fn undeclared_ref(remote: &ObservedSegment) -> RemoteRef<'_> {
     RemoteRef {
-        id: remote.id.clone(),
-        name: remote.name.clone(),
+        id: &remote.id,
+        name: &remote.name,
         lifecycle: remote.lifecycle,
         declared: None,
     }

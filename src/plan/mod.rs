@@ -1,17 +1,16 @@
 //! The planner: a pure, synchronous function of configuration, observed workspace, state and policy. The same input gives
 //! the same plan, byte for byte.
 //!
-//! The stages in order:
+//! [`planned`] has the stages in one piece; each takes what the one before gave:
 //!
 //! 1. `matching`: the remote segment of each declared one, and the managed remote segments that are not declared.
-//! 2. `remote_digests`: the digests of the remote definitions.
-//! 3. `actions`: the steps of each segment, with `cohorts`, `file_segments`, `target`, `drift` and `unreadable`.
-//! 4. `uniqueness`: which segment has which name and definition.
-//! 5. `conflicts` and `limits`: what the API would reject.
-//! 6. `dependencies` and `cycle_breaking`: which step waits for which, and the temporary steps that break cycles.
-//! 7. `ordering`: the sequence of the steps.
-//! 8. `targeting`: `--target` and `--exclude`.
-//! 9. `guards` and `adoption`: violations and warnings about the plan as a whole.
+//!    `remote_digests`, the digests of the remote definitions, completes the `context` of all later stages.
+//! 2. `actions`: the proposed steps of each segment, with `cohorts`, `file_segments`, `kinds`, `drift` and `unreadable`.
+//! 3. `conflicts` and `limits`: what the API would reject, by `uniqueness`: which segment has which name and definition.
+//! 4. `dependencies` and `cycle_breaking`: which step waits for which, and the temporary steps that break cycles.
+//! 5. `ordering`: the sequence of the steps.
+//! 6. `targeting`: the steps that `--target` and `--exclude` select, and `findings` about them.
+//! 7. `guards`: violations of the plan as a whole.
 //!
 //! `rereads` selects the remote definitions that must be read, and must not be outdated. `saved` stores a plan in a file; `estimate` computes its duration.
 //!
@@ -22,44 +21,53 @@
 //! does not document whether a rename frees the old name, so a freed name is a conflict unless `api_behavior` allows it.
 
 mod actions;
-mod adoption;
+mod active_slots;
 mod cohorts;
 pub mod compared_lists;
 mod conflicts;
+mod context;
 mod cycle_breaking;
+mod cycles;
 mod dependencies;
 mod drift;
 pub mod estimate;
 mod file_segments;
+mod findings;
 pub mod guards;
+mod kinds;
 mod limits;
 mod matching;
 mod ordering;
+mod proposed_finding;
 mod remote_digests;
 mod rename_cycles;
 pub mod rereads;
 pub mod saved;
 mod segment_key;
 pub mod step;
-mod target;
 pub mod targeting;
 mod uniqueness;
 mod unreadable;
+mod warnings;
+mod words;
 
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
-    StoredDefinition,
+    DeclaredSegment, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName, StoredDefinition,
 };
 use crate::state::State;
+use actions::ProposedActions;
+use active_slots::ActiveSlots;
 use compared_lists::ComparedLists;
+use context::PlanContext;
 use cycle_breaking::CycleBreaker;
 use dependencies::DependencyGraph;
 use guards::Overrides;
 use jiff::Timestamp;
 use limits::ReferenceLimits;
 use remote_digests::RemoteDigests;
+use std::collections::BTreeSet;
 use step::{MatchReason, Plan, ResolvedReferences, SegmentRef, StateUpdate};
-use targeting::{SelectedSteps, Selection};
+use targeting::Selection;
 use uniqueness::UniquenessIndex;
 
 #[derive(Clone, Copy, Debug)]
@@ -79,92 +87,61 @@ pub struct PlanInput<'a> {
     pub now: Timestamp,
 }
 
+#[derive(Debug)]
+pub struct Planned {
+    pub plan: Plan,
+    /// The remote segments whose definitions decide the conflicts.
+    pub ids_in_conflicts: BTreeSet<SegmentId>,
+}
+
 /// A plan with conflicts or guard violations must not be applied; its steps are for display.
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
+    planned(input).plan
+}
+
+#[must_use]
+pub fn planned(input: &PlanInput<'_>) -> Planned {
     let matching = matching::match_all(input);
-    let remote_digests = RemoteDigests::of((input.observed, input.state), &matching.references);
-    let actions = actions::propose_all(input, &matching, &remote_digests);
-    let proposed = actions.steps;
-    let uniqueness = UniquenessIndex::of(input, &proposed, (&matching, &remote_digests));
-    let limits = ReferenceLimits::of(&matching, input.observed, &proposed);
-    let (taken, duplicates) = conflicts::find(&proposed, &uniqueness, &matching, input);
-    let mut conflicts = matching.conflicts.clone();
-    conflicts.extend(actions.conflicts);
-    conflicts.extend(taken);
-    conflicts.extend(limits.find(&proposed));
-    let desired = proposed.iter().filter_map(|step| step.action.desired());
-    let mut breaker = CycleBreaker {
-        uniqueness: &uniqueness,
+    let remote_digests = RemoteDigests::of(input.observed, input.state, &matching.references.identities);
+    let context = PlanContext {
+        input,
+        matching: &matching,
         remote_digests: &remote_digests,
-        limits: &limits,
-        references: &matching.references,
-        observed: input.observed,
-        desired_digests: desired.map(|desired| desired.digests.exact).collect(),
     };
-    let mut graph = DependencyGraph::of(proposed, &uniqueness, &matching, input.observed);
-    conflicts.extend(graph.break_cycles(&mut breaker));
-    let active_limit = input.policy.api_behavior.active_limit;
-    let remotes = input.observed.segments.values();
-    let active = remotes
-        .filter(|remote| remote.lifecycle == Lifecycle::Active)
-        .count()
-        // The list shows them, so they count, too.
-        + input.observed.unreadable_rows.len();
-    let steps = ordering::order(graph, active, active_limit);
-    let SelectedSteps {
-        mut steps,
-        mut excluded,
-        segments_in_scope,
-    } = targeting::select(steps, input, &matching);
-    let state_updates =
-        targeting::select_state_updates(actions.state_updates, input.selection, &mut excluded);
-    ordering::assign_freed_slots(&mut steps, active, active_limit);
-    // Excluded segments neither cause conflicts nor have any.
-    let is_in_scope = |name: &SegmentName| {
-        segments_in_scope
-            .as_ref()
-            .is_none_or(|names| names.contains(name))
-    };
-    conflicts.retain(|conflict| conflict.segments().into_iter().any(is_in_scope));
-    conflicts.extend(ordering::active_limit_conflict(&steps, active, active_limit));
-    conflicts.extend(file_segments::daily_user_limit_conflicts(&steps, input));
-    let mut warnings = actions.warnings;
-    warnings.extend(duplicates);
-    warnings.extend(drift::archived_but_listed(input, &matching));
-    warnings.extend(actions::lifecycle_unknown_warning(&steps, input));
-    warnings.extend(conflicts::references_unknown(&steps, &matching));
-    warnings.extend(cohorts::stale_members_warning(&steps));
-    warnings.extend(file_segments::warnings(&steps, input, &matching));
-    // With `--target`, only declared segments are in scope.
-    let imported_not_applied = adoption::imported_not_applied(input.observed, &matching.unmanaged)
-        .filter(|_| segments_in_scope.is_none());
-    warnings.retain(|warning| warning.segments().into_iter().any(is_in_scope));
-    if input.policy.adoption == Adoption::Allow {
-        warnings.extend(adoption::archive_unmanaged_warnings(&steps));
-    }
-    warnings.extend(adoption::likely_rename(&steps));
-    warnings.extend(unreadable::warnings(input, &matching));
-    warnings.extend(imported_not_applied);
-    let mut unmanaged: Vec<_> = matching
-        .unmanaged
-        .iter()
-        .map(|remote| segment_ref(remote))
-        .collect();
-    unmanaged.sort_unstable();
-    Plan {
-        workspace: input.workspace.to_owned(),
-        endpoint: input.endpoint.to_owned(),
-        guard_violations: guards::find(input, &matching, &steps),
+    let ProposedActions {
         steps,
-        unchanged: actions.unchanged,
+        unchanged,
         state_updates,
-        unmanaged,
-        drift: drift::find(input, &matching, &remote_digests),
-        conflicts,
-        warnings,
-        excluded,
-        references: matching.references,
+        mut findings,
+    } = actions::propose_all(context);
+    let uniqueness = UniquenessIndex::of(context, &steps);
+    let limits = ReferenceLimits::of(context, &steps);
+    conflicts::find(context, &steps, &uniqueness, &mut findings);
+    findings.conflicts.extend(limits.find(&steps));
+    let breaker = CycleBreaker::new(context, &steps, &uniqueness, &limits);
+    let (graph, cycles) = DependencyGraph::of(context, steps, &uniqueness).without_cycles(breaker);
+    findings.conflicts.extend(cycles);
+    let slots = ActiveSlots::of(input);
+    let mut selected = targeting::select(context, ordering::order(graph, slots), state_updates);
+    slots.assign(&mut selected.steps);
+    let findings = findings::select(context, findings, &selected, slots);
+    Planned {
+        plan: Plan {
+            workspace: input.workspace.to_owned(),
+            endpoint: input.endpoint.to_owned(),
+            guard_violations: guards::find(context, &selected.steps),
+            steps: selected.steps,
+            unchanged,
+            state_updates: selected.state_updates,
+            unmanaged: matching.unmanaged_refs(),
+            drift: drift::find(context),
+            conflicts: findings.conflicts,
+            warnings: findings.warnings,
+            excluded: selected.excluded,
+            references: matching.references.clone(),
+        },
+        ids_in_conflicts: findings.ids_in_conflicts,
     }
 }
 

@@ -3,9 +3,8 @@
 //! A definition in the form in which MoEngage returned a write of segctl counts as what segctl wrote.
 
 use super::segment_key::SegmentKey;
-use super::step::ResolvedReferences;
 use super::written_definition;
-use crate::definition::{Digests, canonical};
+use crate::definition::{Digests, Identities, canonical};
 use crate::model::{ObservedSegment, ObservedWorkspace, SegmentId, StoredDefinition};
 use crate::state::State;
 use serde_json::Value;
@@ -15,7 +14,7 @@ use std::collections::HashMap;
 pub(super) struct RemoteDigests<'a> {
     by_segment: HashMap<SegmentKey, DigestedDefinition>,
     state: &'a State,
-    references: &'a ResolvedReferences,
+    identities: &'a Identities,
 }
 
 struct DigestedDefinition {
@@ -24,15 +23,12 @@ struct DigestedDefinition {
 }
 
 impl<'a> RemoteDigests<'a> {
-    pub(super) fn of(
-        (observed, state): (&ObservedWorkspace, &'a State),
-        references: &'a ResolvedReferences,
-    ) -> Self {
+    pub(super) fn of(observed: &ObservedWorkspace, state: &'a State, identities: &'a Identities) -> Self {
         let mut by_segment = HashMap::with_capacity(observed.segments.len());
         for remote in observed.segments.values() {
             if let Some(definition) = written_definition(state, remote) {
                 let definition = DigestedDefinition {
-                    digests: definition.digests(&references.identities),
+                    digests: definition.digests(identities),
                     referenced: definition.referenced_ids().cloned().collect(),
                 };
                 by_segment.insert(SegmentKey::of(remote), definition);
@@ -41,7 +37,7 @@ impl<'a> RemoteDigests<'a> {
         Self {
             by_segment,
             state,
-            references,
+            identities,
         }
     }
 
@@ -61,7 +57,7 @@ impl<'a> RemoteDigests<'a> {
 
     pub(super) fn canonical(&self, remote: &ObservedSegment) -> Option<Value> {
         let payload = self.definition(remote)?;
-        Some(canonical::exact(payload, &self.references.identities))
+        Some(canonical::exact(payload, self.identities))
     }
 
     pub(super) fn definition<'r>(&'r self, remote: &'r ObservedSegment) -> Option<&'r StoredDefinition> {

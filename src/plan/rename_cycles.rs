@@ -3,10 +3,6 @@
 //! Every segment of such a cycle matches by state or name as well, so both readings of the files are complete: the ids move
 //! with the names, or the definitions move and the names stay. The evidence decides.
 
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::{BTreeMap, BTreeSet};
-
 /// What is known of one segment in a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Evidence {
@@ -36,38 +32,6 @@ pub(super) enum Decision {
     Undecided,
 }
 
-/// The groups of declared segments that form cycles; each segment leads to those that have its previous names.
-pub(super) fn find(takes_from: &BTreeMap<usize, Vec<usize>>) -> Vec<Vec<usize>> {
-    let owners = takes_from.values().flatten();
-    let members: BTreeSet<usize> = takes_from.keys().chain(owners).copied().collect();
-    let mut graph = DiGraph::<usize, ()>::new();
-    let nodes: BTreeMap<usize, NodeIndex> = members
-        .into_iter()
-        .map(|index| (index, graph.add_node(index)))
-        .collect();
-    for (index, owners) in takes_from {
-        for owner in owners {
-            if let (Some(from), Some(to)) = (nodes.get(index), nodes.get(owner)) {
-                graph.add_edge(*from, *to, ());
-            }
-        }
-    }
-    let components = tarjan_scc(&graph).into_iter();
-    let mut cycles: Vec<Vec<usize>> = components
-        .filter(|component| component.len() > 1)
-        .map(|component| {
-            let members = component
-                .iter()
-                .filter_map(|node| graph.node_weight(*node).copied());
-            let mut members: Vec<usize> = members.collect();
-            members.sort_unstable();
-            members
-        })
-        .collect();
-    cycles.sort_unstable();
-    cycles
-}
-
 pub(super) fn decide(segments: &[Evidence]) -> Decision {
     let is_used = |is: PreviousNameUse| segments.iter().any(|segment| segment.previous_name == is);
     // The definitions are unique, so after the renames the declared definitions are found under the declared names.
@@ -87,22 +51,6 @@ pub(super) fn decide(segments: &[Evidence]) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cycles_are_found_among_chains() {
-        let takes_from: BTreeMap<usize, Vec<usize>> = [
-            (0, vec![1]),
-            (1, vec![0]),
-            (2, vec![3]),
-            (3, vec![4]),
-            (5, vec![6]),
-            (6, vec![7]),
-            (7, vec![5, 9]),
-        ]
-        .into();
-        assert_eq!(find(&takes_from), [vec![0, 1], vec![5, 6, 7]]);
-        assert_eq!(find(&BTreeMap::new()), Vec::<Vec<usize>>::new());
-    }
 
     #[test]
     fn the_evidence_decides_in_its_order() {

@@ -1,22 +1,23 @@
 //! The remote definitions that make a plan wrong if they are outdated.
 
-use super::step::{Action, Conflict, Plan};
+use super::Planned;
+use super::step::{Action, Code, Plan};
 use crate::model::{Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
 /// The filter segments that the plan writes, those that its conflicts are about, and those through which an update may
 /// close a cycle of references.
 #[must_use]
-pub fn definitions_behind(plan: &Plan, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+pub fn definitions_behind(planned: &Planned, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    let plan = &planned.plan;
     let targets = plan.steps.iter().filter_map(|step| step.action.target());
     let mut ids: BTreeSet<SegmentId> = targets.map(|target| target.id.clone()).collect();
-    let mut with_limits: BTreeSet<&SegmentName> = BTreeSet::new();
-    for conflict in &plan.conflicts {
-        ids.extend(conflict.remote_ids().into_iter().cloned());
-        if matches!(conflict, Conflict::ReferenceLimit { .. }) {
-            with_limits.extend(conflict.segments());
-        }
-    }
+    ids.extend(planned.ids_in_conflicts.iter().cloned());
+    let conflicts = plan.conflicts.iter();
+    let with_limits: BTreeSet<&SegmentName> = conflicts
+        .filter(|conflict| conflict.code == Code::ReferenceLimit)
+        .filter_map(|conflict| conflict.segments.first())
+        .collect();
     for step in &plan.steps {
         let changes_references =
             matches!(&step.action, Action::Update(update) if update.changes_definition());

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Files of other versions are rejected.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,14 +134,15 @@ impl std::error::Error for SavedPlanError {
 struct SavedPlanFile {
     saved_plan_format: u32,
     digest: String,
-    saved_plan: SavedPlan,
+    saved_plan: Value,
 }
 
 impl SavedPlan {
     #[must_use]
     pub fn new(
         plan: Plan,
-        (observed, state): (&ObservedWorkspace, &State),
+        observed: &ObservedWorkspace,
+        state: &State,
         workspace_fingerprint: String,
         created_at: Timestamp,
     ) -> Self {
@@ -158,7 +159,7 @@ impl SavedPlan {
             freshness: None,
             expected: remotes
                 .map(|remote| {
-                    let expected = ExpectedSegment::of((remote, state), &plan.references);
+                    let expected = ExpectedSegment::of(remote, state, &plan.references);
                     (remote.id.clone(), expected)
                 })
                 .collect(),
@@ -176,13 +177,14 @@ impl SavedPlan {
 
     #[must_use]
     pub fn to_text(&self) -> String {
+        let saved_plan = self.to_value();
         let file = SavedPlanFile {
             saved_plan_format: FORMAT_VERSION,
-            digest: self.digest(),
-            saved_plan: self.clone(),
+            digest: digest(&saved_plan),
+            saved_plan,
         };
-        // Serializing plain data cannot fail.
-        serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+        let text = serde_json::to_string_pretty(&file);
+        text.expect("a JSON value can be written") + "\n"
     }
 
     /// Whether the text is meant as a saved plan, valid or not.
@@ -201,17 +203,22 @@ impl SavedPlan {
             return Err(SavedPlanError::UnsupportedVersion(version));
         }
         let file: SavedPlanFile = serde_json::from_value(value).map_err(SavedPlanError::Malformed)?;
-        if file.saved_plan.digest() != file.digest {
-            return Err(SavedPlanError::DigestMismatch);
-        }
-        Ok(file.saved_plan)
+        // The digest covers the text of the file, so that it covers what a type would ignore, too.
+        let is_unchanged = digest(&file.saved_plan) == file.digest;
+        let saved_plan = serde_json::from_value(file.saved_plan).map_err(SavedPlanError::Malformed)?;
+        is_unchanged
+            .then_some(saved_plan)
+            .ok_or(SavedPlanError::DigestMismatch)
     }
 
     /// The state records it after the apply.
     #[must_use]
     pub fn digest(&self) -> String {
-        let text = serde_json_canonicalizer::to_string(self).unwrap_or_default();
-        hexadecimal(&Sha256::digest(text.as_bytes()))
+        digest(&self.to_value())
+    }
+
+    fn to_value(&self) -> Value {
+        serde_json::to_value(self).expect("a plan contains only text, numbers and lists of them")
     }
 
     #[must_use]
@@ -248,7 +255,7 @@ impl SavedPlan {
         for step in &self.plan.steps {
             // A later step of the same segment expects the result of the first one.
             if let Some(target) = step.action.target().filter(|target| checked.insert(&target.id)) {
-                found.extend(self.difference(target, (now, state)));
+                found.extend(self.difference(target, now, state));
                 let state_name = state.managed_entry(&target.id).map(|entry| &entry.name);
                 if state_name != self.state_names.get(&target.id) {
                     let name = state_name.unwrap_or(&target.remote_name).clone();
@@ -257,7 +264,7 @@ impl SavedPlan {
             }
         }
         for update in self.plan.adoptions() {
-            found.extend(self.changed_adoption(update, (now, state)));
+            found.extend(self.changed_adoption(update, now, state));
         }
         found.extend(self.changed_references(now));
         found.extend(self.names_taken(now));
@@ -265,7 +272,7 @@ impl SavedPlan {
         found
     }
 
-    fn difference(&self, target: &Target, (now, state): (&ObservedWorkspace, &State)) -> Vec<Difference> {
+    fn difference(&self, target: &Target, now: &ObservedWorkspace, state: &State) -> Vec<Difference> {
         let name = &target.remote_name;
         let Some(remote) = now.segments.get(&target.id) else {
             return vec![Difference::Missing(name.clone(), target.id.clone())];
@@ -273,8 +280,8 @@ impl SavedPlan {
         if let Some(reason) = now.unreadable.get(&target.id) {
             return vec![Difference::Unreadable(name.clone(), reason.clone())];
         }
-        let mut found = name_and_lifecycle_changes((name, target.lifecycle), remote);
-        if ExpectedSegment::of((remote, state), &self.plan.references).digest != target.digest {
+        let mut found = name_and_lifecycle_changes(name, target.lifecycle, remote);
+        if ExpectedSegment::of(remote, state, &self.plan.references).digest != target.digest {
             found.push(Difference::DefinitionChanged(name.clone()));
         }
         found
@@ -284,7 +291,8 @@ impl SavedPlan {
     fn changed_adoption(
         &self,
         update: &StateUpdate,
-        (now, state): (&ObservedWorkspace, &State),
+        now: &ObservedWorkspace,
+        state: &State,
     ) -> Vec<Difference> {
         let id = &update.id;
         if let Some(entry) = state.managed_entry(id) {
@@ -294,7 +302,7 @@ impl SavedPlan {
             return Vec::new();
         };
         match now.segments.get(id) {
-            Some(remote) => name_and_lifecycle_changes((&expected.name, expected.lifecycle), remote),
+            Some(remote) => name_and_lifecycle_changes(&expected.name, expected.lifecycle, remote),
             // No request shows such a cohort.
             None if id.is_unlisted_cohort() => Vec::new(),
             None => vec![Difference::Missing(expected.name.clone(), id.clone())],
@@ -368,8 +376,14 @@ impl SavedPlan {
     }
 }
 
+fn digest(saved_plan: &Value) -> String {
+    let text = serde_json_canonicalizer::to_string(saved_plan);
+    let text = text.expect("a JSON value has finite numbers and text as keys");
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
 impl ExpectedSegment {
-    fn of((remote, state): (&ObservedSegment, &State), references: &ResolvedReferences) -> Self {
+    fn of(remote: &ObservedSegment, state: &State, references: &ResolvedReferences) -> Self {
         Self {
             name: remote.name.clone(),
             lifecycle: remote.lifecycle,
@@ -379,7 +393,8 @@ impl ExpectedSegment {
 }
 
 fn name_and_lifecycle_changes(
-    (name, lifecycle): (&SegmentName, Lifecycle),
+    name: &SegmentName,
+    lifecycle: Lifecycle,
     remote: &ObservedSegment,
 ) -> Vec<Difference> {
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! `--target` and `--exclude`: a part of a plan that can be applied on its own.
 
-use super::PlanInput;
-use super::matching::Matching;
+use super::context::PlanContext;
+use super::proposed_finding::ProposedFinding;
 use super::step::{Dependent, Excluded, StateUpdate, Step};
 use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,19 +37,59 @@ impl Selection {
 pub(super) struct SelectedSteps {
     /// Renumbered.
     pub(super) steps: Vec<Step>,
+    pub(super) state_updates: Vec<StateUpdate>,
     pub(super) excluded: Excluded,
     /// The selected segments, with or without steps, and the declared segments that they reference directly or
     /// indirectly; `None` for all.
-    pub(super) segments_in_scope: Option<BTreeSet<SegmentName>>,
+    segments_in_scope: Option<BTreeSet<SegmentName>>,
+}
+
+impl SelectedSteps {
+    pub(super) fn includes_all(&self) -> bool {
+        self.segments_in_scope.is_none()
+    }
+
+    /// Excluded segments neither cause findings nor have any.
+    pub(super) fn is_in_scope(&self, finding: &ProposedFinding) -> bool {
+        let mut subjects = finding.subjects.iter();
+        let names = self.segments_in_scope.as_ref();
+        subjects.any(|name| names.is_none_or(|names| names.contains(name)))
+    }
+}
+
+/// Selects steps and state updates. A state update depends on no other segment.
+pub(super) fn select(
+    context: PlanContext<'_, '_>,
+    steps: Vec<Step>,
+    state_updates: Vec<StateUpdate>,
+) -> SelectedSteps {
+    let mut selected = select_steps(context, steps);
+    let selection = context.input.selection;
+    let (kept, dropped): (Vec<_>, Vec<_>) = state_updates
+        .into_iter()
+        .partition(|update| selection.includes(&[&update.segment]));
+    selected.state_updates = kept;
+    let excluded = &mut selected.excluded;
+    for update in dropped.iter().filter(|update| update.adopts) {
+        excluded.adoptions += 1;
+        if matches_any(&selection.excludes, &update.segment) {
+            excluded.by_exclude = true;
+        } else {
+            excluded.by_target = true;
+        }
+    }
+    selected
 }
 
 /// Keeps the steps of a segment together, since some of them alone could leave it with a temporary name. Includes what a
 /// selected segment depends on, and excludes what depends on an excluded one.
-pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matching<'_>) -> SelectedSteps {
+fn select_steps(context: PlanContext<'_, '_>, steps: Vec<Step>) -> SelectedSteps {
+    let PlanContext { input, matching, .. } = context;
     let selection = input.selection;
     if selection.targets.is_empty() && selection.excludes.is_empty() {
         return SelectedSteps {
             steps,
+            state_updates: Vec::new(),
             excluded: Excluded::default(),
             segments_in_scope: None,
         };
@@ -82,7 +122,7 @@ pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matchin
             .any(|step| !selected.contains(&step.number) && !excluded.contains(&step.number)),
         by_exclude: !excluded.is_empty(),
         adoptions: 0,
-        dependents: excluded_dependents(dropped, &steps, (&excluded, selection)),
+        dependents: excluded_dependents(dropped, &steps, &excluded, selection),
     };
     let kept: Vec<Step> = steps
         .into_iter()
@@ -92,35 +132,17 @@ pub(super) fn select(steps: Vec<Step>, input: &PlanInput<'_>, matching: &Matchin
     SelectedSteps {
         excluded,
         steps: renumbered(kept, &target_names),
+        state_updates: Vec::new(),
         segments_in_scope: Some(with_references(segments_in_scope, input.declared)),
     }
-}
-
-/// Keeps the updates of the selected segments. An update depends on no other segment.
-pub(super) fn select_state_updates(
-    updates: Vec<StateUpdate>,
-    selection: &Selection,
-    excluded: &mut Excluded,
-) -> Vec<StateUpdate> {
-    let (kept, dropped): (Vec<_>, Vec<_>) = updates
-        .into_iter()
-        .partition(|update| selection.includes(&[&update.segment]));
-    for update in dropped.iter().filter(|update| update.adopts) {
-        excluded.adoptions += 1;
-        if matches_any(&selection.excludes, &update.segment) {
-            excluded.by_exclude = true;
-        } else {
-            excluded.by_target = true;
-        }
-    }
-    kept
 }
 
 /// The segments that are excluded only because they depend on another one, with that one.
 fn excluded_dependents(
     dropped: Vec<&Step>,
     steps: &[Step],
-    (excluded, selection): (&BTreeSet<usize>, &Selection),
+    excluded: &BTreeSet<usize>,
+    selection: &Selection,
 ) -> Vec<Dependent> {
     let mut segments = segments_by_number(steps);
     segments.retain(|number, _| excluded.contains(number));

@@ -11,7 +11,7 @@ mod renames;
 mod saved;
 mod targeting;
 
-use super::step::{Action, Conflict, MatchReason, Warning};
+use super::step::{Action, Code, Finding, MatchReason};
 use super::*;
 use crate::definition::encode;
 use crate::model::{
@@ -137,6 +137,19 @@ fn plan_with_policy(
         selection: &Selection::default(),
         now: Timestamp::UNIX_EPOCH,
     })
+}
+
+fn codes(findings: &[Finding]) -> Vec<Code> {
+    findings.iter().map(|finding| finding.code.clone()).collect()
+}
+
+fn names(finding: &Finding) -> Vec<&str> {
+    finding.segments.iter().map(SegmentName::as_str).collect()
+}
+
+/// The remote segments of a finding; the one that is in the way comes first.
+fn holders(finding: &Finding) -> Vec<&str> {
+    finding.remote_ids.iter().map(SegmentId::as_str).collect()
 }
 
 fn steps(plan: &Plan) -> Vec<String> {

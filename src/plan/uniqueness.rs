@@ -3,9 +3,8 @@
 //! Every segment occupies its name, archived or not. An active segment occupies its definition. An archived one does so if
 //! the plan unarchives it, or if archived definitions block others in this workspace.
 
-use super::PlanInput;
-use super::actions::ProposedStep;
-use super::matching::Matching;
+use super::actions::{ProposedStep, StepIndex};
+use super::context::PlanContext;
 use super::remote_digests::RemoteDigests;
 use super::segment_key::SegmentKey;
 use super::step::Action;
@@ -20,17 +19,18 @@ pub(super) struct UniquenessIndex<'a> {
     reserved_names: HashMap<&'a SegmentName, &'a SegmentId>,
     /// By the unordered digest; segments with the same exact digest are among them.
     holders_by_definition: HashMap<&'a Digest, Vec<&'a ObservedSegment>>,
-    steps_by_segment: HashMap<SegmentKey, Vec<usize>>,
+    steps_by_segment: HashMap<SegmentKey, Vec<StepIndex>>,
     renames_free_names: bool,
     archives_free_definitions: bool,
 }
 
 impl<'a> UniquenessIndex<'a> {
-    pub(super) fn of(
-        input: &PlanInput<'a>,
-        steps: &[ProposedStep<'a>],
-        (matching, remote_digests): (&'a Matching<'a>, &'a RemoteDigests<'a>),
-    ) -> Self {
+    pub(super) fn of(context: PlanContext<'a, 'a>, steps: &[ProposedStep<'a>]) -> Self {
+        let PlanContext {
+            input,
+            matching,
+            remote_digests,
+        } = context;
         let api_behavior = input.policy.api_behavior;
         let mut uniqueness = Self {
             holders_by_name: &matching.remote_by_name,
@@ -41,8 +41,8 @@ impl<'a> UniquenessIndex<'a> {
             renames_free_names: api_behavior.rename_frees_names,
             archives_free_definitions: !api_behavior.archived_definitions_conflict,
         };
-        for (index, step) in steps.iter().enumerate() {
-            if let Some(remote) = step.remote {
+        for index in StepIndex::all(steps) {
+            if let Some(remote) = index.of(steps).remote {
                 let steps = uniqueness.steps_by_segment.entry(SegmentKey::of(remote));
                 steps.or_default().push(index);
             }
@@ -67,7 +67,7 @@ impl<'a> UniquenessIndex<'a> {
         };
         // If the plan archives a segment that seems to be archived, the segment may be active.
         let changes_lifecycle = || {
-            let mut steps = self.steps_on(remote).filter_map(|index| steps.get(index));
+            let mut steps = self.steps_on(remote).map(|index| index.of(steps));
             steps.any(|step| matches!(step.action, Action::Unarchive(_) | Action::Archive(_)))
         };
         if remote.lifecycle == Lifecycle::Active || !self.archives_free_definitions || changes_lifecycle() {
@@ -76,11 +76,7 @@ impl<'a> UniquenessIndex<'a> {
         }
     }
 
-    pub(super) fn referenced_segments(&self, remote: &ObservedSegment) -> &[SegmentId] {
-        self.remote_digests.referenced_segments(remote)
-    }
-
-    pub(super) fn steps_on(&self, remote: &ObservedSegment) -> impl Iterator<Item = usize> {
+    pub(super) fn steps_on(&self, remote: &ObservedSegment) -> impl Iterator<Item = StepIndex> {
         let steps = self.steps_by_segment.get(&SegmentKey::of(remote));
         steps.into_iter().flatten().copied()
     }
@@ -139,11 +135,10 @@ impl<'a> UniquenessIndex<'a> {
         &self,
         remote: &ObservedSegment,
         steps: &[ProposedStep<'_>],
-    ) -> Option<usize> {
-        self.steps_on(remote).find(|index| {
-            let action = steps.get(*index).map(|step| &step.action);
-            matches!(action, Some(Action::Update(update)) if update.renames())
-        })
+    ) -> Option<StepIndex> {
+        let renames =
+            |index: &StepIndex| matches!(&index.of(steps).action, Action::Update(update) if update.renames());
+        self.steps_on(remote).find(renames)
     }
 
     pub(super) fn renames_free_names(&self) -> bool {
@@ -154,7 +149,7 @@ impl<'a> UniquenessIndex<'a> {
         &self,
         remote: &ObservedSegment,
         steps: &[ProposedStep<'_>],
-    ) -> Option<usize> {
+    ) -> Option<StepIndex> {
         self.step_releasing(remote, steps, |digests| &digests.exact)
     }
 
@@ -163,7 +158,7 @@ impl<'a> UniquenessIndex<'a> {
         &self,
         remote: &ObservedSegment,
         steps: &[ProposedStep<'_>],
-    ) -> Option<usize> {
+    ) -> Option<StepIndex> {
         self.step_releasing(remote, steps, |digests| &digests.unordered)
     }
 
@@ -172,14 +167,13 @@ impl<'a> UniquenessIndex<'a> {
         remote: &ObservedSegment,
         steps: &[ProposedStep<'_>],
         digest: fn(&Digests) -> &Digest,
-    ) -> Option<usize> {
+    ) -> Option<StepIndex> {
         let current = self.remote_digests.get(remote).map(digest);
-        self.steps_on(remote)
-            .find(|index| match steps.get(*index).map(|step| &step.action) {
-                Some(Action::Update(update)) => current != Some(digest(&update.desired.digests)),
-                Some(Action::Archive(_)) => self.archives_free_definitions,
-                _ => false,
-            })
+        self.steps_on(remote).find(|index| match &index.of(steps).action {
+            Action::Update(update) => current != Some(digest(&update.desired.digests)),
+            Action::Archive(_) => self.archives_free_definitions,
+            _ => false,
+        })
     }
 }
 

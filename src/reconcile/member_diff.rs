@@ -65,7 +65,8 @@ impl LoadedWorkspace {
     /// Reads the lists of the active declared segments, and the recorded lists in `store`.
     pub async fn load_member_lists<S: StateStore>(
         &mut self,
-        (store, on_note): (&S, &NoteSink),
+        store: &S,
+        on_note: &NoteSink,
     ) -> Result<(), ReconcileError> {
         let declared = self.request.declared.iter();
         let active = declared.filter(|segment| segment.lifecycle == Lifecycle::Active);
@@ -84,12 +85,12 @@ impl LoadedWorkspace {
                         MemberSource::Local(path) => Some(path),
                         MemberSource::Inline(_) => None,
                     };
-                    let recorded = recorded_cohort_state((&self.state, &self.observed), &cohort.key);
+                    let recorded = recorded_cohort_state(&self.state, &self.observed, &cohort.key);
                     let state = recorded.as_ref().map(|(_, state)| state);
                     let members = RecordedMembers::load(store, state).await;
-                    let members = warn_if_unavailable(members, (name, on_note))?;
+                    let members = warn_if_unavailable(members, name, on_note)?;
                     let recorded = recorded.zip(members.as_ref());
-                    let compared = compare_cohort((name, cohort), &self.request.directory, recorded, on_note);
+                    let compared = compare_cohort(name, cohort, &self.request.directory, recorded, on_note);
                     self.member_lists.cohorts.insert(
                         name.clone(),
                         compared.map_err(|problem| list_error(file, problem))?,
@@ -106,10 +107,10 @@ impl LoadedWorkspace {
                     let list =
                         latest.and_then(|entry| entry.upload_state.as_ref()?.users.as_ref()?.summary());
                     let members = RecordedMembers::load_list(store, list).await;
-                    let members = warn_if_unavailable(members, (name, on_note))?;
+                    let members = warn_if_unavailable(members, name, on_note)?;
                     let recorded = latest.filter(|_| list.is_some()).zip(members.as_ref());
                     let path = self.request.directory.join(file);
-                    let compared = compare_user_list((name, &path), &upload.identifier, recorded, on_note);
+                    let compared = compare_user_list(name, &path, &upload.identifier, recorded, on_note);
                     self.member_lists.file_segments.insert(
                         name.clone(),
                         compared.map_err(|problem| list_error(Some(file), problem))?,
@@ -124,7 +125,8 @@ impl LoadedWorkspace {
 
 fn warn_if_unavailable(
     members: Result<RecordedMembers, RecordedMembersError>,
-    (name, on_note): (&SegmentName, &NoteSink),
+    name: &SegmentName,
+    on_note: &NoteSink,
 ) -> Result<Option<RecordedMembers>, ReconcileError> {
     match members {
         Ok(members) => Ok(Some(members)),
@@ -137,7 +139,8 @@ fn warn_if_unavailable(
 }
 
 fn compare_user_list(
-    (name, path): (&SegmentName, &Path),
+    name: &SegmentName,
+    path: &Path,
     identifier: &Identifier,
     recorded: Option<(&StateEntry, &RecordedMembers)>,
     on_note: &NoteSink,
@@ -147,7 +150,7 @@ fn compare_user_list(
         Some((_, members)) => source.compare(identifier, &mut members.bounds()?, |_, _| Ok(())),
         None => source.compare(identifier, &mut EmptyList, |_, _| Ok(())),
     };
-    let comparison = valid_comparison(comparison?, (name, on_note))?;
+    let comparison = valid_comparison(comparison?, name, on_note)?;
     Ok(ComparedUserList {
         list: comparison.new,
         diff: recorded.map(|(entry, _)| UserListDiff {
@@ -162,7 +165,8 @@ fn compare_user_list(
 /// The difference to the recorded list. Notes tell which valid values are probably not meant.
 fn valid_comparison(
     checked: CheckedList,
-    (name, on_note): (&SegmentName, &NoteSink),
+    name: &SegmentName,
+    on_note: &NoteSink,
 ) -> Result<ListDiff, MemberListProblem> {
     let invalid = |errors| MemberListProblem::Invalid(Box::new(errors));
     let comparison = checked.comparison.map_err(invalid)?;
@@ -181,7 +185,8 @@ fn valid_comparison(
 }
 
 fn compare_cohort(
-    (name, cohort): (&SegmentName, &Cohort),
+    name: &SegmentName,
+    cohort: &Cohort,
     base: &Path,
     recorded: Option<((Option<SegmentId>, CohortState), &RecordedMembers)>,
     on_note: &NoteSink,
@@ -204,7 +209,7 @@ fn compare_cohort(
         Some((_, members)) => source.compare(&Cohort::identifier(), &mut members.bounds()?, each),
         None => source.compare(&Cohort::identifier(), &mut EmptyList, each),
     };
-    let comparison = valid_comparison(comparison?, (name, on_note))?;
+    let comparison = valid_comparison(comparison?, name, on_note)?;
     let requests = adds.finish() + removes.finish();
     Ok(ComparedCohortList {
         list: comparison.new,
@@ -222,7 +227,8 @@ fn compare_cohort(
 
 /// The recorded members of a cohort and its segment id, which is `None` while its creation has an unknown result.
 fn recorded_cohort_state(
-    (state, observed): (&State, &ObservedWorkspace),
+    state: &State,
+    observed: &ObservedWorkspace,
     key: &CohortKey,
 ) -> Option<(Option<SegmentId>, CohortState)> {
     let entries = state

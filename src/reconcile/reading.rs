@@ -2,7 +2,7 @@
 
 use super::{LoadedWorkspace, ReconcileError, Reconciler};
 use crate::api::{ApiError, Clock, FetchedSegment, Operation, RequestError, Transport};
-use crate::model::{EndpointClass, SegmentId};
+use crate::model::{EndpointClass, ObservedSegment, ObservedWorkspace, SegmentId};
 use crate::observe::{ReadOutcome, Scope, fetch, fetch_without_waiting};
 use crate::plan::estimate::{Bottleneck, Estimate, duration, estimate};
 use crate::state::{Cache, StateStore};
@@ -82,7 +82,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
             now: fetched_at,
             ..workspace.scope()
         };
+        let before = PlannedView::of(&observed, id);
         let result = fetch(&self.client, &scope, id, &mut observed).await;
+        workspace.changing_reads += usize::from(PlannedView::of(&observed, id) != before);
         workspace.observed = observed;
         if let Some(segment) = result? {
             let fetched = FetchedSegment { segment, fetched_at };
@@ -137,7 +139,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
             now: fetched_at,
             ..workspace.scope()
         };
+        let before = PlannedView::of(&observed, id);
         let result = fetch_without_waiting(&self.client, &scope, id, &mut observed).await;
+        workspace.changing_reads += usize::from(PlannedView::of(&observed, id) != before);
         workspace.observed = observed;
         match result? {
             ReadOutcome::MustWait => return Ok(false),
@@ -173,6 +177,28 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
             ));
         }
         Ok(())
+    }
+}
+
+/// What the planner sees of a segment.
+#[derive(PartialEq)]
+struct PlannedView {
+    segment: Option<ObservedSegment>,
+    unreadable: Option<String>,
+}
+
+impl PlannedView {
+    fn of(observed: &ObservedWorkspace, id: &SegmentId) -> Self {
+        let segment = observed.segments.get(id).map(|segment| ObservedSegment {
+            // The times of reads decide nothing.
+            fetched_at: None,
+            applied_before_fetch_at: None,
+            ..segment.clone()
+        });
+        Self {
+            segment,
+            unreadable: observed.unreadable.get(id).cloned(),
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn load_state_with_upload_results<S: StateStore>(
     for upload in pending {
         match store.load_callback(&upload).await {
             Ok(Some(result)) => {
-                has_upload_results |= apply_upload_result(&mut state, (&upload, &result), on_note)
+                has_upload_results |= apply_upload_result(&mut state, &upload, &result, on_note)
             }
             Ok(None) => {}
             // An unreadable result counts as missing and does not stop the plan.
@@ -64,7 +64,8 @@ pub(super) async fn load_state_with_upload_results<S: StateStore>(
 
 fn apply_upload_result(
     state: &mut State,
-    (upload, result): (&UploadId, &UploadResult),
+    upload: &UploadId,
+    result: &UploadResult,
     on_note: &NoteSink,
 ) -> bool {
     let is_pending = |entry: &&StateEntry| {

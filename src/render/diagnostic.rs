@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::excerpt::Excerpt;
 use super::json::LabelDocument;
-use super::phrases::count_noun;
+use crate::diagnostic::phrases::count_noun;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::escape_unprintable;
 

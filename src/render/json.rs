@@ -8,28 +8,22 @@ mod diagnostic;
 mod drift;
 mod estimate;
 mod event;
-mod finding;
 mod history;
 mod members;
 mod new_definition;
-mod origin;
 mod plan;
 mod run_report;
 mod state;
-mod yaml_scalar;
 
 pub use change::ChangeDocument;
 pub use diagnostic::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use drift::{DriftReport, PatchDocument};
 pub use estimate::{BlockedClassDocument, EstimateDocument, WindowDocument};
 pub use event::{EventDocument, RunEvent, StepStartDocument, VersionDocument};
-pub use finding::FindingDocument;
 pub use history::{HistoryDocument, RestoredDocument, RevisionDocument};
 pub use members::MembersDocument;
-pub use origin::OriginDocument;
 pub use plan::{
-    DependentDocument, DriftDocument, ExcludedDocument, MatchDocument, MissingSegmentDocument, PlanDocument,
-    SegmentRefDocument, StepDocument, SummaryDocument,
+    DriftDocument, ExcludedDocument, MatchDocument, MissingSegmentDocument, PlanDocument, StepDocument,
 };
 pub use run_report::{OutcomeCountsDocument, OutcomeDocument, RunReportDocument, RunSummaryDocument};
 pub use state::{StateDocument, StateEntryDocument};

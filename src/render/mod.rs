@@ -3,6 +3,4 @@
 
 pub mod diagnostic;
 pub mod json;
-mod phrases;
-pub mod shell_commands;
 pub mod text;

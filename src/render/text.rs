@@ -31,10 +31,9 @@ pub use plan::{blocked, plan};
 pub use run_report::{outcome, run_summary};
 pub use state::state;
 
-use super::json::{FindingDocument, OriginDocument};
-use super::phrases::count_noun;
-use crate::model::escape_unprintable;
-use crate::plan::step::LifecycleDrift;
+use crate::diagnostic::phrases::count_noun;
+use crate::model::{Origin, escape_unprintable};
+use crate::plan::step::{Finding, LifecycleDrift};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
@@ -61,7 +60,7 @@ fn lifecycle_drift(drift: LifecycleDrift) -> &'static str {
     }
 }
 
-fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {
+fn finding(text: &mut String, kind: &str, finding: &Finding, style: Style) {
     let message = escape_unprintable(&finding.message);
     let _ = writeln!(text, "{style}{kind}{style:#}: {message}");
     for origin in &finding.origins {
@@ -92,7 +91,7 @@ fn temporary_changes(count: usize) -> String {
 
 const NOT_IN_CONFIGURATION: &str = "not in the configuration";
 
-fn file_and_line(origin: &OriginDocument) -> String {
+fn file_and_line(origin: &Origin) -> String {
     format!("{}:{}", escape_unprintable(&origin.file), origin.line)
 }
 

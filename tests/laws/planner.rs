@@ -15,7 +15,7 @@ use segctl::model::{
     GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference,
     SegmentId, SegmentName, StoredDefinition,
 };
-use segctl::plan::step::{Action, Conflict, Plan, Step, TemporaryChange, Warning};
+use segctl::plan::step::{Action, Code, Finding, Plan, Step, TemporaryChange};
 use segctl::plan::targeting::Selection;
 use segctl::sandbox::{EchoFormat, RateLimitMode, SandboxSettings};
 use segctl::state::StateEntry;
@@ -494,7 +494,7 @@ async fn apply_and_replan(case: &PlannerCase, ran: &Cell<u32>) {
         // This service takes the wrapped form for the same definition. No plan can know that.
         return;
     }
-    let is_likely = |warning: &Warning| matches!(warning, Warning::LikelyDuplicate { .. });
+    let is_likely = |warning: &Finding| warning.code == Code::LikelyDuplicate;
     if !case.settings.equality_order_sensitive && plan.warnings.iter().any(is_likely) {
         // The plan warns that the service may reject the definition.
         return;
@@ -532,37 +532,38 @@ async fn apply_and_replan(case: &PlannerCase, ran: &Cell<u32>) {
 }
 
 /// Whether the conflict is a rule of the service, so that the service rejects the plan's requests.
-fn is_service_rule(conflict: &Conflict, settings: &SandboxSettings) -> bool {
-    match conflict {
-        Conflict::NameTaken { .. }
-        | Conflict::NameReserved { .. }
-        | Conflict::KindMismatch { .. }
-        | Conflict::DefinitionTaken { .. }
-        | Conflict::DefinitionShared { .. }
-        | Conflict::ReferenceLimit { .. } => true,
+fn is_service_rule(conflict: &Finding, settings: &SandboxSettings) -> bool {
+    match &conflict.code {
+        Code::NameTaken
+        | Code::NameReserved
+        | Code::KindMismatch
+        | Code::DefinitionTaken
+        | Code::DefinitionShared
+        | Code::ReferenceLimit => true,
         // No plan can know whether the limit applies to unarchived segments.
-        Conflict::ActiveLimit { .. } => settings.unarchive_checks_active_limit,
+        Code::ActiveLimit => settings.unarchive_checks_active_limit,
         // The configuration is ambiguous, or the policy forbids the change.
-        Conflict::UnknownReference { .. }
-        | Conflict::ReferenceUnlisted { .. }
-        | Conflict::OrphanReferenced { .. }
-        | Conflict::SharedTarget { .. }
-        | Conflict::AmbiguousTarget { .. }
-        | Conflict::PreviousNameInUse { .. }
-        | Conflict::UndecidedRename { .. }
-        | Conflict::UnknownId { .. }
-        | Conflict::UnreadableSegment { .. }
-        | Conflict::AdoptionRefused { .. }
-        | Conflict::ArchiveRefused { .. }
-        | Conflict::FixedAtUpload { .. }
-        | Conflict::PublishNotConfigured { .. }
-        | Conflict::DailyUserLimit { .. }
-        | Conflict::CohortKeyChanged { .. }
-        | Conflict::CannotRename { .. }
-        | Conflict::CannotArchive { .. }
-        | Conflict::MembersUnknown { .. }
+        Code::UnknownReference
+        | Code::ReferenceUnlisted
+        | Code::OrphanReferenced
+        | Code::SharedTarget
+        | Code::AmbiguousTarget
+        | Code::PreviousNameInUse
+        | Code::UndecidedRename
+        | Code::UnknownId
+        | Code::UnreadableSegment
+        | Code::AdoptionRefused
+        | Code::ArchiveRefused
+        | Code::FixedAtUpload
+        | Code::PublishNotConfigured
+        | Code::DailyUserLimit
+        | Code::CohortKeyChanged
+        | Code::CannotRename
+        | Code::CannotArchive
+        | Code::MembersUnknown
         // The plan does not contain the steps.
-        | Conflict::Cycle { .. } => false,
+        | Code::Cycle => false,
+        other => panic!("{other} is not a conflict"),
     }
 }
 
@@ -572,11 +573,11 @@ fn matches_intended_segments(plan: &Plan, observed: &ObservedWorkspace) -> bool 
         let remote = observed.segments.get(id);
         remote.is_some_and(|segment| segment.name == *name)
     };
-    let is_overwritten = |conflict: &Conflict| match conflict {
-        Conflict::NameTaken { segment, holder } => {
-            holder.declared.is_some() && is_named(&holder.id, &segment.name)
-        }
-        _ => false,
+    // The second segment is the declaration of the holder.
+    let is_overwritten = |conflict: &Finding| {
+        let (holder, name) = (conflict.remote_ids.first(), conflict.segments.first());
+        let is_named = holder.zip(name).is_some_and(|(id, name)| is_named(id, name));
+        conflict.code == Code::NameTaken && conflict.segments.len() == 2 && is_named
     };
     let declared = plan.steps.iter().filter(|step| step.origin.is_some());
     declared

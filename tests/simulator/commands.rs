@@ -29,7 +29,8 @@ pub(crate) async fn plan(machine: &Machine, reconciler: &SimulatedReconciler, sp
         Ok((read, plan)) => {
             let saved = SavedPlan::new(
                 plan,
-                (&read.observed, &read.state),
+                &read.observed,
+                &read.state,
                 SERVICE_IDENTITY.to_owned(),
                 read.now,
             );
@@ -114,12 +115,8 @@ async fn read_and_plan(
     if !plan.is_blocked() {
         return Ok((read, plan));
     }
-    let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
-    let violations = plan
-        .guard_violations
-        .iter()
-        .map(|violation| format!("{violation:?}"));
-    Err(RunExit::Blocked(conflicts.chain(violations).collect()))
+    let blocking = [plan.conflicts, plan.guard_violations].concat();
+    Err(RunExit::Blocked(blocking))
 }
 
 /// Checks whether a saved plan can still be applied.
@@ -136,7 +133,7 @@ async fn recheck_saved_plan(
     if state.applied_plans().iter().any(|plan| plan.digest == digest) {
         return Err(log_stale(recorder, "it was applied before"));
     }
-    let recheck = reconciler.recheck(&saved, (&mut state, &spec.policy)).await;
+    let recheck = reconciler.recheck(&saved, &mut state, &spec.policy).await;
     let recheck = recheck.map_err(|error| log_failure(recorder, error))?;
     if !recheck.differences.is_empty() {
         return Err(log_stale(recorder, &recheck.differences.join("; ")));
@@ -188,9 +185,9 @@ async fn execute(
         cancel_token: spec.cancel.1.clone(),
     };
     let on_event = step_event_listener(&machine.workspace, spec.number);
-    let input = (&plan, state, &spec.policy);
+    let fetched = prepared.fetched_before;
     let result = reconciler
-        .apply(input, prepared.fetched_before, options, &on_event)
+        .apply(&plan, state, &spec.policy, fetched, options, &on_event)
         .await;
     log_result(&machine.recorder, &result.report, result.abort_reason.as_ref());
     RunExit::Applied {

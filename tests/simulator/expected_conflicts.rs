@@ -4,6 +4,8 @@
 use super::ground_truth::{ActualSegment, Author, SegmentChange};
 use super::run_checker;
 use super::simulation::Simulation;
+use segctl::model::{Origin, SegmentId};
+use segctl::plan::step::{Code, Finding};
 use std::collections::BTreeSet;
 
 impl Simulation {
@@ -68,8 +70,8 @@ impl Simulation {
     }
 
     /// Whether every conflict has an expected cause, or follows from another conflict.
-    pub(crate) fn are_conflicts_expected(&self, conflicts: &[String]) -> bool {
-        let is_explained = |conflict: &String| {
+    pub(crate) fn are_conflicts_expected(&self, conflicts: &[Finding]) -> bool {
+        let is_explained = |conflict: &Finding| {
             self.profile.explains(conflict)
                 || self.is_held_by_archived(conflict)
                 || self.is_held_by_removed(conflict)
@@ -80,14 +82,19 @@ impl Simulation {
             conflicts.iter().partition(|conflict| is_explained(conflict));
         // A segment in conflict does not free its definition.
         others.iter().all(|conflict| {
-            let mut explained = explained.iter();
-            conflict.starts_with("DefinitionTaken")
-                && conflict_holder_id(conflict).is_some_and(|id| explained.any(|other| other.contains(id)))
+            let holder = conflict_holder_id(conflict);
+            let is_about_holder = |other: &&Finding| {
+                let mut ids = other.remote_ids.iter();
+                let mut declared = conflict.segments.iter().skip(1);
+                ids.any(|id| Some(id.as_str()) == holder)
+                    || declared.any(|name| other.segments.contains(name))
+            };
+            conflict.code == Code::DefinitionTaken && explained.iter().any(is_about_holder)
         })
     }
 
     /// Whether a declared segment was created outside segctl, with another kind or with unknown people.
-    fn is_created_externally(&self, conflict: &str) -> bool {
+    fn is_created_externally(&self, conflict: &Finding) -> bool {
         let Some(id) = conflict_holder_id(conflict) else {
             return false;
         };
@@ -98,14 +105,13 @@ impl Simulation {
         });
         let is_unknown = !self.forces_upload
             && (workspace.external_people.contains_key(id) || workspace.was_delivered_twice(id));
-        conflict.starts_with("KindMismatch") && has_other_kind
-            || conflict.starts_with("MembersUnknown") && is_unknown
+        conflict.code == Code::KindMismatch && has_other_kind
+            || conflict.code == Code::MembersUnknown && is_unknown
     }
 
     /// Whether an undeclared segment of an unrecorded create has the definition.
-    fn is_held_by_unrecorded_create(&self, conflict: &str) -> bool {
-        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.starts_with("DefinitionTaken"))
-        else {
+    fn is_held_by_unrecorded_create(&self, conflict: &Finding) -> bool {
+        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.code == Code::DefinitionTaken) else {
             return false;
         };
         let workspace = self.machine.workspace.lock().unwrap();
@@ -126,27 +132,26 @@ impl Simulation {
     ///
     /// They may have a declared name, or be part of a reference cycle in the configuration, or hold a definition that a
     /// segment of the cycle should get.
-    fn is_held_by_archived(&self, conflict: &str) -> bool {
+    fn is_held_by_archived(&self, conflict: &Finding) -> bool {
         let mut archived = self.files.items().iter().filter(|item| item.is_archived);
-        let holder = conflict.split("holder:").nth(1).unwrap_or_default();
-        let is_cycle = conflict.starts_with("Cycle");
-        let is_unbreakable = |cycle| {
+        let is_cycle = conflict.code == Code::Cycle;
+        let is_unbreakable = || {
             self.files.has_reference_cycle()
-                || self.is_held_by_undeclared(cycle)
-                || self.refers_to_archived(cycle)
+                || self.is_held_by_undeclared(conflict)
+                || self.refers_to_archived(conflict)
         };
-        if is_cycle && is_unbreakable(conflict) {
+        if is_cycle && is_unbreakable() {
             return true;
         }
-        let holder = if is_cycle { conflict } else { holder };
-        (is_cycle || conflict.starts_with("NameTaken"))
-            && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
+        // The second declaration is that of the holder.
+        let origins = conflict.origins.get(usize::from(!is_cycle)..).unwrap_or_default();
+        (is_cycle || conflict.code == Code::NameTaken) && archived.any(|item| is_in(origins, &item.name))
     }
 
     /// Whether a segment that was to get another name, but was removed first, holds the declared name: a segment that
     /// segctl archives keeps its name.
-    fn is_held_by_removed(&self, conflict: &str) -> bool {
-        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.starts_with("NameTaken")) else {
+    fn is_held_by_removed(&self, conflict: &Finding) -> bool {
+        let Some(id) = conflict_holder_id(conflict).filter(|_| conflict.code == Code::NameTaken) else {
             return false;
         };
         let workspace = self.machine.workspace.lock().unwrap();
@@ -157,7 +162,7 @@ impl Simulation {
 
     /// Whether a segment of the cycle refers to an archived segment now: the API may reject its definition in a temporary
     /// step.
-    fn refers_to_archived(&self, cycle: &str) -> bool {
+    fn refers_to_archived(&self, cycle: &Finding) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
         let segments = &workspace.ground_truth.segments;
         let is_archived = |id: &String| segments.get(id).is_some_and(|segment| segment.is_archived);
@@ -165,13 +170,13 @@ impl Simulation {
         items.any(|item| {
             let has_name = |name: &String| *name == item.name || item.previous_names.contains(name);
             let mut remotes = segments.values().filter(|segment| has_name(&segment.name));
-            cycle.contains(&format!("file: \"{}.yaml\"", item.name))
+            is_in(&cycle.origins, &item.name)
                 && remotes.any(|segment| segment.meaning.refers_to.iter().any(is_archived))
         })
     }
 
     /// Whether an undeclared segment has the definition that a segment of the cycle should get.
-    fn is_held_by_undeclared(&self, cycle: &str) -> bool {
+    fn is_held_by_undeclared(&self, cycle: &Finding) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
         let items = self.files.items();
         let is_declared = |name: &str| items.iter().any(|item| item.is_declared && item.name == name);
@@ -179,14 +184,17 @@ impl Simulation {
         let removed = removed.filter(|segment| !segment.is_archived && !is_declared(&segment.name));
         let held: BTreeSet<_> = removed.map(|segment| segment.meaning.amounts.clone()).collect();
         items.iter().any(|item| {
-            let file = format!("file: \"{}.yaml\"", item.name);
-            item.is_declared && cycle.contains(&file) && held.contains(&self.files.amounts(item))
+            item.is_declared && is_in(&cycle.origins, &item.name) && held.contains(&self.files.amounts(item))
         })
     }
 }
 
 /// The id of the segment that a conflict names first.
-fn conflict_holder_id(conflict: &str) -> Option<&str> {
-    let id = conflict.split("id: SegmentId(\"").nth(1)?;
-    id.split('"').next()
+fn conflict_holder_id(conflict: &Finding) -> Option<&str> {
+    conflict.remote_ids.first().map(SegmentId::as_str)
+}
+
+fn is_in(origins: &[Origin], name: &str) -> bool {
+    let mut origins = origins.iter();
+    origins.any(|origin| origin.file == format!("{name}.yaml"))
 }

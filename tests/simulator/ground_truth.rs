@@ -128,10 +128,12 @@ impl GroundTruth {
         latest.filter(is_write).count()
     }
 
-    /// Whether the segment of this name is so new that a listing at `moment` may have lacked it.
+    /// Whether the segment of this name was created or unarchived so late that a listing at `moment` may have lacked it.
     pub(crate) fn may_list_lack(&self, name: &str, moment: i64) -> bool {
         self.changes.iter().any(|change| {
-            change.before.is_none() && change.after.name == name && change.changed_at > moment - LIST_LAG
+            let was_hidden = change.before.as_ref().is_none_or(|before| before.is_archived);
+            let is_new = was_hidden && !change.after.is_archived && change.after.name == name;
+            is_new && change.changed_at > moment - LIST_LAG
         })
     }
 

@@ -17,6 +17,7 @@ use segctl::apply::{CallbackOptions, RunStatus};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
+use segctl::plan::step::Finding;
 use segctl::rate_limit::RateLimits;
 use segctl::reconcile::{Reconciler, SharedRequestLog};
 use segctl::state::{DirectoryStore, Lock, LockHolder, StateStore};
@@ -80,7 +81,7 @@ pub(crate) enum RunExit {
     /// The saved plan was applied before, or the workspace changed since.
     Stale,
     /// The conflicts and guard violations of the plan.
-    Blocked(Vec<String>),
+    Blocked(Vec<Finding>),
     /// The plan was applied, completely or in part.
     Applied {
         steps: usize,

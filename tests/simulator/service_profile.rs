@@ -5,6 +5,7 @@ use segctl::model::{
     EndpointClass, Keyword as _, ListedKinds, NamePattern, Policy, PublishLocation, RequestContentType,
     SegmentKind,
 };
+use segctl::plan::step::{Code, Finding};
 use segctl::rate_limit::{RateLimits, Window};
 use segctl::sandbox::{
     self, EchoFormat, FileRequestContentType, HeaderWindow, MissingExcludedBehavior, RateLimitClass,
@@ -139,22 +140,22 @@ impl ServiceProfile {
     }
 
     /// Whether the seed's profile causes a conflict or guard violation, given as its `Debug` text.
-    pub(crate) fn explains(&self, conflict: &str) -> bool {
+    pub(crate) fn explains(&self, conflict: &Finding) -> bool {
         let is_tight = self.settings.active_limit < 1000;
         let is_guarded = self.policy.guards.archive < 100;
         let has_archived_definitions = self.settings.archived_definitions_conflict;
         // segctl may match a removed segment by its definition and rename it. Its old name cannot be declared then.
         let are_names_reserved = !self.settings.rename_frees_old_name;
-        has_archived_definitions && conflict.starts_with("DefinitionTaken")
-                || are_names_reserved && conflict.starts_with("NameReserved")
-                || self.hidden_kinds().contains(&SegmentKind::Cohort) && conflict.starts_with("ReferenceUnlisted")
+        has_archived_definitions && conflict.code == Code::DefinitionTaken
+                || are_names_reserved && conflict.code == Code::NameReserved
+                || self.hidden_kinds().contains(&SegmentKind::Cohort) && conflict.code == Code::ReferenceUnlisted
                 // A previous name of a segment now belongs to another segment, which is no longer declared.
-                || conflict.starts_with("PreviousNameInUse")
-                || conflict.starts_with("AmbiguousTarget")
+                || conflict.code == Code::PreviousNameInUse
+                || conflict.code == Code::AmbiguousTarget
                 // Names were exchanged, the state was lost, and the definitions were edited.
-                || conflict.starts_with("UndecidedRename")
-                || is_tight && conflict.starts_with("ActiveLimit")
-                || is_guarded && (conflict.starts_with("Archives") || conflict.starts_with("Updates"))
+                || conflict.code == Code::UndecidedRename
+                || is_tight && conflict.code == Code::ActiveLimit
+                || is_guarded && (matches!(conflict.code, Code::GuardArchive | Code::GuardUpdate))
     }
 }
 

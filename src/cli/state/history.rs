@@ -19,8 +19,8 @@ pub(super) async fn run(
     let offline = OfflineState::load(project, workspace).await?;
     let found = offline.find(&arguments.name)?;
     let revisions = revision_documents(found.entry, &offline.identities());
-    let segment = (found.entry, found.others.as_slice());
-    let document = HistoryDocument::new(workspace.0, &arguments.name, segment, revisions);
+    let name = &arguments.name;
+    let document = HistoryDocument::new(workspace.0, name, found.entry, &found.others, revisions);
     if output.json {
         output.print_json(&document);
     } else {
@@ -42,7 +42,7 @@ fn revision_documents(entry: &StateEntry, identities: &Identities) -> Vec<Revisi
             let differences = diff(&definition, next).into_iter();
             changes.extend(differences.map(|change| change.with_readable_references(identities)));
         }
-        let document = RevisionDocument::new((number, revision), definition.clone(), &changes);
+        let document = RevisionDocument::new(number, revision, definition.clone(), &changes);
         documents.push(document);
         next = Some((&revision.name, definition));
     }

@@ -12,8 +12,8 @@ use crate::model::{SegmentId, SegmentName, did_you_mean};
 use crate::observe::Refresh;
 use crate::plan::rebuild_state;
 use crate::plan::step::ResolvedReferences;
+use crate::plan::step::SegmentRef;
 use crate::reconcile::LoadedWorkspace;
-use crate::render::json::SegmentRefDocument;
 use crate::render::text;
 use crate::state::{State, StateEntry};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ impl OfflineState {
         let request = plan_request(project, workspace, Refresh::None);
         let store = connection::open_state_store(project, workspace.0, workspace.1)?;
         // Without a cache, some references have ids instead of names.
-        let mut read = LoadedWorkspace::load_local(request, (&store, SystemClock.now()), &drop).await?;
+        let mut read = LoadedWorkspace::load_local(request, &store, SystemClock.now(), &drop).await?;
         read.load_cached_and_recorded();
         let (_, references) = rebuild_state(&read.plan_input());
         Ok(Self {
@@ -80,7 +80,7 @@ impl OfflineState {
 
 pub(super) fn print_shared_name_note(name: &str, others: &[&StateEntry], output: Output) {
     if !others.is_empty() {
-        let others: Vec<_> = others.iter().copied().map(SegmentRefDocument::of_entry).collect();
+        let others: Vec<_> = others.iter().copied().map(SegmentRef::of_entry).collect();
         output.print_note(text::shared_name_note(name, &others));
     }
 }

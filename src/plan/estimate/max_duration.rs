@@ -2,6 +2,7 @@
 
 use super::{Bottleneck, WindowUsage, describe_classes, duration};
 use crate::model::Keyword;
+use crate::plan::step::{Code, Finding};
 use jiff::SignedDuration;
 use std::fmt;
 
@@ -13,6 +14,14 @@ pub struct MaxDurationExceeded {
 }
 
 impl MaxDurationExceeded {
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        Finding {
+            help: self.help(),
+            ..Finding::new(Code::MaxDuration, self.to_string())
+        }
+    }
+
     /// The simplest first.
     #[must_use]
     pub fn help(&self) -> Vec<String> {

@@ -1,20 +1,21 @@
 //! Renames by `previous_names` among segments that match by state or name as well.
 
-use super::{Matcher, declared_ref, undeclared_ref};
+use super::conflicts::undecided_rename;
+use super::{DeclaredIndex, Matcher};
 use crate::definition::Identities;
 use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, RemoteKind, SegmentName};
+use crate::plan::cycles::cycles;
 use crate::plan::rename_cycles::{self, Decision, Evidence, PreviousNameUse};
-use crate::plan::step::{Conflict, MatchReason};
-use std::collections::BTreeMap;
+use crate::plan::step::MatchReason;
 
 /// A previous name of a declared segment that belongs to the match of another one.
 struct Takeover<'a> {
-    index: usize,
+    index: DeclaredIndex,
     own: &'a ObservedSegment,
     previous_name: &'a SegmentName,
     /// The segment with the previous name, and the index of the declared segment that it matches.
     remote: &'a ObservedSegment,
-    owner: usize,
+    owner: DeclaredIndex,
 }
 
 impl<'a> Matcher<'a> {
@@ -31,19 +32,15 @@ impl<'a> Matcher<'a> {
         let Some((remote, (index, MatchReason::State | MatchReason::Name))) = claim else {
             return false;
         };
-        let declared = self.input.declared.get(index);
-        declared.is_some_and(|segment| segment.name == *name)
+        self.declared(index).name == *name
             && !self.has_declared_definition(index, remote, &self.resolved_references().identities)
     }
 
     /// In a swap or a longer cycle, the ids move with the names.
     pub(super) fn match_rename_cycles(&mut self) {
         let takeovers = self.takeovers();
-        let mut takes_from: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for takeover in &takeovers {
-            takes_from.entry(takeover.index).or_default().push(takeover.owner);
-        }
-        let cycles = rename_cycles::find(&takes_from);
+        let edges = takeovers.iter().map(|takeover| (takeover.index, takeover.owner));
+        let cycles = cycles(edges);
         for cycle in &cycles {
             let inside = takeovers
                 .iter()
@@ -60,11 +57,11 @@ impl<'a> Matcher<'a> {
 
     fn takeovers(&self) -> Vec<Takeover<'a>> {
         let mut takeovers: Vec<Takeover<'a>> = Vec::new();
-        for (index, segment) in self.input.declared.iter().enumerate() {
+        for index in self.indices() {
             let Some(own) = self.renamable_match(index) else {
                 continue;
             };
-            for previous_name in &segment.previous_names {
+            for previous_name in &self.declared(index).previous_names {
                 let remote = self.remote_known_as(previous_name);
                 let owner = remote.and_then(|remote| Some((remote, self.claim_on(remote)?.0)));
                 let Some((remote, owner)) = owner.filter(|(_, owner)| *owner != index) else {
@@ -88,9 +85,9 @@ impl<'a> Matcher<'a> {
     }
 
     /// The match of an active filter segment, unless its declaration pins the id.
-    fn renamable_match(&self, index: usize) -> Option<&'a ObservedSegment> {
-        let segment = self.input.declared.get(index)?;
-        let (remote, reason) = self.matched.get(index)?.as_ref()?;
+    fn renamable_match(&self, index: DeclaredIndex) -> Option<&'a ObservedSegment> {
+        let segment = self.declared(index);
+        let (remote, reason) = self.matched(index)?;
         let is_renamable = segment.lifecycle == Lifecycle::Active
             && segment.contents.definition().is_some()
             && remote.kind == RemoteKind::Filter
@@ -105,7 +102,7 @@ impl<'a> Matcher<'a> {
         applied.or_else(|| self.remote_by_name.get(name).copied())
     }
 
-    fn match_cycle(&mut self, cycle: &[usize], takeovers: &[&Takeover<'a>]) {
+    fn match_cycle(&mut self, cycle: &[DeclaredIndex], takeovers: &[&Takeover<'a>]) {
         let mut moved = self.clone();
         for takeover in takeovers {
             moved.claim(takeover.index, takeover.remote, MatchReason::PreviousName);
@@ -127,19 +124,16 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn add_undecided_conflicts(&mut self, cycle: &[usize], takeovers: &[&Takeover<'a>]) {
+    fn add_undecided_conflicts(&mut self, cycle: &[DeclaredIndex], takeovers: &[&Takeover<'a>]) {
         for index in cycle {
-            let own = takeovers.iter().filter(|takeover| takeover.index == *index);
-            let others = own
-                .clone()
-                .map(|takeover| undeclared_ref(takeover.remote))
+            let own: Vec<_> = takeovers
+                .iter()
+                .filter(|takeover| takeover.index == *index)
                 .collect();
-            if let (Some(segment), Some(takeover)) = (self.input.declared.get(*index), own.clone().next()) {
-                self.conflicts.push(Conflict::UndecidedRename {
-                    segment: declared_ref(segment),
-                    target: undeclared_ref(takeover.own),
-                    others,
-                });
+            if let [first, ..] = own.as_slice() {
+                let others: Vec<_> = own.iter().map(|takeover| takeover.remote).collect();
+                let segment = self.declared(*index);
+                self.conflicts.push(undecided_rename(segment, first.own, &others));
             }
         }
     }
@@ -158,23 +152,14 @@ impl<'a> Matcher<'a> {
         {
             return;
         }
-        let segments = [takeover.owner, takeover.index];
-        let segments = segments
-            .iter()
-            .filter_map(|index| self.input.declared.get(*index));
-        self.conflicts.push(Conflict::SharedTarget {
-            segments: segments.map(declared_ref).collect(),
-            target: takeover.remote.id.clone(),
-            matched_by: MatchReason::PreviousName,
-        });
+        let [owner, segment] = [takeover.owner, takeover.index].map(|index| self.declared(index));
+        self.add_shared_target(owner, segment, takeover.remote, &MatchReason::PreviousName);
     }
 
     fn previous_name_use(&self, takeover: &Takeover<'a>) -> PreviousNameUse {
-        let declared = self.input.declared.get(takeover.index);
+        let declared = self.declared(takeover.index);
         let entry = self.input.state.managed_entry(&takeover.own.id);
-        let is_of_declared =
-            |segment: &&DeclaredSegment| entry.is_some_and(|entry| entry.name == segment.name);
-        match entry.filter(|_| declared.as_ref().is_some_and(is_of_declared)) {
+        match entry.filter(|entry| entry.name == declared.name) {
             None => PreviousNameUse::Unknown,
             Some(entry) if entry.used_previous_names.contains(takeover.previous_name) => {
                 PreviousNameUse::UsedUp
@@ -185,13 +170,11 @@ impl<'a> Matcher<'a> {
 
     fn has_declared_definition(
         &self,
-        index: usize,
+        index: DeclaredIndex,
         remote: &ObservedSegment,
         identities: &Identities,
     ) -> bool {
-        let declared = self.input.declared.get(index);
-        let definition = declared.and_then(|segment| segment.contents.definition());
-        match (definition, &remote.definition) {
+        match (self.definition(index), &remote.definition) {
             (Some(definition), Some(remote)) => {
                 definition.exact_digest(identities) == remote.exact_digest(identities)
             }

@@ -45,10 +45,10 @@ impl DesiredDefinition {
     }
 
     #[must_use]
-    pub fn of_declared(declared: &StoredDefinition, identities: &Identities) -> Self {
+    pub fn of(definition: &StoredDefinition, identities: &Identities) -> Self {
         Self {
-            payload: declared.payload().clone(),
-            digests: declared.digests(identities),
+            payload: definition.payload().clone(),
+            digests: definition.digests(identities),
         }
     }
 

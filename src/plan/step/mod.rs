@@ -14,14 +14,13 @@ pub use action::{
 };
 pub use desired::{DesiredDefinition, ResolvedReferences, exact_digest};
 pub use drift::{Drift, LifecycleDrift};
-pub use finding::{
-    Conflict, DeclaredRef, ExceededLimit, FixedField, GuardViolation, RemoteRef, UnreadableRef, Warning,
-};
+pub use finding::{Code, Finding};
 
 use crate::model::{
     Cohort, EndpointClass, FileSegment, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName,
     UserListFingerprint,
 };
+use crate::state::StateEntry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -38,16 +37,15 @@ pub struct Plan {
     /// Neither declared nor managed, by name.
     pub unmanaged: Vec<SegmentRef>,
     pub drift: Vec<Drift>,
-    pub conflicts: Vec<Conflict>,
-    pub guard_violations: Vec<GuardViolation>,
-    pub warnings: Vec<Warning>,
+    pub conflicts: Vec<Finding>,
+    pub guard_violations: Vec<Finding>,
+    pub warnings: Vec<Finding>,
     pub excluded: Excluded,
     /// As known before the first step.
     pub references: ResolvedReferences,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SegmentRef {
     pub name: SegmentName,
     pub id: SegmentId,
@@ -77,7 +75,6 @@ pub struct Excluded {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Dependent {
     pub segment: SegmentName,
     pub depends_on: SegmentName,
@@ -108,17 +105,20 @@ pub enum AssumedMembers {
     Users(FileSegment, UserListFingerprint),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub create: usize,
     /// A segment with a temporary change counts once.
     pub update: usize,
+    /// Steps that only free a name or a definition for another segment.
+    #[serde(default)]
     pub temporary_changes: usize,
     pub archive: usize,
     pub unarchive: usize,
     /// Declared segments that become managed, changed or not.
     pub adopt: usize,
-    /// Unmanaged segments that match a pattern in `manages`.
+    /// Unmanaged segments that are archived because a pattern in `manages` matches them.
+    #[serde(default)]
     pub archive_unmanaged: usize,
 }
 
@@ -143,6 +143,16 @@ pub struct Step {
     pub required_by: Vec<SegmentName>,
     /// Near the limit of active segments, the segment that needs the slot.
     pub frees_slot_for: Option<SegmentName>,
+}
+
+impl SegmentRef {
+    #[must_use]
+    pub fn of_entry(entry: &StateEntry) -> Self {
+        Self {
+            name: entry.name.clone(),
+            id: entry.id.clone(),
+        }
+    }
 }
 
 impl Plan {

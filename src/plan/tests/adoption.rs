@@ -59,12 +59,16 @@ fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
         ),
         (3, 2, 0)
     );
+    assert_eq!(
+        codes(&plan.warnings),
+        [Code::ArchiveUnmanaged, Code::ArchiveUnmanaged]
+    );
     let reported: Vec<_> = plan
         .warnings
         .iter()
-        .map(|warning| match warning {
-            Warning::ArchiveUnmanaged { pattern, segments } => (pattern.as_str(), segments.len()),
-            other => panic!("{other:?}"),
+        .map(|warning| {
+            let pattern = warning.message.split("it matches `").nth(1).unwrap();
+            (pattern.split('`').next().unwrap(), warning.segments.len())
         })
         .collect();
     assert_eq!(reported, [("*anual", 1), ("OW *", 1)]);
@@ -80,10 +84,10 @@ fn refused_adoption_forbids_archiving_unmanaged_segments() {
     let recorded = state(vec![entry("a1", "OW managed")]);
     let policy = policy_managing(&["OW *"], Adoption::Refuse);
     let plan = plan_with_policy(&[], existing.clone(), &recorded, &policy);
-    let [Conflict::ArchiveRefused { target, pattern }] = plan.conflicts.as_slice() else {
-        panic!("{:?}", plan.conflicts)
-    };
-    assert_eq!((target.id.as_str(), pattern.as_str()), ("x1", "OW *"));
+    assert_eq!(codes(&plan.conflicts), [Code::ArchiveRefused]);
+    let conflict = &plan.conflicts[0];
+    assert_eq!(holders(conflict), ["x1"]);
+    assert!(conflict.message.contains("it matches `OW *`"), "{conflict:?}");
     // A declared id resolves the conflict.
     let file = DeclaredSegment {
         id: Some(SegmentId::new("x1")),
@@ -102,17 +106,17 @@ fn one_create_and_one_archive_may_be_a_rename() {
     let existing = vec![remote_spender("a1", "A", 1.0), remote_spender("b1", "B", 2.0)];
     let hints = |files: &[DeclaredSegment]| {
         let plan = plan_with_state(files, existing.clone(), &recorded);
-        let hints = plan.warnings.into_iter().filter_map(|warning| match warning {
-            Warning::LikelyRename { segment, target } => Some((segment.name, target.id)),
-            _ => None,
-        });
-        hints.collect::<Vec<_>>()
+        let hints = plan.warnings.into_iter();
+        let hints = hints.filter(|warning| warning.code == Code::LikelyRename);
+        hints
+            .map(|warning| (warning.segments, warning.remote_ids))
+            .collect::<Vec<_>>()
     };
     let new = declared("New", vec![spends_more_than(9.0)]);
     let kept = declared("B", vec![spends_more_than(2.0)]);
     assert_eq!(
         hints(&[new.clone(), kept.clone()]),
-        [(SegmentName::new("New"), SegmentId::new("a1"))]
+        [(vec![SegmentName::new("New")], vec![SegmentId::new("a1")])]
     );
     // With two candidates the rename is ambiguous.
     assert_eq!(hints(std::slice::from_ref(&new)), []);
@@ -132,18 +136,14 @@ fn one_create_and_one_archive_may_be_a_rename() {
 fn a_taken_definition_names_the_already_matched_segment() {
     let files = [declared("A", vec![spends_more_than(2.0)])];
     let unmanaged = remote_spender("x1", "Manual", 2.0);
-    let targets = |existing| {
+    let own_id_helps = |existing| {
         let plan = plan_for(&files, existing);
-        let [Conflict::DefinitionTaken { target, .. }] = plan.conflicts.as_slice() else {
-            panic!("{:?}", plan.conflicts)
-        };
-        target.clone()
+        assert_eq!(codes(&plan.conflicts), [Code::DefinitionTaken]);
+        let help = plan.conflicts[0].help.iter();
+        help.filter(|help| help.contains("`A` has its own id")).count()
     };
-    assert_eq!(targets(vec![unmanaged.clone()]), None);
-    assert_eq!(
-        targets(vec![unmanaged, remote_spender("a1", "A", 1.0)]),
-        Some(SegmentId::new("a1"))
-    );
+    assert_eq!(own_id_helps(vec![unmanaged.clone()]), 0);
+    assert_eq!(own_id_helps(vec![unmanaged, remote_spender("a1", "A", 1.0)]), 1);
 }
 
 /// Three segments that match the configuration, and one that differs.
@@ -234,10 +234,6 @@ fn an_imported_segment_without_a_file_is_named_unless_it_is_declared_or_managed(
         selection: &Selection::default(),
         now: Timestamp::UNIX_EPOCH,
     });
-    let reported = plan.warnings.iter().filter_map(|warning| match warning {
-        Warning::ImportedNotApplied { segments } => Some(segments),
-        _ => None,
-    });
-    let names: Vec<_> = reported.flatten().map(|segment| segment.name.as_str()).collect();
-    assert_eq!(names, ["B"]);
+    assert_eq!(codes(&plan.warnings), [Code::ImportedNotApplied]);
+    assert_eq!(names(&plan.warnings[0]), ["B"]);
 }

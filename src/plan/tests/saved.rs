@@ -10,7 +10,8 @@ fn differences(
     let plan = plan_for(files, before.clone());
     let saved = SavedPlan::new(
         plan,
-        (&observed(before), &State::default()),
+        &observed(before),
+        &State::default(),
         "service".to_owned(),
         Timestamp::UNIX_EPOCH,
     );
@@ -31,7 +32,8 @@ fn a_plan_is_stale_after_another_run_applied_changes() {
         let (plan, observed) = (plan_for(&files, existing()), observed(existing()));
         SavedPlan::new(
             plan,
-            (&observed, state),
+            &observed,
+            state,
             "service".to_owned(),
             Timestamp::UNIX_EPOCH,
         )

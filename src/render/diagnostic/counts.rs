@@ -1,7 +1,7 @@
 //! Counts of the diagnostics that are not shown in full.
 
-use super::super::phrases::count_noun;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::phrases::count_noun;
 use crate::model::escape_unprintable;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

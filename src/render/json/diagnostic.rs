@@ -1,8 +1,9 @@
 //! Errors in the configuration, findings of the plan and failures of a run, all in one form.
 
-use super::change::ChangeDocument;
-use super::finding::FindingDocument;
+use crate::definition::FieldChange;
 use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::model::{SegmentId, SegmentName};
+use crate::plan::step::Finding;
 use serde::Serialize;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -18,11 +19,11 @@ pub struct DiagnosticDocument {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelDocument>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub segments: Vec<String>,
+    pub segments: Vec<SegmentName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remote_ids: Vec<String>,
+    pub remote_ids: Vec<SegmentId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<ChangeDocument>,
+    pub changes: Vec<FieldChange>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -53,15 +54,16 @@ impl DiagnosticDocument {
             notes: diagnostic.notes.clone(),
             help: diagnostic.help.clone(),
             ..Self::new(
-                (diagnostic.severity, "configuration"),
+                diagnostic.severity,
+                "configuration",
                 diagnostic.code,
                 &diagnostic.message,
             )
         }
     }
 
-    pub fn of_finding(finding: &FindingDocument, kind: FindingKind) -> Self {
-        let source = match kind {
+    pub fn of_finding(finding: &Finding, kind: FindingKind) -> Self {
+        let (severity, source) = match kind {
             FindingKind::Conflict => (Severity::Error, "conflict"),
             FindingKind::Guard => (Severity::Error, "guard"),
             FindingKind::Warning => (Severity::Warning, "plan"),
@@ -78,19 +80,19 @@ impl DiagnosticDocument {
             remote_ids: finding.remote_ids.clone(),
             changes: finding.changes.clone(),
             help: finding.help.clone(),
-            ..Self::new(source, &finding.code, &finding.message)
+            ..Self::new(severity, source, &finding.code.to_string(), &finding.message)
         }
     }
 
-    pub fn of_run(code: &str, message: &str, (causes, help): (&[String], &[String])) -> Self {
+    pub fn of_run(code: &str, message: &str, causes: &[String], help: &[String]) -> Self {
         Self {
             notes: causes.to_vec(),
             help: help.to_vec(),
-            ..Self::new((Severity::Error, "run"), code, message)
+            ..Self::new(Severity::Error, "run", code, message)
         }
     }
 
-    fn new((severity, source): (Severity, &'static str), code: &str, message: &str) -> Self {
+    fn new(severity: Severity, source: &'static str, code: &str, message: &str) -> Self {
         Self {
             severity: severity.as_str(),
             source,

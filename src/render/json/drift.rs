@@ -1,9 +1,9 @@
 //! The drift of a workspace as a document.
 
+use super::FORMAT_VERSION;
 use super::plan::DriftDocument;
-use super::{FORMAT_VERSION, FindingDocument, finding};
 use crate::model::{Freshness, SegmentId};
-use crate::plan::step::{Conflict, Drift, Plan, Warning};
+use crate::plan::step::{Code, Drift, Finding, Plan};
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,13 +26,13 @@ pub struct DriftReport {
     pub unwritable: BTreeMap<String, String>,
     /// Segments whose drift is unknown, because segctl cannot read them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub unreadable: Vec<FindingDocument>,
+    pub unreadable: Vec<Finding>,
     /// Rows of the segment list and unmanaged segments that segctl cannot read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub warnings: Vec<FindingDocument>,
+    pub warnings: Vec<Finding>,
     /// Segments that MoEngage archives soon; not drift yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub expiring: Vec<FindingDocument>,
+    pub expiring: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub freshness: Option<Freshness>,
 }
@@ -45,8 +45,10 @@ pub struct PatchDocument {
 
 impl DriftReport {
     pub fn new(
-        (workspace, endpoint): (&str, &str),
-        (drift, already_in_files): (&[Drift], &BTreeSet<SegmentId>),
+        workspace: &str,
+        endpoint: &str,
+        drift: &[Drift],
+        already_in_files: &BTreeSet<SegmentId>,
         patches: Vec<PatchDocument>,
         unwritable: BTreeMap<SegmentId, String>,
     ) -> Self {
@@ -73,34 +75,23 @@ impl DriftReport {
     }
 
     /// `no_state`: whether there are segments whose drift is unknown because of that.
-    pub fn without_state(workspace: (&str, &str), no_state: bool) -> Self {
-        let nothing = (&[][..], &BTreeSet::new());
+    pub fn without_state(workspace: &str, endpoint: &str, no_state: bool) -> Self {
+        let none = BTreeSet::new();
         Self {
             no_state,
-            ..Self::new(workspace, nothing, Vec::new(), BTreeMap::new())
+            ..Self::new(workspace, endpoint, &[], &none, Vec::new(), BTreeMap::new())
         }
     }
 
-    pub fn with_expiring(mut self, warnings: &[Warning]) -> Self {
-        let expiring = warnings
-            .iter()
-            .filter(|warning| matches!(warning, Warning::Expires { .. }));
-        self.expiring = expiring.map(finding::warning).collect();
-        self
-    }
-
-    pub fn with_unreadable(mut self, plan: &Plan) -> Self {
-        let conflicts = plan.conflicts.iter();
-        let segments = conflicts.filter(|conflict| matches!(conflict, Conflict::UnreadableSegment { .. }));
-        self.unreadable = segments.map(finding::conflict).collect();
-        let is_about_others = |warning: &&Warning| {
-            matches!(
-                warning,
-                Warning::UnreadableRows { .. } | Warning::UnreadableSegments { .. }
-            )
+    pub fn with_findings(mut self, plan: &Plan) -> Self {
+        let found = |findings: &[Finding], codes: &[Code]| {
+            let found = findings.iter().filter(|finding| codes.contains(&finding.code));
+            found.cloned().collect()
         };
-        let warnings = plan.warnings.iter().filter(is_about_others);
-        self.warnings = warnings.map(finding::warning).collect();
+        self.expiring = found(&plan.warnings, &[Code::Expires]);
+        self.unreadable = found(&plan.conflicts, &[Code::UnreadableSegment]);
+        let about_others = [Code::UnreadableRows, Code::UnreadableSegments];
+        self.warnings = found(&plan.warnings, &about_others);
         self
     }
 

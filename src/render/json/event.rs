@@ -99,7 +99,8 @@ mod tests {
     use crate::apply::run_report::{SkipReason, StepOutcome};
     use crate::diagnostic::{Diagnostic, Location};
     use crate::model::{SegmentId, SegmentName};
-    use crate::render::json::{FindingDocument, FindingKind};
+    use crate::plan::step::{Code, Finding};
+    use crate::render::json::FindingKind;
     use serde_json::{Value, json};
     use std::sync::Arc;
 
@@ -168,14 +169,10 @@ mod tests {
     fn all_diagnostics_have_the_same_form() {
         let whole = Location::whole_file(Arc::from("a.yaml"));
         let diagnostic = Diagnostic::warning("SEG007", "no file", whole, "here").with_help("fix it");
-        let finding = FindingDocument {
-            code: "name_taken".to_owned(),
-            segments: vec!["A".to_owned()],
-            origins: Vec::new(),
-            remote_ids: vec!["b2".to_owned()],
-            message: "taken".to_owned(),
-            help: Vec::new(),
-            changes: Vec::new(),
+        let finding = Finding {
+            segments: vec![SegmentName::new("A")],
+            remote_ids: vec![SegmentId::new("b2")],
+            ..Finding::new(Code::NameTaken, "taken".to_owned())
         };
         let document = |kind| DiagnosticDocument::of_finding(&finding, kind);
         let expected = |severity: &str, source: &str| {
@@ -192,7 +189,7 @@ mod tests {
             (document(FindingKind::Guard), expected("error", "guard")),
             (document(FindingKind::Warning), expected("warning", "plan")),
             (
-                DiagnosticDocument::of_run("stale", "old", (&["A was renamed".to_owned()], &[])),
+                DiagnosticDocument::of_run("stale", "old", &["A was renamed".to_owned()], &[]),
                 json!({"type": "diagnostic", "severity": "error", "source": "run", "code": "stale", "message": "old",
                        "notes": ["A was renamed"]}),
             ),

@@ -1,7 +1,8 @@
 //! The stored revisions of one segment, and a restored revision, as documents.
 
-use super::{ChangeDocument, FORMAT_VERSION, PatchDocument, SegmentRefDocument, StateEntryDocument};
+use super::{ChangeDocument, FORMAT_VERSION, PatchDocument, StateEntryDocument};
 use crate::definition::FieldChange;
+use crate::plan::step::SegmentRef;
 use crate::state::{Revision, StateEntry};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,7 +14,7 @@ pub struct HistoryDocument {
     pub workspace: String,
     pub name: String,
     pub segment: StateEntryDocument,
-    pub other_segments: Vec<SegmentRefDocument>,
+    pub other_segments: Vec<SegmentRef>,
     /// How many older revisions were dropped; their numbers are not reused.
     pub dropped_revisions: usize,
     pub revisions: Vec<RevisionDocument>,
@@ -52,7 +53,8 @@ impl HistoryDocument {
     pub fn new(
         workspace: &str,
         name: &str,
-        (entry, others): (&StateEntry, &[&StateEntry]),
+        entry: &StateEntry,
+        others: &[&StateEntry],
         revisions: Vec<RevisionDocument>,
     ) -> Self {
         Self {
@@ -60,7 +62,7 @@ impl HistoryDocument {
             workspace: workspace.to_owned(),
             name: name.to_owned(),
             segment: StateEntryDocument::of(entry),
-            other_segments: others.iter().copied().map(SegmentRefDocument::of_entry).collect(),
+            other_segments: others.iter().copied().map(SegmentRef::of_entry).collect(),
             dropped_revisions: entry.dropped_revisions,
             revisions,
         }
@@ -69,7 +71,7 @@ impl HistoryDocument {
 
 impl RevisionDocument {
     /// `definition` is the canonical form of the revision.
-    pub fn new((number, revision): (usize, &Revision), definition: Value, changes: &[FieldChange]) -> Self {
+    pub fn new(number: usize, revision: &Revision, definition: Value, changes: &[FieldChange]) -> Self {
         Self {
             revision: number,
             name: revision.name.to_string(),

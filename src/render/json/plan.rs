@@ -2,17 +2,15 @@
 
 use super::change::ChangeDocument;
 use super::estimate::EstimateDocument;
-use super::finding::{self, FindingDocument};
 use super::members::MembersDocument;
 use super::new_definition::new_definition;
-use super::origin::OriginDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
-use crate::model::{Freshness, SegmentId, SegmentName, json_from_file};
+use crate::model::{Freshness, Origin, SegmentId, SegmentName, json_from_file};
 use crate::plan::estimate::{Estimate, MaxDurationExceeded};
 use crate::plan::step::{
-    Action, Drift, Excluded, LifecycleDrift, MatchReason, Plan, SegmentRef, Step, TemporaryChange,
+    Action, Dependent, Drift, Excluded, Finding, LifecycleDrift, MatchReason, Plan, SegmentRef, Step,
+    Summary, TemporaryChange,
 };
-use crate::state::StateEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,16 +22,16 @@ pub struct PlanDocument {
     pub workspace: String,
     /// For people: `MoEngage DC 01`, a URL, or the sandbox's file.
     pub endpoint: String,
-    pub summary: SummaryDocument,
+    pub summary: Summary,
     pub steps: Vec<StepDocument>,
     pub unchanged: Vec<MatchDocument>,
     /// Existing segments that match the configuration and become managed without a write.
     pub adopted: Vec<MatchDocument>,
-    pub unmanaged: Vec<SegmentRefDocument>,
+    pub unmanaged: Vec<SegmentRef>,
     pub drift: Vec<DriftDocument>,
-    pub conflicts: Vec<FindingDocument>,
-    pub guard_violations: Vec<FindingDocument>,
-    pub warnings: Vec<FindingDocument>,
+    pub conflicts: Vec<Finding>,
+    pub guard_violations: Vec<Finding>,
+    pub warnings: Vec<Finding>,
     pub excluded: ExcludedDocument,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub estimate: Option<EstimateDocument>,
@@ -66,19 +64,7 @@ pub struct ExcludedDocument {
     pub flags: Vec<String>,
     /// Segments that are excluded only because they depend on a segment that `--exclude` matches.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub dependents: Vec<DependentDocument>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DependentDocument {
-    pub segment: String,
-    pub depends_on: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentRefDocument {
-    pub name: String,
-    pub id: String,
+    pub dependents: Vec<Dependent>,
 }
 
 /// The changes of one segment in the workspace since the last apply.
@@ -88,30 +74,13 @@ pub struct DriftDocument {
     pub segment: String,
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub origin: Option<OriginDocument>,
+    pub origin: Option<Origin>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub renamed_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lifecycle: Option<LifecycleDrift>,
     /// From the applied definition to the remote one.
     pub changes: Vec<ChangeDocument>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SummaryDocument {
-    pub create: usize,
-    /// A segment with a temporary change counts once.
-    pub update: usize,
-    /// Steps that only free a name or a definition for another segment.
-    #[serde(default)]
-    pub temporary_changes: usize,
-    pub archive: usize,
-    pub unarchive: usize,
-    /// Declared segments that become managed, changed or not.
-    pub adopt: usize,
-    /// Unmanaged segments that are archived because a pattern in `manages` matches them.
-    #[serde(default)]
-    pub archive_unmanaged: usize,
 }
 
 /// A segment that the state contains and MoEngage does not.
@@ -137,7 +106,7 @@ pub struct StepDocument {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub match_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub origin: Option<OriginDocument>,
+    pub origin: Option<Origin>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub renamed_to: Option<String>,
     /// What the step frees for another segment; a later step sets the final value.
@@ -172,22 +141,12 @@ pub struct StepDocument {
 
 impl PlanDocument {
     pub fn new(plan: &Plan) -> Self {
-        let summary = plan.summary();
-        let violations = plan.guard_violations.iter();
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             workspace: plan.workspace.clone(),
             endpoint: plan.endpoint.clone(),
-            summary: SummaryDocument {
-                create: summary.create,
-                update: summary.update,
-                temporary_changes: summary.temporary_changes,
-                archive: summary.archive,
-                unarchive: summary.unarchive,
-                adopt: summary.adopt,
-                archive_unmanaged: summary.archive_unmanaged,
-            },
+            summary: plan.summary(),
             steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
             unchanged: plan
                 .unchanged
@@ -201,11 +160,11 @@ impl PlanDocument {
                 .adoptions()
                 .map(|update| MatchDocument::new(&update.segment, Some((&update.id, &update.matched_by))))
                 .collect(),
-            unmanaged: plan.unmanaged.iter().map(SegmentRefDocument::of).collect(),
+            unmanaged: plan.unmanaged.clone(),
             drift: plan.drift.iter().map(DriftDocument::of).collect(),
-            conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
-            guard_violations: violations.map(finding::guard_violation).collect(),
-            warnings: plan.warnings.iter().map(finding::warning).collect(),
+            conflicts: plan.conflicts.clone(),
+            guard_violations: plan.guard_violations.clone(),
+            warnings: plan.warnings.clone(),
             excluded: ExcludedDocument::of(&plan.excluded),
             estimate: None,
             freshness: None,
@@ -221,7 +180,7 @@ impl PlanDocument {
 
     pub fn with_estimate(mut self, estimate: &Estimate, exceeded: Option<&MaxDurationExceeded>) -> Self {
         self.guard_violations
-            .extend(exceeded.map(finding::max_duration_exceeded));
+            .extend(exceeded.map(MaxDurationExceeded::finding));
         if estimate.total > 0 {
             self.estimate = Some(EstimateDocument::new(estimate));
         }
@@ -269,7 +228,7 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         id: target.map(|target| target.id.to_string()),
         matched_by: target.map(|target| match_code(&target.matched_by).to_owned()),
         match_reason: target.map(|target| target.matched_by.to_string()),
-        origin: step.origin.as_ref().map(OriginDocument::of),
+        origin: step.origin.clone(),
         renamed_to: update
             .filter(|update| update.renames())
             .map(|update| update.name.to_string()),
@@ -341,33 +300,11 @@ impl ExcludedDocument {
             (excluded.by_exclude, "--exclude"),
         ];
         let used = flags.into_iter().filter(|(is_used, _)| *is_used);
-        let dependents = excluded.dependents.iter();
         Self {
             steps: excluded.steps,
             adoptions: excluded.adoptions,
             flags: used.map(|(_, flag)| flag.to_owned()).collect(),
-            dependents: dependents
-                .map(|dependent| DependentDocument {
-                    segment: dependent.segment.to_string(),
-                    depends_on: dependent.depends_on.to_string(),
-                })
-                .collect(),
-        }
-    }
-}
-
-impl SegmentRefDocument {
-    pub fn of_entry(entry: &StateEntry) -> Self {
-        Self {
-            name: entry.name.to_string(),
-            id: entry.id.to_string(),
-        }
-    }
-
-    fn of(remote: &SegmentRef) -> Self {
-        Self {
-            name: remote.name.to_string(),
-            id: remote.id.to_string(),
+            dependents: excluded.dependents.clone(),
         }
     }
 }
@@ -377,7 +314,7 @@ impl DriftDocument {
         Self {
             segment: drift.segment.to_string(),
             id: drift.id.to_string(),
-            origin: drift.origin.as_ref().map(OriginDocument::of),
+            origin: drift.origin.clone(),
             renamed_to: drift.renamed_to.as_ref().map(ToString::to_string),
             lifecycle: drift.lifecycle,
             changes: drift.changes.iter().map(ChangeDocument::of).collect(),

@@ -51,7 +51,7 @@ pub(super) fn definition(text: &mut String, changes: &[ChangeDocument], color: b
         let key = change.path.last().cloned().unwrap_or_default();
         let field = Value::from(Map::from_iter([(key, change.after.clone().unwrap_or_default())]));
         for line in readable_yaml(&field).lines() {
-            marked_line(text, ('+', &escape_unprintable(line)), (INDENT, color));
+            marked_line(text, '+', &escape_unprintable(line), INDENT, color);
         }
     }
 }
@@ -75,7 +75,7 @@ fn change(text: &mut String, change: &ChangeDocument, color: bool) {
     summary.push_str(cause(change));
     let _ = writeln!(text, "{:INDENT$}{}{summary}", "", location(change));
     for (mark, line) in &lines {
-        marked_line(text, (*mark, line), (INDENT + 2, color));
+        marked_line(text, *mark, line, INDENT + 2, color);
     }
 }
 
@@ -84,12 +84,12 @@ fn moved(text: &mut String, from: &ChangeDocument, to: &ChangeDocument) {
     let _ = writeln!(text, "{:INDENT$}{place}: moved from {origin}{}", "", cause(to));
     let filter = to.after.as_ref().map(readable_yaml).unwrap_or_default();
     for line in filter.lines() {
-        marked_line(text, (' ', &escape_unprintable(line)), (INDENT + 2, false));
+        marked_line(text, ' ', &escape_unprintable(line), INDENT + 2, false);
     }
 }
 
 /// The mark is in the first column, where a `diff` block colors the line.
-fn marked_line(text: &mut String, (mark, line): (char, &str), (indent, color): (usize, bool)) {
+fn marked_line(text: &mut String, mark: char, line: &str, indent: usize, color: bool) {
     let style = match mark {
         '+' => paint(color, AnsiColor::Green),
         '-' => paint(color, AnsiColor::Red),

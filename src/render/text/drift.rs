@@ -4,9 +4,9 @@ use super::{
     NOT_IN_CONFIGURATION, TextOptions, change, file_and_line, finding, freshness, lifecycle_drift, paint,
     quoted, workspace_line,
 };
+use crate::diagnostic::phrases::count_noun;
 use crate::model::escape_unprintable;
 use crate::render::json::{DriftDocument, DriftReport, PatchDocument};
-use crate::render::phrases::count_noun;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 

@@ -120,7 +120,8 @@ mod tests {
         mut document: EstimateDocument,
         classes: &[&str],
         limit: &str,
-        (max_requests, span_seconds): (usize, i64),
+        max_requests: usize,
+        span_seconds: i64,
     ) -> EstimateDocument {
         document.waits_for = "window".to_owned();
         document.limiting_windows.push(WindowDocument {
@@ -142,12 +143,12 @@ mod tests {
         let table = [
             (document(&[], 0), "No API requests."),
             (
-                waiting(document(&mixed, 2460), &["create"], "200/h", (200, HOUR)),
+                waiting(document(&mixed, 2460), &["create"], "200/h", 200, HOUR),
                 "API requests: 137 (list 1, get 61, create 75). Rate limit: 200 create requests per hour, 61 left. \
                  Estimated finish: 14:52 UTC.",
             ),
             (
-                waiting(document(&mixed, 100), &["list", "create"], "50/min", (50, MINUTE)),
+                waiting(document(&mixed, 100), &["list", "create"], "50/min", 50, MINUTE),
                 "API requests: 137 (list 1, get 61, create 75). Rate limit: 50 list+create requests per minute, 61 left. \
                  Estimated finish: 14:13 UTC.",
             ),
@@ -156,13 +157,14 @@ mod tests {
                     document(&[("create", 2)], 35_400),
                     &["create"],
                     "1000/day",
-                    (1000, DAY),
+                    1000,
+                    DAY,
                 ),
                 "API requests: 2 (create 2). Rate limit: 1000 create requests per day, 61 left. Estimated finish: \
                  2026-11-27 00:01 UTC.",
             ),
             (
-                waiting(document(&[("update", 2)], 60), &["update"], "10/3s", (10, 3)),
+                waiting(document(&[("update", 2)], 60), &["update"], "10/3s", 10, 3),
                 "API requests: 2 (update 2). Rate limit: 10 update requests per 3s, 61 left. Estimated finish: 14:12 UTC.",
             ),
             (
@@ -227,12 +229,7 @@ mod tests {
     fn times_are_shown_in_the_given_time_zone() {
         let kolkata = TimeZone::get("Asia/Kolkata").unwrap();
         for (after, time) in [(2460, "20:22"), (15_600, "2026-11-27 00:01")] {
-            let document = waiting(
-                document(&[("create", 1)], after),
-                &["create"],
-                "200/h",
-                (200, HOUR),
-            );
+            let document = waiting(document(&[("create", 1)], after), &["create"], "200/h", 200, HOUR);
             let text = estimate(&document, &kolkata);
             assert!(
                 text.ends_with(&format!("Estimated finish: {time} IST.")),

@@ -1,7 +1,7 @@
 //! Where the data behind a plan comes from: one line, and the end of a plan or drift without changes.
 
+use crate::diagnostic::phrases::count_noun;
 use crate::model::Freshness;
-use crate::render::phrases::count_noun;
 use jiff::Timestamp;
 
 const MINUTE: i64 = 60;

@@ -2,9 +2,10 @@
 
 use super::drift::diff;
 use super::{change, quoted, state};
+use crate::diagnostic::phrases::count_noun;
 use crate::model::escape_unprintable;
-use crate::render::json::{HistoryDocument, RestoredDocument, RevisionDocument, SegmentRefDocument};
-use crate::render::phrases::count_noun;
+use crate::plan::step::SegmentRef;
+use crate::render::json::{HistoryDocument, RestoredDocument, RevisionDocument};
 use std::fmt::Write as _;
 
 pub fn history(document: &HistoryDocument, color: bool) -> String {
@@ -34,10 +35,14 @@ pub fn history(document: &HistoryDocument, color: bool) -> String {
     text
 }
 
-pub fn shared_name_note(name: &str, others: &[SegmentRefDocument]) -> String {
-    let others = others
-        .iter()
-        .map(|other| format!("{}, id {}", quoted(&other.name), escape_unprintable(&other.id)));
+pub fn shared_name_note(name: &str, others: &[SegmentRef]) -> String {
+    let others = others.iter().map(|other| {
+        format!(
+            "{}, id {}",
+            quoted(other.name.as_str()),
+            escape_unprintable(other.id.as_str())
+        )
+    });
     let others: Vec<_> = others.collect();
     format!(
         "other segments in the state have or had the name {}: {}",

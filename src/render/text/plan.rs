@@ -7,10 +7,10 @@ use super::{
     NOT_IN_CONFIGURATION, TextOptions, action_symbol, change, file_and_line, finding, lifecycle_drift, paint,
     quoted, temporary_changes, workspace_line,
 };
+use crate::diagnostic::phrases::{count_noun, join_limited, join_with_and, with_thousands_separators};
 use crate::model::escape_unprintable;
-use crate::plan::step::TemporaryChange;
-use crate::render::json::{MatchDocument, MembersDocument, PlanDocument, StepDocument, SummaryDocument};
-use crate::render::phrases::{count_noun, join_limited, join_with_and, with_thousands_separators};
+use crate::plan::step::{Summary, TemporaryChange};
+use crate::render::json::{MatchDocument, MembersDocument, PlanDocument, StepDocument};
 use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -81,7 +81,7 @@ pub fn blocked(document: &PlanDocument) -> Option<String> {
     (!blocked.is_empty()).then(|| join_with_and(&blocked))
 }
 
-fn plan_summary(summary: SummaryDocument) -> String {
+fn plan_summary(summary: Summary) -> String {
     let counts = [
         (summary.create, "create"),
         (summary.update, "update"),

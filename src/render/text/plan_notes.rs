@@ -1,8 +1,8 @@
 //! The lines of a plan below its steps.
 
 use super::quoted;
+use crate::diagnostic::phrases::{count_noun, join_limited, join_with_and};
 use crate::render::json::{ExcludedDocument, PlanDocument};
-use crate::render::phrases::{count_noun, join_limited, join_with_and};
 
 /// Lines without their ends.
 pub(super) fn plan_notes(document: &PlanDocument) -> Vec<String> {
@@ -45,7 +45,8 @@ fn adopted_line(count: usize) -> Option<String> {
 
 fn excluded_line(excluded: &ExcludedDocument) -> Option<String> {
     let dependents = excluded.dependents.iter().map(|dependent| {
-        let (segment, depends_on) = (quoted(&dependent.segment), quoted(&dependent.depends_on));
+        let [segment, depends_on] =
+            [&dependent.segment, &dependent.depends_on].map(|name| quoted(name.as_str()));
         format!("{segment} (depends on {depends_on})")
     });
     let including = match excluded.dependents.as_slice() {

@@ -1,9 +1,9 @@
 //! The state as text.
 
 use super::quoted;
+use crate::diagnostic::phrases::count_noun;
 use crate::model::escape_unprintable;
 use crate::render::json::{StateDocument, StateEntryDocument};
-use crate::render::phrases::count_noun;
 use std::fmt::Write as _;
 
 /// Distinguishes two digests; JSON has them whole.

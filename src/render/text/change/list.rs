@@ -3,8 +3,8 @@
 use super::long_text::{MAX_TEXT_LENGTH, text_change};
 use super::look_alikes::appearance;
 use super::{MAX_LINE_LENGTH, ValueChange};
+use crate::diagnostic::phrases::count_noun;
 use crate::model::escape_unprintable;
-use crate::render::phrases::count_noun;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ pub(super) fn list_change(before: &[Value], after: &[Value]) -> ValueChange {
         return ValueChange::line(format!(": reordered{}", first_moved(before, after)));
     }
     let unchanged = before.len() - removed.len();
-    let is_reordered = !is_same_order((before, &removed), (after, &added));
-    let note = others(unchanged, is_reordered, (before.is_empty(), after.is_empty()));
+    let is_reordered = !is_same_order(before, &removed, after, &added);
+    let note = others(unchanged, is_reordered, before.is_empty(), after.is_empty());
     let (pairs, added, removed) = alike_pairs(added, removed);
     let groups = [('~', pairs), ('+', added), ('-', removed)];
     let groups = groups.into_iter().filter(|(_, elements)| !elements.is_empty());
@@ -66,7 +66,7 @@ fn without<'a>(list: &'a [Value], other: &[Value]) -> Vec<&'a Value> {
     left
 }
 
-fn is_same_order((before, removed): (&[Value], &[&Value]), (after, added): (&[Value], &[&Value])) -> bool {
+fn is_same_order(before: &[Value], removed: &[&Value], after: &[Value], added: &[&Value]) -> bool {
     let rest = |list: &[Value], excluded: &[&Value]| {
         let excluded: Vec<Value> = excluded.iter().copied().cloned().collect();
         let rest = without(list, &excluded);
@@ -75,7 +75,7 @@ fn is_same_order((before, removed): (&[Value], &[&Value]), (after, added): (&[Va
     rest(before, removed) == rest(after, added)
 }
 
-fn others(unchanged: usize, is_reordered: bool, (was_empty, is_empty): (bool, bool)) -> String {
+fn others(unchanged: usize, is_reordered: bool, was_empty: bool, is_empty: bool) -> String {
     let noun = if unchanged == 1 { "other" } else { "others" };
     match (unchanged, is_reordered) {
         (0, _) if was_empty => " (was empty)".to_owned(),

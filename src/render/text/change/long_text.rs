@@ -1,8 +1,8 @@
 //! Two texts, so that a reader sees where they differ.
 
 use super::look_alikes::code_points;
+use crate::diagnostic::phrases::with_thousands_separators;
 use crate::model::escape_unprintable;
-use crate::render::phrases::with_thousands_separators;
 use serde_json::Value;
 
 /// In characters: longer texts are shown around their first difference.

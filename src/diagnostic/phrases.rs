@@ -3,13 +3,13 @@
 /// A list in a message names at most this many items.
 const MAX_NAMES: usize = 5;
 
-pub(super) fn count_noun(count: usize, noun: &str) -> String {
+pub fn count_noun(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
 
 /// As in `a`, `b` and `c`.
-pub(super) fn join_with_and(words: &[String]) -> String {
+pub fn join_with_and(words: &[String]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => words.concat(),
@@ -17,7 +17,7 @@ pub(super) fn join_with_and(words: &[String]) -> String {
 }
 
 /// The first words, and how many more there are.
-pub(super) fn join_limited(words: impl Iterator<Item = String>) -> String {
+pub fn join_limited(words: impl Iterator<Item = String>) -> String {
     let mut words: Vec<_> = words.collect();
     if words.len() > MAX_NAMES {
         let more = words.split_off(MAX_NAMES).len();
@@ -27,7 +27,7 @@ pub(super) fn join_limited(words: impl Iterator<Item = String>) -> String {
 }
 
 /// As in 1,234,567.
-pub(super) fn with_thousands_separators(number: u64) -> String {
+pub fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

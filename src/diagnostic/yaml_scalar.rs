@@ -4,7 +4,7 @@ use crate::model::{escape_unprintable, is_unprintable};
 use serde_yaml::FlowSeq;
 
 /// A name for use in braces and brackets, in quotes where YAML would read it as something else.
-pub(super) fn yaml_scalar(name: &str) -> String {
+pub fn yaml_scalar(name: &str) -> String {
     if escape_unprintable(name) != name {
         return escaped_scalar(name);
     }
