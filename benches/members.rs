@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     println!("check, compare          {:8.0} ms", planned.as_secs_f64() * 1e3);
     println!("ratio                   {ratio:8.2} (at most {MAX_RATIO})");
     println!("check, compare, write   {:8.0} ms", written.as_secs_f64() * 1e3);
-    let peak = peak_memory();
+    let peak = peak_memory(std::process::id());
     match peak {
         Some(peak) => println!(
             "peak memory             {:8} MiB (at most {})",

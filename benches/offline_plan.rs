@@ -7,9 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
 mod measure;
+mod workload;
 
 use jiff::Timestamp;
-use measure::{shortest_time, workload};
+use measure::shortest_time;
 use segctl::config::load;
 use segctl::config::settings::parse_settings;
 use segctl::config::source::SourceFile;
@@ -208,7 +209,7 @@ fn peak_memory(directory: &Path, arguments: &[&str]) -> f64 {
     let mut child = command(directory, arguments).spawn().unwrap();
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
-        peak = peak.max(measure::peak_memory_of(child.id()).unwrap_or(0));
+        peak = peak.max(measure::peak_memory(child.id()).unwrap_or(0));
         thread::sleep(Duration::from_micros(200));
     }
     f64::from(u32::try_from(peak).unwrap()) / 1024.0

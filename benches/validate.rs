@@ -5,8 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
 mod measure;
+mod workload;
 
-use measure::{peak_memory, shortest_time, workload};
+use measure::{peak_memory, shortest_time};
 use segctl::config::settings::parse_settings;
 use segctl::config::source::{self, SourceFile};
 use segctl::config::{load, yaml};
@@ -32,7 +33,7 @@ fn main() {
         "ratio                 {:8.2}",
         validated.as_secs_f64() / baseline.as_secs_f64()
     );
-    if let Some(peak) = peak_memory() {
+    if let Some(peak) = peak_memory(std::process::id()) {
         println!("peak memory           {peak:8} KiB");
     }
 }

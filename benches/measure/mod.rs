@@ -1,11 +1,5 @@
 //! Measurements for the benchmarks.
 
-#![expect(clippy::allow_attributes, reason = "not every benchmark uses everything")]
-#![allow(dead_code, reason = "not every benchmark uses everything")]
-#![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
-
-pub(crate) mod workload;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -19,13 +13,8 @@ pub(crate) fn shortest_time(runs: usize, run: impl Fn()) -> Duration {
     (0..runs).map(|_| time()).min().unwrap_or_default()
 }
 
-/// The peak memory of this process in KiB; `None` except on Linux.
-pub(crate) fn peak_memory() -> Option<u64> {
-    peak_memory_of(std::process::id())
-}
-
 /// The peak memory of a running process in KiB; `None` except on Linux, and after its end.
-pub(crate) fn peak_memory_of(process: u32) -> Option<u64> {
+pub(crate) fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
