@@ -303,11 +303,11 @@ fn entry_span(key: &Key, value: &Node) -> Range<usize> {
 }
 
 fn has_text(node: &Node, value: &OrderedValue) -> bool {
-    match (&node.value, value) {
-        (Yaml::Scalar(scalar), OrderedValue::Scalar(Value::String(text))) => scalar.text == *text,
-        (Yaml::Scalar(scalar), OrderedValue::Scalar(value)) => scalar.text == value.to_string(),
-        _ => false,
-    }
+    let (Yaml::Scalar(scalar), OrderedValue::Scalar(value)) = (&node.value, value) else {
+        return false;
+    };
+    let text = value.to_string();
+    value.as_str().unwrap_or(&text) == scalar.text
 }
 
 fn in_days(range: &OrderedValue) -> Option<OrderedValue> {

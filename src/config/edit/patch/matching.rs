@@ -6,27 +6,28 @@ use std::collections::BTreeMap;
 /// For each new item the index of its old one: an equal item, one with the same subject, or one of the same type at
 /// the same place. The items are in canonical form.
 pub(super) fn match_items(old: &[Value], new: &[Value], counts: &FilterCounts) -> Vec<Option<usize>> {
-    let mut matches: Vec<Option<usize>> = Vec::with_capacity(new.len());
-    for item in new {
-        let mut equal = old.iter().enumerate().filter(|(_, old)| *old == item);
-        let free = equal.find(|(from, _)| !matches.contains(&Some(*from)));
-        matches.push(free.map(|(from, _)| from));
-    }
-    let mut pair = |is_pair: &dyn Fn(&[Option<usize>], usize, usize, &Value) -> bool| {
-        for (to, item) in new.iter().enumerate() {
-            if matches[to].is_none() {
-                let mut free = (0..old.len()).filter(|from| !matches.contains(&Some(*from)));
-                matches[to] = free.find(|from| is_pair(&matches, to, *from, item));
-            }
-        }
-    };
-    pair(&|_, _, from, item| subject(&old[from]) == subject(item) && !counts.is_elsewhere(&old[from]));
-    pair(&|matches, to, from, item| {
-        let before = to.checked_sub(1).map(|before| matches[before]);
-        let place = before.map_or(Some(0), |before| before.map(|before| before + 1));
-        place == Some(from) && item_type(&old[from]) == item_type(item) && !counts.persists(&old[from])
+    let mut matches = vec![None; new.len()];
+    pair(&mut matches, old.len(), |to, from, _| new[to] == old[from]);
+    pair(&mut matches, old.len(), |to, from, _| {
+        subject(&new[to]) == subject(&old[from]) && !counts.is_elsewhere(&old[from])
+    });
+    pair(&mut matches, old.len(), |to, from, place| {
+        place == from && item_type(&new[to]) == item_type(&old[from]) && !counts.persists(&old[from])
     });
     matches
+}
+
+/// Pairs what is not paired yet. The closure gets the new and the old index, and the old place of the new item.
+fn pair(matches: &mut [Option<usize>], old_count: usize, is_pair: impl Fn(usize, usize, usize) -> bool) {
+    let mut place = 0;
+    for to in 0..matches.len() {
+        if matches[to].is_none() {
+            let mut free = (0..old_count).filter(|from| !matches.contains(&Some(*from)));
+            matches[to] = free.find(|from| is_pair(to, *from, place));
+        }
+        // After an item without a pair, no place is known.
+        place = matches[to].map_or(old_count, |from| from + 1);
+    }
 }
 
 /// Filters have one; for plain values, it is null.
