@@ -9,8 +9,8 @@
 mod measure;
 mod workload;
 
-use jiff::Timestamp;
 use measure::shortest_time;
+use segctl::api::{Clock, SystemClock};
 use segctl::config::load;
 use segctl::config::settings::parse_settings;
 use segctl::config::source::SourceFile;
@@ -134,7 +134,7 @@ fn record_as_applied(directory: &Path) {
         .enumerate()
         .map(|(number, segment)| (&segment.name, SegmentId::new(format!("{number:024x}"))))
         .collect();
-    let applied_at = Timestamp::now();
+    let applied_at = SystemClock.now();
     let (mut state, mut observed) = (State::default(), ObservedWorkspace::default());
     for segment in &segments {
         let (id, name) = (ids[&segment.name].clone(), segment.name.clone());
@@ -210,7 +210,7 @@ fn peak_memory(directory: &Path, arguments: &[&str]) -> f64 {
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
         peak = peak.max(measure::peak_memory(child.id()).unwrap_or(0));
-        thread::sleep(Duration::from_micros(200));
+        thread::yield_now();
     }
     f64::from(u32::try_from(peak).unwrap()) / 1024.0
 }

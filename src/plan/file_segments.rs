@@ -123,9 +123,8 @@ fn check_supported(
 ) -> Result<(), Box<ProposedFinding>> {
     require_kind(context, segment, remote, SegmentKind::File, entry)?;
     let upload_state = entry.and_then(|entry| entry.upload_state.as_deref());
-    match upload_state.filter(|_| segment.lifecycle == Lifecycle::Active) {
-        Some(upload_state) => require_fixed_fields(context, segment, remote, upload, upload_state)?,
-        None => {}
+    if let Some(upload_state) = upload_state.filter(|_| segment.lifecycle == Lifecycle::Active) {
+        require_fixed_fields(context, segment, remote, upload, upload_state)?;
     }
     require_publish_location(context, segment, upload)
 }

@@ -233,7 +233,7 @@ fn share_workspace(one: &Declaration, other: &Declaration) -> bool {
 }
 
 fn refers_to(declaration: &Declaration, name: &SegmentName) -> bool {
-    let mut references = declaration.segment.contents.references().into_iter();
+    let mut references = declaration.segment.contents.references().iter();
     references.any(|reference| matches!(reference, Reference::Name(other) if other == name))
 }
 

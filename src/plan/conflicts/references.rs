@@ -103,7 +103,7 @@ impl Checks<'_, '_> {
         orphans: &BTreeMap<&SegmentId, &ObservedSegment>,
     ) -> Vec<ProposedFinding> {
         let matching = self.context.matching;
-        let references = segment.contents.references().into_iter();
+        let references = segment.contents.references().iter();
         let references_by_id: BTreeMap<&SegmentId, &Reference> = references
             .filter_map(|reference| Some((matching.references.id_of(reference)?, reference)))
             .collect();
@@ -155,7 +155,7 @@ impl Checks<'_, '_> {
 }
 
 fn names_of_references(segment: &DeclaredSegment) -> BTreeMap<&SegmentName, &Reference> {
-    let references = segment.contents.references().into_iter();
+    let references = segment.contents.references().iter();
     references
         .filter_map(|reference| match reference {
             Reference::Name(name) => Some((name, reference)),
