@@ -144,9 +144,8 @@ impl JsonFileArguments {
     }
 }
 
-/// A document contains only text and numbers, so it always serializes.
 pub(super) fn json_text(document: &impl Serialize) -> String {
-    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(document).expect("structures of text and numbers serialize") + "\n"
 }
 
 fn is_color_forced() -> bool {

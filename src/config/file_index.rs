@@ -80,8 +80,7 @@ impl FileIndex {
 }
 
 pub(super) fn line_of(file: &Digest, contents: &IndexedFile) -> String {
-    // Structures of text and numbers always serialize.
-    let contents = serde_json::to_string(contents).unwrap_or_default();
+    let contents = serde_json::to_string(contents).expect("structures of text and numbers serialize");
     let mut line = String::with_capacity(2 * DIGEST_LENGTH + contents.len() + 1);
     let _ = writeln!(line, "{file}{}{contents}", checksum(file, &contents));
     line

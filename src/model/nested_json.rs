@@ -31,15 +31,30 @@ fn from_text<'de, T: Deserialize<'de>>(text: &'de str, limit: usize) -> serde_js
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
-    if brackets(text).deepest > limit {
-        let message = format!("recursion limit exceeded: nested more than {limit} levels");
-        return Err(serde_json::Error::custom(message));
-    }
+    require_nesting(text, limit)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.disable_recursion_limit();
     let value = T::deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// For a part of a file that is parsed later.
+pub(super) fn require_file_nesting(text: &str) -> serde_json::Result<()> {
+    let opened = text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    // Hardly any text has so many brackets in all.
+    if opened <= FILE_NESTING_LIMIT {
+        return Ok(());
+    }
+    require_nesting(text, FILE_NESTING_LIMIT)
+}
+
+fn require_nesting(text: &str, limit: usize) -> serde_json::Result<()> {
+    if brackets(text).deepest > limit {
+        let message = format!("recursion limit exceeded: nested more than {limit} levels");
+        return Err(serde_json::Error::custom(message));
+    }
+    Ok(())
 }
 
 /// Lists and objects. Brackets in texts do not count.

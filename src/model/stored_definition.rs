@@ -3,9 +3,10 @@
 //! Most definitions of a workspace are unchanged, and for those a plan needs their digests and references alone.
 
 use super::digest::Digests;
-use super::nested_json::json_from_file;
+use super::nested_json::{json_from_file, require_file_nesting};
 use super::payload::Payload;
 use super::reference_summary::ReferenceSummary;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -60,7 +61,7 @@ impl StoredDefinition {
     pub fn payload(&self) -> &Payload {
         self.0.payload.get_or_init(|| {
             let text = self.0.text.get().map_or("null", |text| &**text);
-            // The checksum of its file held, so segctl wrote the text. Anything else is a definition of no known form.
+            // The shape was checked when the text was read. What is left is a number out of range, which segctl never writes.
             json_from_file(text).unwrap_or(Payload {
                 included_filters: Value::Null,
                 excluded_filters: None,
@@ -77,8 +78,9 @@ impl StoredDefinition {
     fn to_text(&self) -> Cow<'_, str> {
         match self.0.text.get() {
             Some(text) => Cow::Borrowed(text),
-            // Structures of text and numbers always serialize.
-            None => Cow::Owned(serde_json::to_string(self.payload()).unwrap_or_default()),
+            None => Cow::Owned(
+                serde_json::to_string(self.payload()).expect("structures of text and numbers serialize"),
+            ),
         }
     }
 }
@@ -134,6 +136,49 @@ impl Serialize for StoredDefinition {
 impl<'de> Deserialize<'de> for StoredDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text: Box<RawValue> = Deserialize::deserialize(deserializer)?;
+        // A text of another shape must not become a definition without filters.
+        json_from_file::<Shape<'_>>(text.get()).map_err(D::Error::custom)?;
+        require_file_nesting(text.get()).map_err(D::Error::custom)?;
         Ok(Self::from_text(Box::<str>::from(text)))
+    }
+}
+
+/// The fields of a [`Payload`], without their contents.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape<'a> {
+    #[serde(borrow, rename = "included_filters")]
+    _included: &'a RawValue,
+    #[serde(borrow, default, rename = "excluded_filters")]
+    _excluded: Option<&'a RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_another_shape_is_an_error_when_it_is_read() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            format!(r#"{{"included_filters": {open}{close}}}"#)
+        };
+        let table = [
+            (r#"{"included_filters": {}}"#.to_owned(), true),
+            (
+                r#"{"included_filters": {}, "excluded_filters": null}"#.to_owned(),
+                true,
+            ),
+            (nested(200), true),
+            (nested(400), false),
+            ("{}".to_owned(), false),
+            ("[]".to_owned(), false),
+            ("null".to_owned(), false),
+            (r#"{"included_filters": {}, "filters": []}"#.to_owned(), false),
+        ];
+        for (text, is_definition) in table {
+            let read = json_from_file::<StoredDefinition>(&text);
+            assert_eq!(read.is_ok(), is_definition, "{text}");
+        }
     }
 }

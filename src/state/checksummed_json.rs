@@ -23,14 +23,14 @@ struct RawEnvelope<'a> {
 }
 
 pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
-    // Structures of text and numbers always serialize.
-    let text = serde_json::to_string(contents).unwrap_or_default();
+    // An empty text in place of the state would lose it: a crash keeps the file.
+    let text = serde_json::to_string(contents).expect("structures of text and numbers serialize");
     let envelope = Envelope {
         format_version: version,
         checksum: checksum(&text),
         contents,
     };
-    serde_json::to_string_pretty(&envelope).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(&envelope).expect("structures of text and numbers serialize") + "\n"
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], supported: u32) -> Result<T, String> {

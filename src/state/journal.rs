@@ -71,13 +71,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
 }
 
 fn encode_line(record: &impl Serialize) -> String {
-    // Structures of text and numbers always serialize.
-    let record = to_raw_value(record).unwrap_or_default();
+    let record = to_raw_value(record).expect("structures of text and numbers serialize");
     let line = JournalLine {
         checksum: checksum(record.get()),
         record: &record,
     };
-    serde_json::to_string(&line).unwrap_or_default() + "\n"
+    serde_json::to_string(&line).expect("structures of text and numbers serialize") + "\n"
 }
 
 /// `None` for a line that is incomplete or damaged.

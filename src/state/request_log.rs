@@ -207,8 +207,7 @@ fn encode_record(record: &RequestRecord) -> String {
 }
 
 fn encode_line(value: &impl Serialize) -> String {
-    // Structures of text and numbers always serialize.
-    serde_json::to_string(value).unwrap_or_default() + "\n"
+    serde_json::to_string(value).expect("structures of text and numbers serialize") + "\n"
 }
 
 fn decode_record(line: &[u8]) -> Option<RequestRecord> {

@@ -1,0 +1,218 @@
+//! What the observed workspace proves about one unfinished write.
+
+use crate::definition::{Digest, Identities, canonical, is_respelling};
+use crate::model::{
+    ApiBehavior, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentKind,
+};
+use crate::state::{IntendedWrite, Intent, State, StateEntry, UploadState};
+
+/// The new entry of the segment if the write took effect, unless a later write is recorded.
+pub(super) fn recovered_entry(
+    state: &State,
+    remote_state: (&ObservedWorkspace, ApiBehavior),
+    intent: &Intent,
+) -> Option<StateEntry> {
+    let entry = entry_if_applied(state, remote_state, intent)?;
+    let recorded = state.managed_entry(&entry.id);
+    recorded
+        .is_none_or(|recorded| recorded.applied_at <= intent.at)
+        .then_some(entry)
+}
+
+fn entry_if_applied(
+    state: &State,
+    (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
+    intent: &Intent,
+) -> Option<StateEntry> {
+    let mut segments = observed.segments.values();
+    match &intent.write {
+        // A probed segment with the definition of the step is the result of that step.
+        IntendedWrite::Create { definition, digest }
+        | IntendedWrite::ProbeNameHolder {
+            definition, digest, ..
+        } => {
+            let remote = segments.find(|remote| remote.name == intent.segment)?;
+            let is_probe = matches!(intent.write, IntendedWrite::ProbeNameHolder { .. });
+            // A probed segment may be another one: a respelling is not enough.
+            let is_applied = has_definition(state, remote, definition)
+                || !is_probe && is_respelled(state, (remote, definition), intent);
+            is_applied.then(|| StateEntry {
+                lifecycle_unknown: is_probe && api_behavior.list_shows_archived,
+                ..with_definition(stamped_entry(state, remote, intent), (remote, definition), digest)
+            })
+        }
+        IntendedWrite::Update {
+            id,
+            name,
+            definition,
+            digest,
+        } => {
+            let remote = observed.segments.get(id)?;
+            // Another name comes from a later rename outside segctl, unless the update did not change the definition.
+            let is_applied = (has_definition(state, remote, definition)
+                || is_respelled(state, (remote, definition), intent))
+                && (remote.name == *name || replaces_definition(state, intent, id));
+            is_applied
+                .then(|| with_definition(stamped_entry(state, remote, intent), (remote, definition), digest))
+        }
+        // The API does not return the cohort key, so the name identifies the segment.
+        IntendedWrite::CreateCohort { cohort_state } => {
+            let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
+            Some(StateEntry {
+                cohort_state: Some(cohort_state.clone()),
+                ..as_created(stamped_entry(state, remote, intent), SegmentKind::Cohort)
+            })
+        }
+        IntendedWrite::CreateFileSegment {
+            identifier,
+            expires_in_days,
+            ..
+        } => {
+            let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
+            let empty = UploadState::new(identifier.clone(), *expires_in_days);
+            Some(StateEntry {
+                upload_state: Some(Box::new(uploaded(empty, intent))),
+                ..as_created(stamped_entry(state, remote, intent), SegmentKind::File)
+            })
+        }
+        IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
+            let remote = observed.segments.get(id)?;
+            lifecycle_entry(state, api_behavior, intent, remote, *lifecycle)
+        }
+    }
+}
+
+fn lifecycle_entry(
+    state: &State,
+    api_behavior: ApiBehavior,
+    intent: &Intent,
+    remote: &ObservedSegment,
+    lifecycle: Lifecycle,
+) -> Option<StateEntry> {
+    if intent.rearchive_if_unadopted {
+        return None;
+    }
+    let entry = stamped_entry(state, remote, intent);
+    if api_behavior.list_shows_archived {
+        return Some(StateEntry {
+            lifecycle_unknown: true,
+            // It is unknown whether segctl adopted the segment.
+            history_only: state.managed_entry(&remote.id).is_none(),
+            ..entry
+        });
+    }
+    (remote.lifecycle == lifecycle).then(|| with_lifecycle(entry, lifecycle, intent))
+}
+
+fn matches_member_intent(remote: &ObservedSegment, intent: &Intent) -> bool {
+    remote.name == intent.segment && remote.kind != RemoteKind::Filter
+}
+
+fn uploaded(empty: UploadState, intent: &Intent) -> UploadState {
+    UploadState {
+        created_at: Some(intent.at),
+        ambiguous_since: Some(intent.at),
+        published_files: intent.published_file().into_iter().collect(),
+        ..empty
+    }
+}
+
+fn as_created(entry: StateEntry, kind: SegmentKind) -> StateEntry {
+    StateEntry {
+        kind,
+        lifecycle: Lifecycle::Active,
+        lifecycle_unknown: false,
+        ..entry
+    }
+}
+
+fn with_lifecycle(entry: StateEntry, lifecycle: Lifecycle, intent: &Intent) -> StateEntry {
+    let mut entry = StateEntry { lifecycle, ..entry };
+    if let Some(upload_state) = &mut entry.upload_state {
+        match lifecycle {
+            Lifecycle::Archived => upload_state.archived_at = Some(intent.at),
+            Lifecycle::Active => upload_state.mark_unarchived(intent.at),
+        }
+    }
+    entry
+}
+
+fn replaces_definition(state: &State, intent: &Intent, id: &SegmentId) -> bool {
+    let IntendedWrite::Update { definition, .. } = &intent.write else {
+        return false;
+    };
+    let replaced = replaced_definition(state, intent, id);
+    replaced.is_some_and(|replaced| digest(replaced) != digest(definition))
+}
+
+fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) -> Option<&'s Payload> {
+    let latest = state.any_entry(id)?.revisions.last()?;
+    (latest.run == intent.step.run).then_some(latest.definition.payload())
+}
+
+fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload) -> bool {
+    remote.kind == RemoteKind::Filter
+        && remote
+            .definition
+            .as_ref()
+            .is_some_and(|found| digest(state.as_written(&remote.id, found)) == digest(definition))
+}
+
+/// Whether the definition appeared since the write, in another form.
+fn is_respelled(state: &State, (remote, definition): (&ObservedSegment, &Payload), intent: &Intent) -> bool {
+    let form = |definition| canonical::exact(definition, &Identities::default());
+    let is_replaced = |found| {
+        let replaced = replaced_definition(state, intent, &remote.id);
+        replaced.is_some_and(|replaced| digest(replaced) == digest(state.as_written(&remote.id, found)))
+    };
+    remote.kind == RemoteKind::Filter
+        && remote
+            .definition
+            .as_ref()
+            .is_some_and(|found| !is_replaced(found) && is_respelling(&form(definition), &form(found)))
+}
+
+fn digest(definition: &Payload) -> Digest {
+    Digest::exact(definition, &Identities::default())
+}
+
+fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> StateEntry {
+    let recorded = state.any_entry(&remote.id).cloned();
+    let recorded =
+        recorded.unwrap_or_else(|| StateEntry::new(remote.id.clone(), remote.name.clone(), intent.at));
+    let mut entry = StateEntry {
+        protect: intent.protect,
+        history_only: false,
+        applied_at: intent.at,
+        run: intent.step.run.clone(),
+        ..recorded
+    };
+    // A segment that is unarchived under another name gets the declared one by a later update, which may be missing.
+    let is_unarchive = matches!(
+        &intent.write,
+        IntendedWrite::SetLifecycle {
+            lifecycle: Lifecycle::Active,
+            ..
+        }
+    );
+    if !is_unarchive || remote.name == intent.segment {
+        entry.rename(intent.segment.clone());
+        if !intent.previous_names.is_empty() {
+            entry.used_previous_names.clone_from(&intent.previous_names);
+        }
+    }
+    entry
+}
+
+fn with_definition(
+    mut entry: StateEntry,
+    (remote, definition): (&ObservedSegment, &Payload),
+    digest: &str,
+) -> StateEntry {
+    entry.set_lifecycle(Lifecycle::Active);
+    entry.set_definition(definition.clone(), digest.to_owned());
+    if let Some(returned) = &remote.definition {
+        entry.set_returned_form(returned);
+    }
+    entry
+}
