@@ -27,34 +27,39 @@ pub(super) fn find(context: PlanContext<'_, '_>, steps: &[Step]) -> Vec<Finding>
     violations
 }
 
-/// Archives and updates as a percentage of the managed active segments.
+/// Archives and updates as a percentage of the managed segments that are active, or that the steps change.
 fn percentage_violations(context: PlanContext<'_, '_>, steps: &[Step]) -> Vec<Finding> {
     let matching = context.matching;
     let managed = matching.matched_remotes().chain(matching.orphans.iter().copied());
-    let total = managed
-        .filter(|remote| remote.lifecycle == Lifecycle::Active)
-        .count();
+    let active = managed.filter(|remote| remote.lifecycle == Lifecycle::Active);
+    let active: BTreeSet<&SegmentId> = active.map(|remote| &remote.id).collect();
     let guards = context.input.policy.guards;
-    if total < guards.min_segments {
+    if active.len() < guards.min_segments {
         return Vec::new();
     }
-    let count_segments = |is_counted: fn(&Action) -> bool| {
+    let targets_of = |is_counted: fn(&Action) -> bool| -> BTreeSet<&SegmentId> {
         let actions = steps.iter().map(|step| &step.action);
-        let targets = actions
-            .filter(|action| is_counted(action))
-            .filter_map(Action::target);
-        targets.map(|target| &target.id).collect::<BTreeSet<_>>().len()
+        let targets = actions.filter(|action| is_counted(action));
+        targets
+            .filter_map(Action::target)
+            .map(|target| &target.id)
+            .collect()
     };
-    let archives = count_segments(|action| matches!(action, Action::Archive(_)));
-    let updates = count_segments(|action| {
+    let archives = targets_of(|action| matches!(action, Action::Archive(_)));
+    let updates = targets_of(|action| {
         matches!(
             action,
             Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
         )
     });
+    let excess = |code, action, targets: &BTreeSet<&SegmentId>, max_percent| {
+        // An update may unarchive its segment first.
+        let total = active.union(targets).count();
+        too_many(code, action, targets.len(), total, max_percent)
+    };
     let violations = [
-        too_many(Code::GuardArchive, "archive", archives, total, guards.archive),
-        too_many(Code::GuardUpdate, "update", updates, total, guards.update),
+        excess(Code::GuardArchive, "archive", &archives, guards.archive),
+        excess(Code::GuardUpdate, "update", &updates, guards.update),
     ];
     violations.into_iter().flatten().collect()
 }

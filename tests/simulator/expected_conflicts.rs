@@ -30,6 +30,12 @@ impl Simulation {
             };
             item.is_declared && !item.is_archived && holder.is_some_and(is_hidden)
         });
+        // The form in which a definition is returned does not show that an unanswered create made the segment.
+        let has_unproven_create = workspace.returns_undocumented_forms
+            && ground_truth
+                .segments
+                .keys()
+                .any(|id| ground_truth.is_unconfirmed_create(id));
         // A declared name is reserved for a segment that was renamed.
         let is_reserved = !self.profile.settings.rename_frees_old_name
             && self.files.items().iter().any(|item| {
@@ -63,7 +69,7 @@ impl Simulation {
                 || has_manual_edits
                     && is_renamed
                     && (message.contains(run_checker::COHORT_DROPPED_MESSAGE) || is_name_unknown)
-                || (has_manual_edits || has_expired) && is_taken
+                || (has_manual_edits || has_expired || has_unproven_create) && is_taken
                 || is_lifecycle_hidden && is_lifecycle_error
         };
         !failures.is_empty() && failures.iter().all(is_expected)
@@ -120,12 +126,7 @@ impl Simulation {
         };
         let mut items = self.files.items().iter();
         let is_declared = items.any(|item| item.is_declared && item.name == segment.name);
-        let mut changes = workspace.ground_truth.changes.iter();
-        let creation = changes.find(|change| change.id == id);
-        let is_by_run = creation
-            .is_some_and(|creation| matches!(creation.author, Author::Run(_) | Author::LateRequest(_)))
-            && !workspace.ground_truth.confirmed_creates.contains(id);
-        is_by_run && !is_declared && !self.is_managed(id)
+        workspace.ground_truth.is_unconfirmed_create(id) && !is_declared && !self.is_managed(id)
     }
 
     /// Whether archived segments cause the conflict: segctl neither renames nor changes them.

@@ -166,6 +166,14 @@ impl GroundTruth {
         })
     }
 
+    /// Whether a run created the segment without a response that showed it.
+    pub(crate) fn is_unconfirmed_create(&self, id: &str) -> bool {
+        let creation = self.changes.iter().find(|change| change.id == id);
+        let is_by_run =
+            |creation: &SegmentChange| matches!(creation.author, Author::Run(_) | Author::LateRequest(_));
+        creation.is_some_and(is_by_run) && !self.confirmed_creates.contains(id)
+    }
+
     /// The author of the last archive, unarchive or creation.
     pub(crate) fn last_lifecycle_author(&self, id: &str) -> Option<Author> {
         let mut changes = self.changes.iter().rev().filter(|change| change.id == id);

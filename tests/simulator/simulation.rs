@@ -21,7 +21,7 @@ use super::user_model::{DashboardUsers, DeclaredFiles, UnusedValues};
 use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
 use segctl::api::{CancelHandle, CancelToken};
-use segctl::apply::CallbackOptions;
+use segctl::apply::{CallbackOptions, RunStatus};
 use segctl::model::{SegmentId, SegmentKind};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
@@ -290,6 +290,18 @@ impl Simulation {
                 Task::Apply | Task::Plan => None,
             };
             let exits = self.run(specs);
+            let is_complete = |exit: &Option<RunExit>| {
+                matches!(
+                    exit,
+                    Some(RunExit::Applied {
+                        status: RunStatus::Complete,
+                        ..
+                    })
+                )
+            };
+            if exits.iter().any(is_complete) {
+                self.files.mark_applied();
+            }
             if let Some(text) = applied {
                 self.require_applied_once(text, number);
             }

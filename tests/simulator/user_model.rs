@@ -36,6 +36,8 @@ pub(crate) struct DeclaredFiles {
     items: Vec<DeclaredItem>,
     /// Whether a rename frees the old name.
     frees_names: bool,
+    /// The names that new segments got from renamed ones since the last complete run.
+    reassigned_names: BTreeSet<String>,
     /// Whether the configuration also declares cohorts and file segments.
     has_member_lists: bool,
 }
@@ -80,6 +82,7 @@ impl DeclaredFiles {
             unused,
             items,
             frees_names,
+            reassigned_names: BTreeSet::new(),
             has_member_lists: has_lists,
         };
         for _ in 0..count {
@@ -91,6 +94,11 @@ impl DeclaredFiles {
     pub(crate) fn declared(&self) -> Vec<DeclaredSegment> {
         let declared = self.items.iter().filter(|item| item.is_declared);
         declared.map(|item| self.to_declared_segment(item)).collect()
+    }
+
+    /// A run applied the edits so far.
+    pub(crate) fn mark_applied(&mut self) {
+        self.reassigned_names.clear();
     }
 
     /// The declared items and the removed ones.
@@ -291,6 +299,10 @@ impl DeclaredFiles {
     fn rename(&mut self, index: usize) -> Option<String> {
         let name = self.unused.name("renamed");
         let before = self.items[index].name.clone();
+        if self.reassigned_names.contains(&before) {
+            // The previous names would say different things about one segment.
+            return None;
+        }
         for item in &mut self.items {
             // Only one segment may list a previous name.
             item.previous_names.retain(|name| *name != before);
@@ -401,9 +413,10 @@ impl DeclaredFiles {
             return None;
         }
         let name = self.items[index].name.clone();
-        self.rename(index);
+        self.rename(index)?;
         let new = self.create_filter();
         self.items[new].name.clone_from(&name);
+        self.reassigned_names.insert(name.clone());
         Some(format!(
             "`{name}` is renamed to `{}`, and a new segment has its name",
             self.items[index].name

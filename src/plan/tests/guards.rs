@@ -85,3 +85,37 @@ fn missing_segments_count_only_where_steps_would_write() {
     assert_eq!(violations(13, 2), [""; 0]);
     assert_eq!(violations(1, 19), [""; 0]);
 }
+
+#[test]
+fn updates_of_archived_segments_are_a_part_of_all_segments() {
+    let entries = ["One", "Two", "Three"].map(|name| entry(name, name));
+    let state = state(entries.to_vec());
+    let files = [("One", 1.0), ("Two", 2.0), ("Three", 3.0)]
+        .map(|(name, amount)| declared(name, vec![spends_more_than(amount + 10.0)]));
+    // Two are unarchived first.
+    let existing = vec![
+        remote_spender("One", "One", 1.0),
+        archived_remote(remote_spender("Two", "Two", 2.0)),
+        archived_remote(remote_spender("Three", "Three", 3.0)),
+    ];
+    let violations = |update: u32| {
+        let guards = crate::model::Guards {
+            update,
+            min_segments: 1,
+            archive: 100,
+            ..Policy::default().guards
+        };
+        let policy = Policy {
+            guards,
+            ..Policy::default()
+        };
+        let plan = plan_with_policy(&files, existing.clone(), &state, &policy);
+        let messages = plan.guard_violations.into_iter();
+        messages.map(|violation| violation.message).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        violations(99),
+        ["would update 3 of 3 managed segments (100%); the limit is 99%"]
+    );
+    assert_eq!(violations(100), [""; 0]);
+}
