@@ -240,7 +240,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     entry.used_previous_names.clone_from(&step.previous_names);
                 }
             }
-            entry.set_lifecycle(lifecycle);
+            entry.change_lifecycle(lifecycle);
             entry.protect = step.protect;
             if let Some(upload_state) = &mut entry.upload_state {
                 let now = self.clock.now();
@@ -373,13 +373,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
     /// The entry of `id`, or a new one, as applied by this run.
     pub(super) fn managed_entry(&self, state: &State, id: &SegmentId, name: &SegmentName) -> StateEntry {
-        let now = self.clock.now();
-        let recorded = state.any_entry(id).cloned();
-        StateEntry {
-            history_only: false,
-            applied_at: now,
-            run: self.options.run_id.clone(),
-            ..recorded.unwrap_or_else(|| StateEntry::new(id.clone(), name.clone(), now))
+        let (now, run) = (self.clock.now(), self.options.run_id.clone());
+        match state.any_entry(id) {
+            Some(recorded) => recorded.clone().written(now, run),
+            None => StateEntry {
+                run,
+                ..StateEntry::new(id.clone(), name.clone(), now)
+            },
         }
     }
 }

@@ -8,10 +8,6 @@ use crate::model::{
     SegmentName, ShownKinds,
 };
 use crate::state::StateEntry;
-use jiff::SignedDuration;
-
-/// MoEngage documents that it archives a segment that was not used for 60 days.
-const AUTO_ARCHIVE_AFTER: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 impl Scope<'_> {
     pub(super) fn note_shown_kind(&self, listed: &RemoteSummary, kind: &RemoteKind, shown: &mut ShownKinds) {
@@ -60,8 +56,7 @@ impl Scope<'_> {
         let is_expired = upload_state
             .and_then(|upload_state| upload_state.expires_at())
             .is_some_and(|at| at <= self.now);
-        let is_idle = entry.applied_at.duration_until(self.now) >= AUTO_ARCHIVE_AFTER;
-        if is_expired || is_idle {
+        if is_expired || entry.may_be_auto_archived(self.now) {
             Lifecycle::Archived
         } else {
             entry.lifecycle
@@ -211,5 +206,30 @@ mod tests {
         // Without an entry, an unarchive is safe in any case.
         let unknown = observed_lifecycle(&State::default(), (None, &[]), ("FILE_V2", 1));
         assert_eq!(unknown, Archived);
+    }
+
+    #[test]
+    fn a_sync_or_an_upload_does_not_keep_a_segment_active() {
+        for (kind, word) in [(SegmentKind::File, "FILE_V2"), (SegmentKind::Cohort, "COHORT")] {
+            let mut state = state(kind, Lifecycle::Active);
+            let mut entry = state.managed_entry(&SegmentId::new("a1")).cloned().unwrap();
+            if let Some(upload_state) = &mut entry.upload_state {
+                upload_state.expires_in_days = 365;
+            }
+            for applied_at in [57, 59] {
+                entry = entry.written(day(applied_at), "run".to_owned());
+                state.record(entry.clone());
+            }
+            let observe =
+                |state: &State, now| observed_lifecycle(state, (Some(ListedKinds::Filter), &[]), (word, now));
+            assert_eq!(observe(&state, 59), Lifecycle::Active);
+            assert_eq!(observe(&state, 60), Lifecycle::Archived);
+            // An unarchive does.
+            entry = entry.written(day(70), "run".to_owned());
+            entry.change_lifecycle(Lifecycle::Active);
+            state.record(entry.clone().written(day(100), "run".to_owned()));
+            assert_eq!(observe(&state, 129), Lifecycle::Active);
+            assert_eq!(observe(&state, 130), Lifecycle::Archived);
+        }
     }
 }

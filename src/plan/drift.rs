@@ -8,12 +8,9 @@ use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferen
 use crate::definition::{Digest, FieldChange, canonical, diff};
 use crate::model::{Lifecycle, ObservedSegment, SegmentName};
 use crate::state::StateEntry;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// MoEngage documents that it archives a segment that was not used for 60 days.
-const AUTO_ARCHIVE_AFTER: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// `None` if the state does not contain the segment.
 pub(super) struct LastApplied<'a> {
@@ -170,7 +167,7 @@ fn is_renamed(entry: &StateEntry, remote: &SegmentName) -> bool {
 
 /// MoEngage reports neither that it archived a segment nor when.
 fn archived_drift(entry: &StateEntry, now: Timestamp) -> LifecycleDrift {
-    if entry.applied_at.duration_until(now) >= AUTO_ARCHIVE_AFTER {
+    if entry.may_be_auto_archived(now) {
         LifecycleDrift::AutoArchived
     } else {
         LifecycleDrift::Archived

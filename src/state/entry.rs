@@ -3,11 +3,14 @@
 use super::{CohortState, UploadState};
 use crate::definition::{Digest, Identities};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName, StoredDefinition};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How many replaced definitions the state stores of one segment. MoEngage's own history holds the last 20 edits.
 pub const REVISION_LIMIT: usize = 20;
+
+/// MoEngage documents that it archives a segment that was not used for 60 days.
+const AUTO_ARCHIVE_AFTER: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +56,9 @@ pub struct StateEntry {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_revisions: usize,
     pub applied_at: Timestamp,
+    /// When a cohort or file segment became active, if that was before `applied_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_since: Option<Timestamp>,
     pub run: String,
 }
 
@@ -88,13 +94,40 @@ impl StateEntry {
             revisions: Vec::new(),
             dropped_revisions: 0,
             applied_at,
+            active_since: None,
             run: String::new(),
+        }
+    }
+
+    /// The managed entry after another write.
+    #[must_use]
+    pub fn written(self, applied_at: Timestamp, run: String) -> Self {
+        let is_filter = self.kind == SegmentKind::Filter;
+        Self {
+            history_only: false,
+            active_since: self.active_since.or(Some(self.applied_at)).filter(|_| !is_filter),
+            applied_at,
+            run,
+            ..self
         }
     }
 
     pub fn set_lifecycle(&mut self, lifecycle: Lifecycle) {
         self.lifecycle = lifecycle;
         self.lifecycle_unknown = false;
+    }
+
+    /// Records that the last write archived or unarchived the segment.
+    pub fn change_lifecycle(&mut self, lifecycle: Lifecycle) {
+        self.set_lifecycle(lifecycle);
+        self.active_since = None;
+    }
+
+    /// Whether MoEngage archived the segment by now, unless it was used. A sync or an upload is no use.
+    #[must_use]
+    pub fn may_be_auto_archived(&self, now: Timestamp) -> bool {
+        let active_since = self.active_since.unwrap_or(self.applied_at);
+        active_since.duration_until(now) >= AUTO_ARCHIVE_AFTER
     }
 
     /// The definition that segctl wrote, if `remote` is the form in which MoEngage returns it; otherwise `remote`.

@@ -127,7 +127,8 @@ fn as_created(entry: StateEntry, kind: SegmentKind) -> StateEntry {
 }
 
 fn with_lifecycle(entry: StateEntry, lifecycle: Lifecycle, intent: &Intent) -> StateEntry {
-    let mut entry = StateEntry { lifecycle, ..entry };
+    let mut entry = entry;
+    entry.change_lifecycle(lifecycle);
     if let Some(upload_state) = &mut entry.upload_state {
         match lifecycle {
             Lifecycle::Archived => upload_state.archived_at = Some(intent.at),
@@ -177,16 +178,15 @@ fn digest(definition: &Payload) -> Digest {
 }
 
 fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> StateEntry {
-    let recorded = state.any_entry(&remote.id).cloned();
-    let recorded =
-        recorded.unwrap_or_else(|| StateEntry::new(remote.id.clone(), remote.name.clone(), intent.at));
-    let mut entry = StateEntry {
-        protect: intent.protect,
-        history_only: false,
-        applied_at: intent.at,
-        run: intent.step.run.clone(),
-        ..recorded
+    let run = intent.step.run.clone();
+    let mut entry = match state.any_entry(&remote.id) {
+        Some(recorded) => recorded.clone().written(intent.at, run),
+        None => StateEntry {
+            run,
+            ..StateEntry::new(remote.id.clone(), remote.name.clone(), intent.at)
+        },
     };
+    entry.protect = intent.protect;
     // A segment that is unarchived under another name gets the declared one by a later update, which may be missing.
     let is_unarchive = matches!(
         &intent.write,
