@@ -174,6 +174,16 @@ impl GroundTruth {
         creation.is_some_and(is_by_run) && !self.confirmed_creates.contains(id)
     }
 
+    /// Whether the last change of its users was that the service deleted them.
+    pub(crate) fn were_users_dropped(&self, id: &str) -> bool {
+        let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
+        let last = changes.find(|change| {
+            let before = change.before.as_ref();
+            before.is_some_and(|before| before.people != change.after.people)
+        });
+        last.is_some_and(|change| change.author == Author::Expiry)
+    }
+
     /// The author of the last archive, unarchive or creation.
     pub(crate) fn last_lifecycle_author(&self, id: &str) -> Option<Author> {
         let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
