@@ -135,22 +135,33 @@ impl Serialize for StoredDefinition {
 
 impl<'de> Deserialize<'de> for StoredDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text: Box<RawValue> = Deserialize::deserialize(deserializer)?;
-        // A text of another shape must not become a definition without filters.
-        json_from_file::<Shape<'_>>(text.get()).map_err(D::Error::custom)?;
-        require_file_nesting(text.get()).map_err(D::Error::custom)?;
-        Ok(Self::from_text(Box::<str>::from(text)))
+        let text = RawPayload::deserialize(deserializer)?.to_text();
+        require_file_nesting(&text).map_err(D::Error::custom)?;
+        Ok(Self::from_text(text))
     }
 }
 
-/// The fields of a [`Payload`], without their contents.
+/// A [`Payload`] as text. A text of another shape must not become a definition without filters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Shape<'a> {
-    #[serde(borrow, rename = "included_filters")]
-    _included: &'a RawValue,
-    #[serde(borrow, default, rename = "excluded_filters")]
-    _excluded: Option<&'a RawValue>,
+struct RawPayload {
+    included_filters: Box<RawValue>,
+    #[serde(default)]
+    excluded_filters: Option<Box<RawValue>>,
+}
+
+impl RawPayload {
+    /// As a [`Payload`] is written.
+    fn to_text(&self) -> String {
+        let included = self.included_filters.get();
+        match &self.excluded_filters {
+            Some(excluded) => {
+                let excluded = excluded.get();
+                format!(r#"{{"included_filters":{included},"excluded_filters":{excluded}}}"#)
+            }
+            None => format!(r#"{{"included_filters":{included}}}"#),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,18 @@ pub(super) fn checksum(text: &str) -> String {
     hexadecimal(&Sha256::digest(without_whitespace(text)))
 }
 
+/// Whether a text has this checksum.
+pub(super) fn has_checksum(text: &str, expected: &str) -> bool {
+    checksum_of_lines(text) == expected || checksum(text) == expected
+}
+
+/// The same for a text as segctl writes it: without white space between tokens but line ends.
+fn checksum_of_lines(text: &str) -> String {
+    let mut hash = Sha256::new();
+    text.split('\n').for_each(|line| hash.update(line));
+    hexadecimal(&hash.finalize())
+}
+
 fn without_whitespace(text: &str) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,10 +1,12 @@
 //! The format of files that segctl replaces as a whole: JSON with a version and a checksum.
 
-use super::checksum::checksum;
+use super::checksum::{checksum, has_checksum};
 use crate::model::json_from_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
+use std::io::{self, Write};
 
 #[derive(Serialize)]
 struct Envelope<T> {
@@ -14,6 +16,12 @@ struct Envelope<T> {
 }
 
 /// The fields that segctl checks before the contents. A file of another version may lack any of them.
+#[derive(Deserialize)]
+struct Header {
+    format_version: Option<u64>,
+    checksum: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct RawEnvelope<'a> {
     format_version: Option<u64>,
@@ -30,26 +38,113 @@ pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
         checksum: checksum(&text),
         contents,
     };
-    serde_json::to_string_pretty(&envelope).expect("structures of text and numbers serialize") + "\n"
+    let mut lines = Vec::with_capacity(text.len() + text.len() / 16);
+    let mut serializer = Serializer::with_formatter(&mut lines, LineFormatter { depth: 0 });
+    envelope
+        .serialize(&mut serializer)
+        .expect("structures of text and numbers serialize");
+    lines.push(b'\n');
+    String::from_utf8(lines).expect("JSON is UTF-8")
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], supported: u32) -> Result<T, String> {
-    let envelope: RawEnvelope<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let version = envelope.format_version.ok_or("it has no format version")?;
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let (header, contents) = match split(text) {
+        Some(parts) => parts,
+        None => split_any(text).map_err(|error| error.to_string())?,
+    };
+    let version = header.format_version.ok_or("it has no format version")?;
     if version != u64::from(supported) {
         return Err(format!(
             "its format version is {version}, and this segctl reads version {supported}"
         ));
     }
-    // serde reads an optional `null` as absent. The contents of a free lock are `null`.
-    let text = envelope.contents.map_or("null", RawValue::get);
-    if envelope
+    if !header
         .checksum
-        .is_none_or(|expected| expected != checksum(text))
+        .is_some_and(|expected| has_checksum(contents, &expected))
     {
         return Err("its checksum does not match its contents".to_owned());
     }
-    json_from_file(text).map_err(|error| error.to_string())
+    json_from_file(contents).map_err(|error| error.to_string())
+}
+
+/// The header and the contents of a file whose fields have the order in which segctl writes them. Finds the contents
+/// without reading them.
+fn split(text: &str) -> Option<(Header, &str)> {
+    let (header, contents) = text.split_once("\"contents\":")?;
+    let header = header.trim_end().strip_suffix(',')?;
+    let header: Header = serde_json::from_str(&format!("{header}}}")).ok()?;
+    let contents = contents.trim_end().strip_suffix('}')?;
+    let is_complete = header.format_version.is_some() && header.checksum.is_some();
+    is_complete.then_some((header, contents))
+}
+
+/// The same of a file that something else formatted.
+fn split_any(text: &str) -> serde_json::Result<(Header, &str)> {
+    let envelope: RawEnvelope<'_> = serde_json::from_str(text)?;
+    // serde reads an optional `null` as absent. The contents of a free lock are `null`.
+    let contents = envelope.contents.map_or("null", RawValue::get);
+    let header = Header {
+        format_version: envelope.format_version,
+        checksum: envelope.checksum,
+    };
+    Ok((header, contents))
+}
+
+/// Writes the values of the outer levels on lines of their own: a line for each segment.
+struct LineFormatter {
+    depth: usize,
+}
+
+/// The file, its contents, and their lists.
+const LEVELS_OF_LINES: usize = 3;
+
+impl LineFormatter {
+    fn begin<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(bracket)
+    }
+
+    fn begin_value<W: ?Sized + Write>(&self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        if !is_first {
+            writer.write_all(b",")?;
+        }
+        if self.depth <= LEVELS_OF_LINES {
+            writer.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn end<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(bracket)
+    }
+}
+
+impl Formatter for LineFormatter {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.begin(writer, b"[")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.begin_value(writer, is_first)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"]")
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.begin(writer, b"{")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.begin_value(writer, is_first)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"}")
+    }
 }
 
 #[cfg(test)]
@@ -60,10 +155,14 @@ mod tests {
     fn the_checksum_ignores_layout_but_detects_changes() {
         let contents = vec!["a  b".to_owned(), "c\\\" d".to_owned()];
         let text = encode(7, &contents);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let (compact, pretty) = (value.to_string(), serde_json::to_string_pretty(&value).unwrap());
         let reformatted = [
             text.clone(),
             text.replace('\n', "\r\n"),
-            text.replace("\n  ", "\n\t"),
+            pretty.replace("\n  ", "\n\t"),
+            // `jq --sort-keys` moves the contents to the front of the version.
+            compact,
         ];
         for text in reformatted {
             assert_eq!(decode(text.as_bytes(), 7), Ok(contents.clone()), "{text}");
@@ -71,6 +170,25 @@ mod tests {
         let damaged = text.replace("a  b", "a b");
         let error = decode::<Vec<String>>(damaged.as_bytes(), 7).unwrap_err();
         assert!(error.contains("checksum"), "{error}");
+    }
+
+    #[test]
+    fn each_segment_has_a_line_of_its_own() {
+        let segment = serde_json::json!({"id": "a", "definition": {"filters": [1, 2]}});
+        let contents = serde_json::json!({"generation": 1, "segments": [segment, segment]});
+        let text = encode(7, &contents);
+        let segment = segment.to_string();
+        let lines: Vec<&str> = text.lines().skip(3).collect();
+        assert_eq!(
+            lines,
+            [
+                "\"contents\":{",
+                "\"generation\":1,",
+                "\"segments\":[",
+                &format!("{segment},"),
+                &format!("{segment}]}}}}")
+            ]
+        );
     }
 
     #[test]

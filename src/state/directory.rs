@@ -145,6 +145,8 @@ impl<D: FileSystem> DirectoryStore<D> {
                 Some(journal) if journal.base_generation == file.generation => {
                     return Ok((file, journal.entries));
                 }
+                // What replaced this state meanwhile is later.
+                None if !file.has_journal => return Ok((file, Vec::new())),
                 journal => journal,
             };
             if self.read_generation().await? != file.generation {

@@ -4,7 +4,7 @@
 //! is created atomically. Every line has its own checksum, which distinguishes a crash from a later change. Only the last line may
 //! be incomplete, since no write is sent before its entry is on the disk.
 
-use super::checksum::checksum;
+use super::checksum::{checksum, has_checksum};
 use super::journal_entry::JournalEntry;
 use crate::model::json_from_file;
 use serde::de::DeserializeOwned;
@@ -84,7 +84,7 @@ fn decode_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let text = line.strip_suffix(b"\n")?;
     let line: JournalLine<'_> = serde_json::from_slice(text).ok()?;
     let record = line.record.get();
-    let is_intact = line.checksum == checksum(record);
+    let is_intact = has_checksum(record, &line.checksum);
     is_intact.then(|| json_from_file(record).ok())?
 }
 

@@ -211,7 +211,7 @@ async fn a_damaged_file_is_rejected_by_name() {
     let damaged = [
         (good.replace("\"One\"", "\"Two\""), "checksum"),
         (
-            good.replace("\"format_version\": 1", "\"format_version\": 5"),
+            good.replace("\"format_version\":1", "\"format_version\":5"),
             "format version is 5",
         ),
         (good[..good.len() / 2].to_owned(), "EOF"),
