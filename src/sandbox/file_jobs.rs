@@ -1,7 +1,8 @@
 //! Processes a member list after its download.
 
 use super::file_parser;
-use super::state::{FileJob, FileOperation, SandboxContents, SandboxSegment, SandboxState};
+use super::lifecycle;
+use super::state::{FileJob, FileOperation, SandboxContents, SandboxState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -122,13 +123,13 @@ fn users_added_in_last_day(state: &mut SandboxState, now: Timestamp) -> usize {
 }
 
 fn set_users(state: &mut SandboxState, id: &str, after: UsersByValue, now: Timestamp) {
-    if let Some(SandboxSegment {
-        contents: SandboxContents::File { users, .. },
-        updated,
-        ..
-    }) = state.segments.get_mut(id)
-    {
+    let Some(segment) = state.segments.get_mut(id) else {
+        return;
+    };
+    if let SandboxContents::File { users, .. } = &mut segment.contents {
         *users = after;
-        *updated = now;
+        segment.updated = now;
+        let changes_at = lifecycle::changes_at(segment);
+        state.expect_change(changes_at);
     }
 }

@@ -4,7 +4,7 @@ use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::json;
 use super::object_id::is_object_id;
-use super::state::{SandboxContents, SandboxState, plus_days};
+use super::state::{SandboxContents, SandboxSegment, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -72,21 +72,37 @@ pub(super) fn set_archived(
 /// Archives segments that expired or were idle for 60 days. Deletes the users of file segments that expired or were
 /// archived 30 days ago.
 pub(super) fn apply_elapsed_time(state: &mut SandboxState, now: Timestamp) {
+    if state.next_change.is_some_and(|next| now < next) {
+        return;
+    }
     for segment in state.segments.values_mut() {
-        let idle = plus_days(segment.last_run, IDLE_ARCHIVE_DAYS);
-        let expires = match &segment.contents {
-            SandboxContents::File { expires, .. } => Some(*expires),
-            SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => None,
-        };
-        let end = expires.map_or(idle, |expires| expires.min(idle));
-        if segment.archived.is_none() && end <= now {
-            segment.archived = Some(end);
+        while changes_at(segment) <= now {
+            if segment.archived.is_none() {
+                segment.archived = Some(archived_at(segment));
+            } else if let SandboxContents::File { users, .. } = &mut segment.contents {
+                users.clear();
+            }
         }
-        if let (Some(archived), SandboxContents::File { expires, users, .. }) =
-            (segment.archived, &mut segment.contents)
-            && (plus_days(archived, USER_RETENTION_DAYS) <= now || *expires <= now)
-        {
-            users.clear();
+    }
+    state.next_change = state.segments.values().map(changes_at).min();
+}
+
+/// When the segment changes next without a request.
+pub(super) fn changes_at(segment: &SandboxSegment) -> Timestamp {
+    match (segment.archived, &segment.contents) {
+        (None, _) => archived_at(segment),
+        (Some(archived), SandboxContents::File { expires, users, .. }) if !users.is_empty() => {
+            plus_days(archived, USER_RETENTION_DAYS).min(*expires)
         }
+        (Some(_), _) => Timestamp::MAX,
+    }
+}
+
+/// When an active segment is archived.
+fn archived_at(segment: &SandboxSegment) -> Timestamp {
+    let idle = plus_days(segment.last_run, IDLE_ARCHIVE_DAYS);
+    match &segment.contents {
+        SandboxContents::File { expires, .. } => idle.min(*expires),
+        SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => idle,
     }
 }

@@ -1,9 +1,13 @@
 //! What the service stores: segments, former names, queued files and the times of requests.
 
+mod segment_index;
+
 use super::definition::equality_key;
+use super::lifecycle;
 use super::rate_limit_class::RateLimitClass;
 use super::settings::SandboxSettings;
 use jiff::{SignedDuration, Timestamp};
+use segment_index::{SegmentIndex, name_key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,7 +27,7 @@ pub(super) struct SandboxState {
     pub(super) clock_ahead_seconds: i64,
     /// Ids are assigned in order, so that runs are repeatable.
     pub(super) last_id: u64,
-    /// Definitions change through `put_segment` alone, which updates `equality_keys`.
+    /// Names and definitions change through `put_segment` alone, which updates the index.
     pub(super) segments: BTreeMap<String, SandboxSegment>,
     /// The ids of renamed segments by the names they had before.
     pub(super) former_names: BTreeMap<String, String>,
@@ -36,9 +40,11 @@ pub(super) struct SandboxState {
     /// Requests that were counted since the state was last saved.
     #[serde(skip)]
     unsaved_request_times: Vec<(RateLimitClass, i64)>,
-    /// The equality key of each filter segment. It is computed once, because every new definition is compared with it.
     #[serde(skip)]
-    equality_keys: BTreeMap<String, String>,
+    index: SegmentIndex,
+    /// The first time at which a segment changes without a request; `None` if unknown.
+    #[serde(skip)]
+    pub(super) next_change: Option<Timestamp>,
     /// What each of the last writes replaced, newest last.
     #[serde(skip)]
     replaced_segments: VecDeque<(String, Option<SandboxSegment>)>,
@@ -141,12 +147,7 @@ impl SandboxState {
     /// Applies the settings to existing segments, too.
     pub(super) fn apply_settings(&mut self, settings: SandboxSettings) {
         self.settings = settings;
-        let order_sensitive = self.settings.equality_order_sensitive;
-        let with_keys = self.segments.iter().filter_map(|(id, segment)| {
-            let key = segment.contents.equality_key(order_sensitive)?;
-            Some((id.clone(), key))
-        });
-        self.equality_keys = with_keys.collect();
+        self.index = SegmentIndex::of(self.segments.values(), &self.settings);
     }
 
     /// A new id: 24 hexadecimal characters.
@@ -157,15 +158,17 @@ impl SandboxState {
 
     pub(super) fn put_segment(&mut self, segment: SandboxSegment) {
         let id = segment.id.clone();
-        let order_sensitive = self.settings.equality_order_sensitive;
-        if let Some(key) = segment.contents.equality_key(order_sensitive) {
-            self.equality_keys.insert(id.clone(), key);
-        }
+        self.index.put(&segment, &self.settings);
+        self.expect_change(lifecycle::changes_at(&segment));
         let replaced = self.segments.insert(id.clone(), segment);
         self.replaced_segments.push_back((id, replaced));
         if self.replaced_segments.len() > STALE_LIST_LIMIT {
             self.replaced_segments.pop_front();
         }
+    }
+
+    pub(super) fn expect_change(&mut self, at: Timestamp) {
+        self.next_change = self.next_change.map(|next| next.min(at));
     }
 
     /// The segments as they were before the last `writes` writes.
@@ -181,30 +184,29 @@ impl SandboxState {
     }
 
     pub(super) fn segments_with_equality_key(&self, key: &str) -> impl Iterator<Item = &SandboxSegment> {
-        let same = self.equality_keys.iter().filter(move |(_, other)| *other == key);
-        same.filter_map(|(id, _)| self.segments.get(id))
+        let ids = self.index.ids_by_definition(key);
+        ids.filter_map(|id| self.segments.get(id))
     }
 
     /// The segment that reserves `name`: active, archived, or renamed.
     pub(super) fn find_name_holder(&self, name: &str) -> Option<&SandboxSegment> {
         self.find_by_current_name(name).or_else(|| {
-            let mut former = self.former_names.iter();
-            let (_, id) = former.find(|(former, _)| self.is_same_name(former, name))?;
-            self.segments.get(id)
+            let id = if self.settings.names_case_sensitive {
+                self.former_names.get(name)
+            } else {
+                let key = |name: &str| name_key(name, &self.settings);
+                let mut former = self.former_names.iter();
+                former
+                    .find(|(former, _)| key(former) == key(name))
+                    .map(|(_, id)| id)
+            };
+            self.segments.get(id?)
         })
     }
 
     pub(super) fn find_by_current_name(&self, name: &str) -> Option<&SandboxSegment> {
-        let mut segments = self.segments.values();
-        segments.find(|segment| self.is_same_name(&segment.name, name))
-    }
-
-    fn is_same_name(&self, one: &str, other: &str) -> bool {
-        if self.settings.names_case_sensitive {
-            one == other
-        } else {
-            one.to_lowercase() == other.to_lowercase()
-        }
+        let id = self.index.ids_by_name(name, &self.settings).next()?;
+        self.segments.get(id)
     }
 
     pub(super) fn active_count(&self) -> usize {
