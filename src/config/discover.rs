@@ -36,7 +36,7 @@ pub fn discover(
         if path.is_dir() {
             found.add_directory(&path, pattern);
         } else if path.exists() {
-            found.files.insert(path);
+            found.files.insert(FoundFile::at(path));
         } else if pattern.contains(WILDCARDS) {
             found.add_glob(base, pattern);
         } else {
@@ -49,8 +49,25 @@ pub fn discover(
 
 struct DiscoveredFiles<'d> {
     display_path: &'d dyn Fn(&Path) -> String,
-    files: BTreeSet<PathBuf>,
+    files: BTreeSet<FoundFile>,
     diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct FoundFile {
+    path: PathBuf,
+    is_link: bool,
+}
+
+impl FoundFile {
+    fn at(path: PathBuf) -> Self {
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+        Self { path, is_link }
+    }
+
+    fn depth(&self) -> usize {
+        self.path.components().count()
+    }
 }
 
 impl DiscoveredFiles<'_> {
@@ -58,33 +75,30 @@ impl DiscoveredFiles<'_> {
     /// changes both.
     fn distinct_files(&mut self, settings: &Path) -> Vec<PathBuf> {
         let settings = fs::canonicalize(settings).ok();
-        let mut paths: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+        let mut found: BTreeMap<PathBuf, Vec<FoundFile>> = BTreeMap::new();
         let mut folders = CanonicalFolders::default();
         for file in std::mem::take(&mut self.files) {
             let canonical = folders.canonical_path(&file);
             if settings.as_ref() != Some(&canonical) {
-                paths.entry(canonical).or_default().push(file);
+                found.entry(canonical).or_default().push(file);
             }
         }
         let mut files = Vec::new();
-        for mut paths in paths.into_values() {
-            if let [only] = &mut *paths {
-                files.push(std::mem::take(only));
-                continue;
+        for mut same in found.into_values() {
+            if same.len() > 1 {
+                same.sort_by_key(|file| (file.is_link, file.depth()));
+                // Two patterns can find the same link.
+                let mut entries = BTreeSet::new();
+                same.retain(|file| entries.insert(directory_entry(&file.path)));
             }
-            paths.sort_by_key(|path| (is_link(path), path.components().count(), path.clone()));
-            // Two patterns can find the same link.
-            let mut entries = BTreeSet::new();
-            paths.retain(|path| entries.insert(directory_entry(path)));
-            let mut paths = paths.into_iter();
-            if let Some(first) = paths.next() {
-                let links = paths.filter(|path| is_link(path));
-                let warnings = links
-                    .map(|link| self.link_warning(&first, &link))
-                    .collect::<Vec<_>>();
-                self.diagnostics.extend(warnings);
-                files.push(first);
-            }
+            let mut same = same.into_iter();
+            let Some(first) = same.next() else { continue };
+            let links = same.filter(|file| file.is_link);
+            let warnings: Vec<_> = links
+                .map(|link| self.link_warning(&first.path, &link.path))
+                .collect();
+            self.diagnostics.extend(warnings);
+            files.push(first.path);
         }
         files.sort();
         files
@@ -93,7 +107,7 @@ impl DiscoveredFiles<'_> {
     fn add_directory(&mut self, path: &Path, pattern: &str) {
         let (mut matching, diagnostics) = walk(path, self.display_path);
         let has_other_files = !matching.is_empty() && diagnostics.is_empty();
-        matching.retain(|entry| is_segment_file(entry));
+        matching.retain(|file| is_segment_file(&file.path));
         self.diagnostics.extend(diagnostics);
         if matching.is_empty() && has_other_files {
             let location = Location::whole_file(Arc::from(pattern));
@@ -119,9 +133,9 @@ impl DiscoveredFiles<'_> {
             return self.diagnostics.push(pattern_error(pattern, "matches no file"));
         }
         let (mut matching, diagnostics) = walk(&root, self.display_path);
-        matching.retain(|entry| {
-            let relative = entry.strip_prefix(&root).unwrap_or(entry);
-            is_segment_file(entry) && matcher.is_match(relative)
+        matching.retain(|file| {
+            let relative = file.path.strip_prefix(&root).unwrap_or(&file.path);
+            is_segment_file(&file.path) && matcher.is_match(relative)
         });
         if matching.is_empty() && diagnostics.is_empty() {
             self.diagnostics.push(pattern_error(pattern, "matches no file"));
@@ -144,9 +158,10 @@ impl DiscoveredFiles<'_> {
 struct CanonicalFolders(HashMap<PathBuf, Option<PathBuf>>);
 
 impl CanonicalFolders {
-    fn canonical_path(&mut self, file: &Path) -> PathBuf {
-        let canonical = match (file.parent(), file.file_name()) {
-            (Some(folder), Some(name)) if !is_link(file) => {
+    fn canonical_path(&mut self, file: &FoundFile) -> PathBuf {
+        let path = &file.path;
+        let canonical = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) if !file.is_link => {
                 let known = self.0.get(folder).cloned();
                 let canonical = known.unwrap_or_else(|| {
                     let canonical = fs::canonicalize(folder).ok();
@@ -155,14 +170,10 @@ impl CanonicalFolders {
                 });
                 canonical.map(|folder| folder.join(name))
             }
-            _ => fs::canonicalize(file).ok(),
+            _ => fs::canonicalize(path).ok(),
         };
-        canonical.unwrap_or_else(|| file.to_owned())
+        canonical.unwrap_or_else(|| path.clone())
     }
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }
 
 /// The name in its directory, whatever path leads to the directory.
@@ -221,14 +232,17 @@ fn may_lead_to_segments(path: &Path) -> bool {
 }
 
 /// Everything below `root` except directories.
-fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<FoundFile>, Vec<Diagnostic>) {
     let (mut entries, mut diagnostics) = (Vec::new(), Vec::new());
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).hidden(true).follow_links(true);
     for entry in builder.build() {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
-            Ok(entry) => entries.push(entry.into_path()),
+            Ok(entry) => entries.push(FoundFile {
+                is_link: entry.path_is_symlink(),
+                path: entry.into_path(),
+            }),
             Err(error) => diagnostics.extend(walk_error((root, display_path), None, error)),
         }
     }

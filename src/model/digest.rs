@@ -1,5 +1,6 @@
 //! Digests of definitions, as the state, the cache and saved plans hold them. `definition` computes them.
 
+use super::hexadecimal::{hexadecimal, hexadecimal_digit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -21,11 +22,10 @@ impl Digest {
     /// Reads the text that [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
+        let text: &[u8; 64] = text.as_bytes().try_into().ok()?;
         let mut bytes = [0; 32];
-        let is_plain = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            let digits = text.get(2 * index..2 * index + 2).filter(|_| is_plain)?;
-            *byte = u8::from_str_radix(digits, 16).ok()?;
+        for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks().0) {
+            *byte = hexadecimal_digit(*high)? << 4 | hexadecimal_digit(*low)?;
         }
         Some(Self(bytes))
     }
@@ -33,7 +33,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&hexadecimal(&self.0))
     }
 }
 
