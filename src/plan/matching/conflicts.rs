@@ -101,7 +101,12 @@ impl<'a> Matcher<'a> {
     ) {
         self.undecided.extend(targets.iter().map(|remote| &remote.id));
         let targets: Vec<_> = targets.iter().map(|remote| undeclared_ref(remote)).collect();
-        self.conflicts.push(ambiguous_target(segment.into(), &targets));
+        let mut conflict = ambiguous_target(segment.into(), &targets);
+        // The segments with these names now: which ones they match depends on the answer.
+        let names = targets.iter().map(|remote| remote.name);
+        let reassigned = names.filter(|name| self.reassigned_names.contains(name));
+        conflict.subjects.extend(reassigned.cloned());
+        self.conflicts.push(conflict);
     }
 }
 

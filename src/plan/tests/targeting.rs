@@ -217,3 +217,29 @@ fn a_step_that_waits_for_an_unbroken_cycle_is_not_omitted_silently() {
     );
     assert_eq!(plan.conflicts, []);
 }
+
+#[test]
+fn an_ambiguous_rename_is_a_conflict_of_those_whose_names_it_takes() {
+    // `New` was `Second` or `Third`, which other files declare now. Which segment `Second` is depends on that.
+    let files = [
+        declared_archived(declared("Third", vec![spends_more_than(10.0)])),
+        with_previous_names(
+            declared("New", vec![spends_more_than(11.0)]),
+            &["Second", "Third"],
+        ),
+        with_previous_names(
+            declared_archived(declared("Second", vec![spends_more_than(12.0)])),
+            &["First"],
+        ),
+    ];
+    let existing = || {
+        let names = ["First", "Second", "Third"].into_iter().zip([1.0, 2.0, 3.0]);
+        let existing = names.map(|(name, amount)| remote_spender(&name.to_lowercase(), name, amount));
+        existing.collect::<Vec<_>>()
+    };
+    for excludes in [&[][..], &["New"], &["New", "Third"]] {
+        let plan = plan_selected((&[], excludes), &files, existing(), &Policy::default());
+        assert_eq!(codes(&plan.conflicts), [Code::AmbiguousTarget], "{excludes:?}");
+        assert_eq!(steps(&plan), [""; 0], "{excludes:?}");
+    }
+}
