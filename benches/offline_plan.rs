@@ -17,7 +17,7 @@ use segctl::config::source::SourceFile;
 use segctl::model::{
     Lifecycle, ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName,
 };
-use segctl::state::{Cache, DirectoryStore, State, StateEntry, StateStore};
+use segctl::state::{Cache, State, StateEntry, StateStore};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ fn record_as_applied(directory: &Path) {
         observed.segments.insert(id, remote);
     }
     observed.listed_at = Some(applied_at);
-    let store = DirectoryStore::new(directory.join(".segctl/dev"));
+    let store = StateStore::in_directory(directory.join(".segctl/dev"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

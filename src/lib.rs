@@ -12,7 +12,7 @@
 //! 6. `render` prints plans, progress and results as text or JSON.
 //!
 //! `reconcile` runs these stages in order, and `cli` is the user interface. `model` and `diagnostic` are the vocabulary of
-//! all stages. `storage` connects to object stores. `sandbox` is an embedded server that behaves like MoEngage.
+//! all stages. `storage` stores the objects of a state in a directory or an object store. `sandbox` is an embedded server that behaves like MoEngage.
 
 pub mod api;
 pub mod apply;
@@ -31,7 +31,6 @@ pub mod reconcile;
 pub mod render;
 pub mod sandbox;
 pub mod state;
-#[cfg(feature = "object-store")]
 pub mod storage;
 
 #[cfg(test)]

@@ -122,9 +122,9 @@ impl From<StoreError> for ReconcileError {
 
 impl LoadedWorkspace {
     /// Reads the state and the cache; sends no API requests.
-    pub async fn load_local<S: StateStore>(
+    pub async fn load_local(
         request: PlanRequest,
-        store: &S,
+        store: &StateStore,
         now: Timestamp,
         on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
@@ -189,14 +189,14 @@ impl LoadedWorkspace {
     }
 }
 
-pub struct Reconciler<T: Transport, C: Clock, S> {
+pub struct Reconciler<T: Transport, C: Clock> {
     pub client: Client<T, C>,
     pub clock: C,
-    pub store: S,
+    pub store: StateStore,
     pub on_note: Box<NoteSink>,
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
+impl<T: Transport, C: Clock> Reconciler<T, C> {
     /// Lists the workspace, reads the managed definitions that the cache does not have, and recovers the unfinished writes
     /// of an interrupted run.
     pub async fn load_workspace(&self, request: PlanRequest) -> Result<LoadedWorkspace, ReconcileError> {
@@ -443,7 +443,7 @@ fn unrestored_message(remote: &ObservedSegment) -> String {
     )
 }
 
-async fn load_cache<S: StateStore>(store: &S, on_note: &NoteSink) -> Cache {
+async fn load_cache(store: &StateStore, on_note: &NoteSink) -> Cache {
     store.load_cache().await.unwrap_or_else(|error| {
         on_note(format!(
             "cannot read the cache, so this plan reads everything again: {error}"

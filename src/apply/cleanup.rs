@@ -4,10 +4,10 @@
 use super::Applier;
 use crate::api::{Clock, Transport};
 use crate::model::{ListDigest, SegmentId};
-use crate::state::{JournalEntry, PublishedFile, StateStore, StoreError};
+use crate::state::{JournalEntry, PublishedFile, StoreError};
 use std::collections::BTreeMap;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn unpublish_consumed(&self) -> Result<(), StoreError> {
         let Some(publisher) = &self.options.publisher else {
             return Ok(());

@@ -21,7 +21,7 @@ use crate::model::{Lifecycle, MemberChange, SegmentId, SegmentKind, SegmentName}
 use crate::plan::step::{CohortSync, Step};
 use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
 use crate::state::{
-    CohortState, IntendedWrite, Intent, JournalEntry, PartialSync, State, StateEntry, StateStore, StoreError,
+    CohortState, IntendedWrite, Intent, JournalEntry, PartialSync, State, StateEntry, StoreError,
 };
 use jiff::Timestamp;
 use member_changes::MemberChanges;
@@ -42,14 +42,14 @@ struct CohortProgress<'s> {
 }
 
 /// The write of one request.
-struct MemberBatch<'b, 's, T: Transport, C: Clock, S> {
-    applier: &'b Applier<'b, T, C, S>,
+struct MemberBatch<'b, 's, T: Transport, C: Clock> {
+    applier: &'b Applier<'b, T, C>,
     progress: &'b mut CohortProgress<'s>,
     change: MemberChange,
     members: &'b [String],
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn sync_cohort(
         &self,
         run: &mut StepRun<'_>,
@@ -332,7 +332,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Write for MemberBatch<'_, '_, T, C, S> {
+impl<T: Transport, C: Clock> Write for MemberBatch<'_, '_, T, C> {
     type Answer = ();
 
     fn operation(&self) -> Operation {

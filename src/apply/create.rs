@@ -7,16 +7,16 @@ use super::{Applier, classify};
 use crate::api::{Clock, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::model::{Payload, SegmentName};
 use crate::plan::step::{DesiredDefinition, Step};
-use crate::state::{IntendedWrite, StateStore};
+use crate::state::IntendedWrite;
 
-struct Create<'a, T: Transport, C: Clock, S> {
-    applier: &'a Applier<'a, T, C, S>,
+struct Create<'a, T: Transport, C: Clock> {
+    applier: &'a Applier<'a, T, C>,
     name: &'a SegmentName,
     desired: &'a DesiredDefinition,
     payload: &'a Payload,
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn create(
         &self,
         run: &mut StepRun<'_>,
@@ -41,7 +41,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Write for Create<'_, T, C, S> {
+impl<T: Transport, C: Clock> Write for Create<'_, T, C> {
     type Answer = RemoteSegment;
 
     fn operation(&self) -> Operation {

@@ -6,12 +6,11 @@ use super::upload_results::PendingUpload;
 use super::{AbortReason, Applier, StepEvent};
 use crate::api::{Clock, Transport};
 use crate::plan::step::Step;
-use crate::state::StateStore;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// Starts no step while there is an `abort_reason`, and waits for running steps. The reports are in plan order.
     pub(super) async fn run_all(
         &self,

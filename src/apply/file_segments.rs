@@ -15,14 +15,12 @@ use super::write::Written;
 use crate::api::{ApiError, Clock, Operation, RemoteSegment, RequestError, Transport};
 use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserListFingerprint};
 use crate::plan::step::{Step, UserListUpload};
-use crate::state::{
-    Addition, IntendedWrite, Intent, JournalEntry, State, StateEntry, StateStore, UploadState,
-};
+use crate::state::{Addition, IntendedWrite, Intent, JournalEntry, State, StateEntry, UploadState};
 use jiff::Timestamp;
 use published_files::UploadSource;
 use upload_request::{FileUpload, UploadRequest};
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn upload(
         &self,
         run: &mut StepRun<'_>,

@@ -11,9 +11,8 @@ use super::{Applier, classify};
 use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RemoteSummary, RequestError, Transport};
 use crate::model::{Adoption, Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{DesiredDefinition, Step, exact_digest};
-use crate::state::StateStore;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// The holder of the name is archived and hidden. No other segment can ever have the name, so segctl unarchives the
     /// holder and updates it to the declared definition.
     pub(super) async fn unarchive_name_holder(

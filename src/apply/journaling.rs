@@ -8,12 +8,11 @@ use crate::api::{Clock, Transport};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{DesiredDefinition, Plan, Step, exact_digest};
 use crate::state::{
-    AppliedPlan, IntendedWrite, Intent, JournalEntry, Revision, State, StateEntry, StateStore, StepKey,
-    StoreError,
+    AppliedPlan, IntendedWrite, Intent, JournalEntry, Revision, State, StateEntry, StepKey, StoreError,
 };
 use std::collections::BTreeSet;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// Records the segments that need no write: adopted ones, and those whose configuration and remote definition changed
     /// to the same. A saved plan is recorded with them, whatever its result, so that it is not applied twice.
     pub(super) async fn record_state_updates(&self, plan: &Plan) -> Result<(), StoreError> {

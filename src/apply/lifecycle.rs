@@ -9,14 +9,14 @@ use super::{Applier, classify};
 use crate::api::{Clock, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::model::{Keyword as _, Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use crate::plan::step::Target;
-use crate::state::{IntendedWrite, StateStore};
+use crate::state::IntendedWrite;
 
 const RETRIED_NOTE: &str = "the response was lost, so the request was sent again";
 const ALREADY_IN_LIFECYCLE_NOTE: &str =
     "MoEngage refused the request because the segment was already in that state";
 
-pub(super) struct LifecycleChange<'a, T: Transport, C: Clock, S> {
-    pub(super) applier: &'a Applier<'a, T, C, S>,
+pub(super) struct LifecycleChange<'a, T: Transport, C: Clock> {
+    pub(super) applier: &'a Applier<'a, T, C>,
     pub(super) name: &'a SegmentName,
     pub(super) target: LifecycleTarget<'a>,
     pub(super) lifecycle: Lifecycle,
@@ -35,7 +35,7 @@ pub(super) enum LifecycleTarget<'a> {
     ByName(&'a Payload, &'a str),
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn change_lifecycle(
         &self,
         run: &mut StepRun<'_>,
@@ -77,7 +77,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Write for LifecycleChange<'_, T, C, S> {
+impl<T: Transport, C: Clock> Write for LifecycleChange<'_, T, C> {
     type Answer = ();
 
     fn operation(&self) -> Operation {
@@ -155,9 +155,9 @@ impl<T: Transport, C: Clock, S: StateStore> Write for LifecycleChange<'_, T, C, 
     }
 }
 
-impl<'a, T: Transport, C: Clock, S: StateStore> LifecycleChange<'a, T, C, S> {
+impl<'a, T: Transport, C: Clock> LifecycleChange<'a, T, C> {
     pub(super) fn new(
-        applier: &'a Applier<'a, T, C, S>,
+        applier: &'a Applier<'a, T, C>,
         name: &'a SegmentName,
         target: LifecycleTarget<'a>,
         lifecycle: Lifecycle,

@@ -56,10 +56,10 @@ pub use upload_results::CallbackOptions;
 
 const LIST_CHANGED: &str = "the member list changed since the plan was made; plan again";
 
-pub struct Applier<'a, T: Transport, C: Clock, S> {
+pub struct Applier<'a, T: Transport, C: Clock> {
     client: &'a Client<T, C>,
     clock: &'a C,
-    store: &'a S,
+    store: &'a StateStore,
     options: ApplyOptions,
     /// Locked while it is written, so that the stored state is always the latest.
     state: tokio::sync::Mutex<State>,
@@ -156,12 +156,12 @@ pub enum AbortReason {
     Cancelled,
 }
 
-impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
+impl<'a, T: Transport, C: Clock> Applier<'a, T, C> {
     /// `state` was loaded from `store`.
     pub fn new(
         client: &'a Client<T, C>,
         clock: &'a C,
-        store: &'a S,
+        store: &'a StateStore,
         state: State,
         options: ApplyOptions,
     ) -> Self {

@@ -11,7 +11,6 @@ use super::{AbortReason, Applier, StepEvent};
 use crate::api::{ApiError, Clock, RemoteSegment, Transport};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Plan, Step, UpdateAction, request_form};
-use crate::state::StateStore;
 use std::collections::BTreeSet;
 
 /// A temporary change that was applied.
@@ -21,7 +20,7 @@ pub(super) struct AppliedTemporaryChange {
     pub(super) may_still_arrive: bool,
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn roll_back_temporary(
         &self,
         plan: &Plan,

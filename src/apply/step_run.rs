@@ -7,7 +7,7 @@ use super::{Applier, hints};
 use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
 use crate::model::SegmentId;
 use crate::plan::step::{Step, Target};
-use crate::state::{StateEntry, StateStore};
+use crate::state::StateEntry;
 use jiff::Timestamp;
 use std::io;
 
@@ -118,7 +118,7 @@ impl<'s> StepRun<'s> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// Gives a step that a request or a publication ended its outcome. If a response was lost before, the result is unknown.
     pub(super) fn resolve_error(
         &self,

@@ -11,11 +11,11 @@ use crate::api::{
 };
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{TemporaryChange, UpdateAction, exact_digest};
-use crate::state::{IntendedWrite, StateStore};
+use crate::state::IntendedWrite;
 
 /// Overwrites a segment if `compare` finds it as it was before the update.
-pub(super) struct Update<'a, T: Transport, C: Clock, S> {
-    pub(super) applier: &'a Applier<'a, T, C, S>,
+pub(super) struct Update<'a, T: Transport, C: Clock> {
+    pub(super) applier: &'a Applier<'a, T, C>,
     pub(super) id: &'a SegmentId,
     /// The desired name.
     pub(super) name: &'a SegmentName,
@@ -35,7 +35,7 @@ pub(super) struct Update<'a, T: Transport, C: Clock, S> {
 
 pub(super) type Comparison<'a> = dyn Fn(&StepRun<'_>, &RemoteSegment) -> Effect + Sync + 'a;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     pub(super) async fn update(
         &self,
         run: &mut StepRun<'_>,
@@ -181,7 +181,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Write for Update<'_, T, C, S> {
+impl<T: Transport, C: Clock> Write for Update<'_, T, C> {
     type Answer = RemoteSegment;
 
     fn operation(&self) -> Operation {
@@ -301,9 +301,9 @@ impl<T: Transport, C: Clock, S: StateStore> Write for Update<'_, T, C, S> {
     }
 }
 
-impl<'a, T: Transport, C: Clock, S: StateStore> Update<'a, T, C, S> {
+impl<'a, T: Transport, C: Clock> Update<'a, T, C> {
     pub(super) fn new(
-        applier: &'a Applier<'a, T, C, S>,
+        applier: &'a Applier<'a, T, C>,
         id: &'a SegmentId,
         name: &'a SegmentName,
         definition: &'a Payload,

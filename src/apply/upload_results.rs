@@ -10,7 +10,7 @@ use super::step_error::{StateError, error_chain};
 use crate::api::{Clock, Transport};
 use crate::model::{SegmentId, UploadCounts, UploadId, UploadResult, UserChange};
 use crate::plan::step::Step;
-use crate::state::{JournalEntry, StateStore};
+use crate::state::JournalEntry;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -44,7 +44,7 @@ impl CallbackOptions {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// `None` if no callbacks are configured.
     pub(super) fn generate_upload_id(&self, step: &Step, attempt: u32) -> Option<UploadId> {
         let CallbackOptions { nonce, .. } = self.options.callbacks.as_ref()?;

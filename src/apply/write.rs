@@ -15,7 +15,6 @@ use super::step_error::{StepError, StepResult};
 use super::step_run::{MAX_ATTEMPTS, StepRun, attempts_exhausted, unverifiable};
 use crate::api::{Clock, FetchedSegment, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::model::SegmentId;
-use crate::state::StateStore;
 use crate::state::member_lists::IN_FLIGHT_LIMIT;
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,7 +77,7 @@ pub(super) enum Written<A> {
     Ended(StepOutcome),
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// Performs one write: permit, re-read, journal, send; after an ambiguous answer, verify before any retry.
     pub(super) async fn execute<W: Write>(
         &self,

@@ -34,7 +34,7 @@ struct Probe {
 
 impl HealthCheck {
     /// 200 if the store accepted a result in the last seconds, 503 otherwise.
-    pub(super) async fn response<S: StateStore>(&self, store: &S) -> Response<Full<Bytes>> {
+    pub(super) async fn response(&self, store: &StateStore) -> Response<Full<Bytes>> {
         let mut last = self.last.lock().await;
         let can_store = match &*last {
             Some(probe) if probe.at.elapsed() < INTERVAL => probe.can_store,
@@ -58,7 +58,7 @@ impl HealthCheck {
 }
 
 /// Stores a result as a callback does. Each one differs, because an equal result is not written again.
-async fn store_result<S: StateStore>(store: &S, number: u64) -> bool {
+async fn store_result(store: &StateStore, number: u64) -> bool {
     let upload = UploadId::from_bytes(PROBE_ID);
     let result = UploadResult::Processed(UploadCounts {
         values_found: Some(number),

@@ -66,8 +66,8 @@ impl error::Error for CallbackServerError {
     }
 }
 
-struct ServerContext<S> {
-    store: S,
+struct ServerContext {
+    store: StateStore,
     health: HealthCheck,
     secret: SecretString,
     on_callback: Box<CallbackHandler>,
@@ -75,9 +75,9 @@ struct ServerContext<S> {
 
 impl CallbackServer {
     /// Listens on `address` for callbacks with `secret` in their path, and stores them in `store`.
-    pub async fn start<S: StateStore + 'static>(
+    pub async fn start(
         address: SocketAddr,
-        store: S,
+        store: StateStore,
         secret: &SecretString,
         on_callback: Box<CallbackHandler>,
     ) -> Result<Self, CallbackServerError> {
@@ -111,9 +111,9 @@ impl CallbackServer {
     }
 }
 
-async fn accept_connections<S: StateStore + 'static>(
+async fn accept_connections(
     listener: TcpListener,
-    context: Arc<ServerContext<S>>,
+    context: Arc<ServerContext>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -135,9 +135,9 @@ async fn accept_connections<S: StateStore + 'static>(
     drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, drained).await);
 }
 
-async fn serve_connection<S: StateStore + 'static>(
+async fn serve_connection(
     stream: TcpStream,
-    context: Arc<ServerContext<S>>,
+    context: Arc<ServerContext>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let serve = service_fn(move |request| {
@@ -160,10 +160,7 @@ async fn serve_connection<S: StateStore + 'static>(
     }
 }
 
-async fn handle_request<S: StateStore>(
-    context: &ServerContext<S>,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+async fn handle_request(context: &ServerContext, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if is_health_check(&request) {
         return context.health.response(&context.store).await;
     }

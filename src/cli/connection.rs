@@ -15,7 +15,7 @@ use crate::model::{Keyword, StateLocation, hexadecimal};
 use crate::rate_limit::RateLimits;
 use crate::reconcile::{ReconcileError, Reconciler, SharedRequestLog};
 use crate::sandbox;
-use crate::state::{ConfiguredStore, NoteSink, StateStore, StoreError};
+use crate::state::{NoteSink, StateStore, StoreError};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(super) struct Connection {
-    pub(super) reconciler: Reconciler<HttpTransport, SystemClock, ConfiguredStore>,
+    pub(super) reconciler: Reconciler<HttpTransport, SystemClock>,
     /// A digest of the endpoint and the workspace id, which saved plans contain.
     pub(super) workspace_digest: String,
     sandbox_server: Option<sandbox::Server>,
@@ -118,14 +118,14 @@ pub(super) fn open_state_store(
     project: &Project,
     name: &str,
     workspace: &WorkspaceSettings,
-) -> Result<ConfiguredStore, Failure> {
+) -> Result<StateStore, Failure> {
     let default = || StateLocation::Directory(format!(".segctl/{name}"));
     let location = workspace.state.clone().unwrap_or_else(default);
     let location = match location {
         StateLocation::Directory(directory) => StateLocation::Directory(expand_home(&directory, "state")?),
         StateLocation::ObjectStore(_) => location,
     };
-    Ok(ConfiguredStore::open(&location, &project.directory)?)
+    Ok(StateStore::open(&location, &project.directory)?)
 }
 
 impl From<SetupError> for Failure {

@@ -20,7 +20,6 @@ use crate::plan::targeting::Selection;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
 use crate::render::json::DriftReport;
 use crate::render::text;
-use crate::state::StateStore;
 use std::process::ExitCode;
 
 pub(super) async fn run(

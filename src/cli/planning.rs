@@ -18,7 +18,7 @@ use crate::plan::targeting::Selection;
 use crate::rate_limit::RateLimiter;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
 use crate::render::json::PlanDocument;
-use crate::state::{State, StateStore};
+use crate::state::State;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ use crate::plan;
 use crate::plan::step::{ResolvedReferences, StateUpdate, exact_digest};
 use crate::render::json::StateDocument;
 use crate::render::text;
-use crate::state::{ConfiguredStore, Lock, LockChange, ProcessIdentity, State, StateEntry, StateStore};
+use crate::state::{Lock, LockChange, ProcessIdentity, State, StateEntry, StateStore};
 use lookup::unknown_segment;
 use std::process::ExitCode;
 
@@ -58,7 +58,7 @@ async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output)
 }
 
 async fn lock_state<'a>(
-    store: &'a ConfiguredStore,
+    store: &'a StateStore,
     (command, arguments): (&'static str, &LockArguments),
     output: Output,
 ) -> Result<LockedState<'a>, Failure> {
@@ -82,7 +82,7 @@ async fn rm(project: &Project, arguments: &RmArguments, output: Output) -> Resul
     Ok(())
 }
 
-async fn remove_from_state(store: &ConfiguredStore, segment: &str, output: Output) -> Result<State, Failure> {
+async fn remove_from_state(store: &StateStore, segment: &str, output: Output) -> Result<State, Failure> {
     let mut state = store.load().await?;
     let removed = state.remove_by_name(&SegmentName::new(segment));
     let [latest, older @ ..] = removed.as_slice() else {

@@ -4,7 +4,7 @@ use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::api::{CancelHandle, Clock, SystemClock};
 use crate::state::{
-    ConfiguredStore, HeldLock, Lock, LockError, LockHolder, LockOptions, NoteSink, ProcessIdentity,
+    HeldLock, Lock, LockError, LockHolder, LockOptions, NoteSink, ProcessIdentity, StateStore,
 };
 use jiff::SignedDuration;
 
@@ -17,14 +17,14 @@ pub(super) struct LockRequest<'a> {
 
 /// A state that this process has locked.
 pub(super) struct LockedState<'a> {
-    store: &'a ConfiguredStore,
+    store: &'a StateStore,
     output: Output,
     held: HeldLock,
 }
 
 impl<'a> LockedState<'a> {
     pub(super) async fn acquire(
-        store: &'a ConfiguredStore,
+        store: &'a StateStore,
         request: LockRequest<'_>,
         output: Output,
     ) -> Result<Self, Failure> {

@@ -3,14 +3,13 @@
 use super::{Publisher, file_name};
 use crate::member_list::SortedValues;
 use crate::model::{ListDigest, ObjectStoreUrl};
-use crate::storage::{SignedObjectStore, connect, error};
+use crate::storage::Bucket;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use object_store::path::Path;
 use object_store::signer::Method;
 use object_store::{Error, ObjectStoreExt, PutPayload, WriteMultipart};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// As long as a list without a reported result stays published.
@@ -22,31 +21,22 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 const MAX_PARALLEL_PARTS: usize = 2;
 
 #[derive(Debug)]
-pub struct BucketPublisher {
-    store: Arc<dyn SignedObjectStore>,
-    storage_url: ObjectStoreUrl,
-}
+pub struct BucketPublisher(Bucket);
 
 impl BucketPublisher {
     /// Reads the setup from environment variables. Sends no request.
     pub fn connect(
-        storage_url: &ObjectStoreUrl,
+        url: &ObjectStoreUrl,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> io::Result<Self> {
-        let store = connect(storage_url, variables)
-            .map_err(|reason| io::Error::other(format!("`{storage_url}`: {reason}")))?;
-        Ok(Self {
-            store,
-            storage_url: storage_url.clone(),
-        })
+        let bucket = Bucket::connect(url, variables);
+        bucket
+            .map(Self)
+            .map_err(|reason| io::Error::other(format!("`{url}`: {reason}")))
     }
 
     fn path(&self, name: &ListDigest) -> Path {
-        let name = file_name(name);
-        Path::from(match self.storage_url.prefix.as_str() {
-            "" => name,
-            prefix => format!("{prefix}/{name}"),
-        })
+        self.0.path(&file_name(name))
     }
 
     async fn upload(&self, name: &ListDigest, list: &mut (dyn SortedValues + Send)) -> io::Result<String> {
@@ -67,14 +57,11 @@ impl BucketPublisher {
                 parts.put(part.into());
                 parts.finish().await
             }
-            None => self.store.put(&path, PutPayload::from(part)).await,
+            None => self.0.store.put(&path, PutPayload::from(part)).await,
         };
         put.map_err(self.storage_error())?;
-        let signed = self
-            .store
-            .signed_url(Method::GET, &path, SIGNED_URL_LIFETIME)
-            .await;
-        Ok(signed.map_err(self.storage_error())?.to_string())
+        let signed = self.0.store.signed_url(Method::GET, &path, SIGNED_URL_LIFETIME);
+        Ok(signed.await.map_err(self.storage_error())?.to_string())
     }
 
     /// Uploads all but the last part of a list, and returns the last one.
@@ -104,16 +91,13 @@ impl BucketPublisher {
     }
 
     async fn start_multipart(&self, path: &Path) -> io::Result<WriteMultipart> {
-        let upload = self.store.put_multipart(path).await;
+        let upload = self.0.store.put_multipart(path).await;
         let upload = upload.map_err(self.storage_error())?;
         Ok(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
     }
 
     fn storage_error(&self) -> impl Fn(Error) -> io::Error {
-        |error| {
-            let reason = error::describe_error(self.storage_url.provider, &error);
-            io::Error::other(format!("`{}`: {reason}", self.storage_url))
-        }
+        |error| io::Error::other(format!("`{}`: {}", self.0.url, self.0.describe(&error)))
     }
 }
 
@@ -128,7 +112,7 @@ impl Publisher for BucketPublisher {
 
     fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
         async {
-            match self.store.delete(&self.path(name)).await {
+            match self.0.store.delete(&self.path(name)).await {
                 Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(self.storage_error()(error)),
             }

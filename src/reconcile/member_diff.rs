@@ -63,9 +63,9 @@ impl From<io::Error> for MemberListProblem {
 
 impl LoadedWorkspace {
     /// Reads the lists of the active declared segments, and the recorded lists in `store`.
-    pub async fn load_member_lists<S: StateStore>(
+    pub async fn load_member_lists(
         &mut self,
-        store: &S,
+        store: &StateStore,
         on_note: &NoteSink,
     ) -> Result<(), ReconcileError> {
         let declared = self.request.declared.iter();

@@ -7,7 +7,7 @@ use crate::observe::Refresh;
 use crate::plan::rereads::{definitions_behind, possible_references};
 use crate::plan::step::Plan;
 use crate::plan::{Planned, plan, planned};
-use crate::state::{State, StateStore};
+use crate::state::State;
 use std::collections::BTreeSet;
 
 /// A plan of the definitions that were read when it was made.
@@ -88,7 +88,7 @@ fn names_of<'w>(id: &SegmentId, state: &'w State, observed: &'w ObservedWorkspac
     recorded.into_iter().chain(remote).collect()
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
+impl<T: Transport, C: Clock> Reconciler<T, C> {
     /// Compares the member lists and plans. Reads the definitions that the plan depends on, then, without a wait, those that
     /// may reference an archived segment, and then, as far as the refresh mode allows, others. A definition that changed
     /// leads to another plan.

@@ -5,7 +5,7 @@ use crate::api::{ApiError, Clock, FetchedSegment, Operation, RequestError, Trans
 use crate::model::{EndpointClass, ObservedSegment, ObservedWorkspace, SegmentId};
 use crate::observe::{ReadOutcome, Scope, fetch, fetch_without_waiting};
 use crate::plan::estimate::{Bottleneck, Estimate, duration, estimate};
-use crate::state::{Cache, StateStore};
+use crate::state::Cache;
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +44,7 @@ impl fmt::Display for ReadingTooLong {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
+impl<T: Transport, C: Clock> Reconciler<T, C> {
     /// Reads segments, the least recently read first, and waits for rate limits.
     pub(super) async fn read(
         &self,

@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 const SHARED_LIMITS_NOTE: &str = "an answer shows that MoEngage counts list and create requests together, against its \
                                   documentation; this run and the next ones wait accordingly (recorded in the state)";
 
-pub struct SharedRequestLog<S> {
-    store: S,
+pub struct SharedRequestLog {
+    store: StateStore,
     on_note: Box<NoteSink>,
     cursor: Mutex<LogCursor>,
 }
@@ -23,8 +23,8 @@ struct LogCursor {
     has_reported_failure: bool,
 }
 
-impl<S: StateStore> SharedRequestLog<S> {
-    pub fn new(store: S, on_note: Box<NoteSink>) -> Self {
+impl SharedRequestLog {
+    pub fn new(store: StateStore, on_note: Box<NoteSink>) -> Self {
         Self {
             store,
             on_note,
@@ -33,7 +33,7 @@ impl<S: StateStore> SharedRequestLog<S> {
     }
 }
 
-impl<S: StateStore> RequestLog for SharedRequestLog<S> {
+impl RequestLog for SharedRequestLog {
     fn exchange<'a>(&'a self, mut respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         async move {
             // Serializes the parallel requests of one run, so that each sees the records of the previous one.

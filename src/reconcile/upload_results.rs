@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 const RESULT_POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
-impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
+impl<T: Transport, C: Clock> Reconciler<T, C> {
     /// Reads the state and applies new upload results; returns whether there were any.
     pub async fn load_state(&self) -> Result<(State, bool), StoreError> {
         load_state_with_upload_results(&self.store, &self.on_note).await
@@ -42,8 +42,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 }
 
-pub(super) async fn load_state_with_upload_results<S: StateStore>(
-    store: &S,
+pub(super) async fn load_state_with_upload_results(
+    store: &StateStore,
     on_note: &NoteSink,
 ) -> Result<(State, bool), StoreError> {
     let mut state = store.load().await?;

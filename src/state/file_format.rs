@@ -1,18 +1,24 @@
-//! The contents of `state.json`, and the versions of the formats that every store writes.
+//! The contents of `state.json`, and the names and format versions of objects.
 
 use super::{AppliedPlan, Intent, JournalEntry, PublishedFile, State, StateEntry};
 use serde::{Deserialize, Serialize};
+
+pub(super) const LOCK_FILE: &str = "lock.json";
+pub(super) const CACHE_FILE: &str = "cache.json";
 
 pub(super) const STATE_VERSION: u32 = 1;
 pub(super) const LOCK_VERSION: u32 = 1;
 pub(super) const CACHE_VERSION: u32 = 1;
 pub(super) const CALLBACK_VERSION: u32 = 1;
+pub(super) const JOURNAL_VERSION: u32 = 1;
+pub(super) const REQUESTS_VERSION: u32 = 1;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StateFile {
     /// Grows by one whenever the file is replaced.
     pub(super) generation: u64,
+    /// Whether journal object 1 of this generation exists.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) has_journal: bool,
     segments: Vec<StateEntry>,
@@ -22,11 +28,6 @@ pub(super) struct StateFile {
     intents: Vec<Intent>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     orphaned_files: Vec<PublishedFile>,
-}
-
-#[derive(Default, Deserialize)]
-pub(super) struct StateFileGeneration {
-    pub(super) generation: u64,
 }
 
 impl StateFile {

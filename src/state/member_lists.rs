@@ -47,8 +47,8 @@ impl error::Error for RecordedMembersError {
 
 impl RecordedMembers {
     /// Reads the lists of a cohort; without a state, those of one that does not exist yet.
-    pub async fn load<S: StateStore>(
-        store: &S,
+    pub async fn load(
+        store: &StateStore,
         cohort_state: Option<&CohortState>,
     ) -> Result<Self, RecordedMembersError> {
         let Some(state) = cohort_state else {
@@ -73,8 +73,8 @@ impl RecordedMembers {
     }
 
     /// Reads a list that was sent completely; an empty one for `None`.
-    pub async fn load_list<S: StateStore>(
-        store: &S,
+    pub async fn load_list(
+        store: &StateStore,
         list: Option<&ListSummary>,
     ) -> Result<Self, RecordedMembersError> {
         let confirmed = match list {
@@ -99,10 +99,7 @@ impl RecordedMembers {
     }
 }
 
-async fn load_verified<S: StateStore>(
-    store: &S,
-    list: &ListSummary,
-) -> Result<Vec<u8>, RecordedMembersError> {
+async fn load_verified(store: &StateStore, list: &ListSummary) -> Result<Vec<u8>, RecordedMembersError> {
     if list.count == 0 {
         return Ok(empty_list());
     }

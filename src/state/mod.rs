@@ -10,33 +10,25 @@ mod cache;
 mod checksum;
 mod checksummed_json;
 mod cohort_state;
-mod configured_store;
-mod directory;
 mod entry;
 mod file_format;
-mod filesystem;
 mod journal;
 mod journal_entry;
 mod lock;
 pub mod member_lists;
-#[cfg(feature = "object-store")]
-mod object_store;
 pub mod recovery;
 mod request_log;
 mod store;
+mod store_error;
 mod upload_state;
 
 pub use cache::{Cache, CachedSegment};
 pub use cohort_state::{CohortState, PartialSync};
-pub use configured_store::ConfiguredStore;
-pub use directory::DirectoryStore;
 pub use entry::{REVISION_LIMIT, Revision, StateEntry};
-pub use filesystem::{FileSystem, LocalFileSystem};
 pub use journal_entry::{IntendedWrite, Intent, JournalEntry, StepKey};
 pub use lock::{HeldLock, Lock, LockChange, LockError, LockHolder, LockOptions, ProcessIdentity};
-#[cfg(feature = "object-store")]
-pub use object_store::ObjectStateStore;
-pub use store::{StateStore, StoreError, StoreResult};
+pub use store::StateStore;
+pub use store_error::{StoreError, StoreResult};
 pub use upload_state::{Addition, PublishedFile, UploadState};
 
 use crate::model::{ListDigest, SegmentId, SegmentName, StoredDefinition, UploadId};

@@ -1,24 +1,23 @@
 //! The API requests of all runs that share a state, which count toward the same rate limits.
 //!
-//! A run appends a line before it sends a request. The first line contains the number of pruned lines, so that a reader
-//! knows which lines it has read. A lost or damaged file costs only waiting time: segctl skips damaged lines and replaces a
-//! file without a valid first line.
+//! A run adds a record before it sends a request. The records are numbered, and `requests/<number>.json` has those from a
+//! number on. Only the last of these objects grows, up to a few records, so an exchange reads and writes one small object.
+//! A run remembers which one that is, and lists the folder only at its start and where the object is gone.
+//!
+//! A lost or damaged object costs only waiting time: segctl ignores its records, and replaces it when it grows.
 
+use super::file_format::REQUESTS_VERSION;
+use super::store::CONFLICT_RETRIES;
+use super::{StateStore, StoreResult, checksummed_json};
 use crate::model::{EndpointClass, RequestRecord};
+use crate::storage::{ConditionalWrite, Object, Precondition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+const FOLDER: &str = "requests";
 
-/// The file is rewritten when more lines than this no longer count toward any window.
-const OLD_LINES_LIMIT: usize = 1000;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestLogHeader {
-    format_version: u32,
-    dropped: u64,
-}
+/// An object with so many records stops growing: every exchange writes the last one again, and a run reads all of them.
+const RECORDS_LIMIT: usize = 100;
 
 #[derive(Serialize, Deserialize)]
 #[serde(
@@ -43,301 +42,283 @@ enum RequestRecordFormat {
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct RequestLogLine(#[serde(with = "RequestRecordFormat")] RequestRecord);
+struct StoredRecord(#[serde(with = "RequestRecordFormat")] RequestRecord);
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct RequestLogFile<'a> {
-    /// The number of lines that were pruned before the first one.
-    dropped: u64,
-    /// The lines after the header, not yet decoded: there are thousands, and a reader needs the newest few.
-    lines: &'a [u8],
-    has_header: bool,
-    is_torn: bool,
+/// An object with some records; one without a record may not exist yet.
+struct Part {
+    /// The number of the first record.
+    first: u64,
+    records: Vec<RequestRecord>,
+    object: Precondition,
 }
 
-/// The end of a complete line, by which a later reader skips the lines before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestLogEnd {
-    header: Vec<u8>,
-    /// In bytes.
-    length: usize,
-    /// Of the next line, counted with pruned lines.
-    pub(super) number: u64,
-}
-
-impl RequestLogEnd {
-    /// The lengths of the header, and of what is skipped: all but the last line end.
-    pub(super) fn parts(&self) -> (usize, usize) {
-        (self.header.len(), self.length - 1)
-    }
-
-    /// What follows; `None` if the file was replaced.
-    pub(super) fn continuation(&self, head: &[u8], mut tail: Vec<u8>) -> Option<Vec<u8>> {
-        let continues = head == self.header && tail.first() == Some(&b'\n');
-        continues.then(|| {
-            tail.remove(0);
-            tail
-        })
-    }
-}
-
-impl<'a> RequestLogFile<'a> {
-    /// The lines after a known end.
-    pub(super) fn following(end: &RequestLogEnd, lines: &'a [u8]) -> Self {
+impl Part {
+    fn new(first: u64, object: Option<&Object>) -> Self {
+        let records =
+            object.and_then(|object| checksummed_json::decode(&object.bytes, REQUESTS_VERSION).ok());
+        let records: Vec<StoredRecord> = records.unwrap_or_default();
         Self {
-            dropped: end.number,
-            lines,
-            has_header: true,
-            is_torn: !lines.is_empty() && !lines.ends_with(b"\n"),
+            first,
+            records: records.into_iter().map(|StoredRecord(record)| record).collect(),
+            object: Precondition::of(object),
         }
     }
 
-    /// The end after `added`, which follows this file or replaces it; `number` is that of the next line.
-    pub(super) fn end_after(
+    fn next_number(&self) -> u64 {
+        self.first + self.records.len() as u64
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let records: Vec<StoredRecord> = self.records.iter().copied().map(StoredRecord).collect();
+        checksummed_json::encode(REQUESTS_VERSION, &records).into_bytes()
+    }
+}
+
+impl StateStore {
+    /// Reads the requests of all runs. A lost log costs only waiting time.
+    pub async fn load_requests(&self) -> StoreResult<Vec<RequestRecord>> {
+        let parts = self.read_parts(&self.list_parts().await?).await?;
+        Ok(parts.into_iter().flat_map(|part| part.records).collect())
+    }
+
+    /// Passes the requests from number `next` on to `respond`, and appends its answer, in one atomic step. `next` moves
+    /// past the requests that were passed on, even on an error, and past the appended ones.
+    ///
+    /// After a conflict with another run, the store calls `respond` again with the new requests and drops its earlier answer.
+    pub async fn exchange_requests(
         &self,
-        start: Option<&RequestLogEnd>,
-        added: &str,
-        number: u64,
-    ) -> Option<RequestLogEnd> {
-        let is_complete = if added.is_empty() { !self.is_torn } else { true };
-        let header = match start {
-            Some(start) => start.header.clone(),
-            None => encode_header(self.dropped).into_bytes(),
-        };
-        let before = match start {
-            Some(start) => start.length,
-            None if self.has_header => header.len(),
-            None => 0,
-        };
-        let length = before + self.lines.len() + added.len();
-        (is_complete && length > 0).then_some(RequestLogEnd {
-            header,
-            length,
-            number,
-        })
-    }
-
-    pub(super) fn decode(bytes: Option<&'a [u8]>) -> Self {
-        let bytes = bytes.unwrap_or_default();
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let (header, lines) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-        let header: Option<RequestLogHeader> = serde_json::from_slice(header).ok();
-        let Some(header) = header.filter(|header| header.format_version == VERSION) else {
-            return Self::default();
-        };
-        Self {
-            dropped: header.dropped,
-            lines,
-            has_header: true,
-            is_torn: !bytes.ends_with(b"\n"),
+        next: &mut u64,
+        mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
+    ) -> StoreResult {
+        let mut last_part = self.last_request_part.lock().await;
+        for _ in 0..CONFLICT_RETRIES {
+            let known = last_part.filter(|first| first <= next);
+            let (earlier, mut last) = self.parts_from(known, *next).await?;
+            *last_part = Some(last.first);
+            let unread = |part: &Part| {
+                let read = usize::try_from(next.saturating_sub(part.first)).unwrap_or(usize::MAX);
+                part.records.iter().copied().skip(read).collect::<Vec<_>>()
+            };
+            let others = earlier.iter().chain([&last]).flat_map(unread).collect();
+            *next = last.next_number();
+            let records = respond(others);
+            if records.is_empty() {
+                return Ok(());
+            }
+            last.records.extend(records);
+            let name = part_name(last.first);
+            if let ConditionalWrite::Done(_) = self.storage.put_if(&name, last.encode(), &last.object).await?
+            {
+                *next = last.next_number();
+                return Ok(());
+            }
         }
+        Err(self.too_many_conflicts(FOLDER))
     }
 
-    fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.lines.split_inclusive(|byte| *byte == b'\n')
-    }
-
-    /// The records from number `from` on; the numbers include pruned lines.
-    pub(super) fn records_from(&self, from: u64) -> Vec<RequestRecord> {
-        let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.lines().skip(skipped).filter_map(decode_record).collect()
-    }
-
-    pub(super) fn has_header(&self) -> bool {
-        self.has_header
-    }
-
-    pub(super) fn next_number(&self) -> u64 {
-        self.dropped + self.lines().count() as u64
-    }
-
-    /// The text to append for these records, or the content of a new file if this one has no header.
-    pub(super) fn encode_addition(&self, records: &[RequestRecord]) -> String {
-        let mut text = String::new();
-        if !self.has_header {
-            text.push_str(&encode_header(self.dropped));
+    /// Deletes the requests before a moment, which count toward no window any more. The last object stays, since its name
+    /// has the number of the next request.
+    pub async fn prune_requests(&self, before: Timestamp) -> StoreResult {
+        let (mut old_names, mut old_records) = (Vec::new(), 0);
+        let firsts = self.list_parts().await?;
+        for first in firsts.split_last().map_or(&[][..], |(_, closed)| closed) {
+            let name = part_name(*first);
+            let part = Part::new(*first, self.storage.get(&name).await?.as_ref());
+            if !part.records.iter().all(|record| is_old(record, before)) {
+                break;
+            }
+            old_records += part.records.len();
+            old_names.push(name);
         }
-        if self.is_torn {
-            text.push('\n');
+        if old_names.is_empty() {
+            return Ok(());
         }
-        text.extend(records.iter().map(encode_record));
-        text
-    }
-
-    /// The file without records before a moment; `None` where there are too few of them.
-    pub(super) fn without_records_before(&self, moment: Timestamp) -> Option<String> {
-        let is_old = |line: &Option<RequestRecord>| match line {
-            Some(RequestRecord::Sent { at, .. } | RequestRecord::Answered { at, .. }) => *at < moment,
-            Some(RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared) | None => true,
+        // The last record of this kind stays, at the end of the log.
+        let (mut number, mut kept) = (0, None);
+        let keep = |records: Vec<RequestRecord>| {
+            for record in records {
+                if is_lasting(&record) {
+                    kept = (number < old_records).then_some(record);
+                }
+                number += 1;
+            }
+            kept.into_iter().collect()
         };
-        let lines: Vec<Option<RequestRecord>> = self.lines().map(decode_record).collect();
-        let old = lines.iter().take_while(|line| is_old(line)).count();
-        let (old, rest) = lines.split_at(old);
-        if old.len() <= OLD_LINES_LIMIT {
-            return None;
+        self.exchange_requests(&mut 0, keep).await?;
+        Ok(self.storage.delete(old_names).await?)
+    }
+
+    /// The numbers of the first records of all objects.
+    async fn list_parts(&self) -> StoreResult<Vec<u64>> {
+        let names = self.storage.list(FOLDER).await?;
+        let mut firsts: Vec<u64> = names.iter().filter_map(|name| parse_part_name(name)).collect();
+        firsts.sort_unstable();
+        Ok(firsts)
+    }
+
+    async fn read_parts(&self, firsts: &[u64]) -> StoreResult<Vec<Part>> {
+        let objects = self
+            .read_all(firsts.iter().map(|first| part_name(*first)))
+            .await?;
+        let parts = firsts.iter().zip(objects);
+        Ok(parts
+            .map(|(first, object)| Part::new(*first, object.as_ref()))
+            .collect())
+    }
+
+    /// The objects from the one that was the last, or all of them, and the one to which records are added now.
+    async fn parts_from(&self, known: Option<u64>, next: u64) -> StoreResult<(Vec<Part>, Part)> {
+        let mut parts = match known {
+            Some(first) => self.read_parts(&[first]).await?,
+            None => Vec::new(),
+        };
+        parts.retain(|part| matches!(part.object, Precondition::Version(_)));
+        if parts.is_empty() {
+            parts = self.read_parts(&self.list_parts().await?).await?;
         }
-        // The last of these records stays, in place of one pruned line.
-        let markers = [
-            RequestRecord::ListAndCreateSeparate,
-            RequestRecord::ListAndCreateShared,
-        ];
-        let marker = old
-            .iter()
-            .rev()
-            .flatten()
-            .find(|record| markers.contains(record))
-            .copied();
-        let dropped = self.dropped + (old.len() - usize::from(marker.is_some())) as u64;
-        let remaining = marker.into_iter().chain(rest.iter().copied().flatten());
-        Some(remaining.fold(encode_header(dropped), |text, record| {
-            text + &encode_record(&record)
-        }))
+        let mut last = parts.pop().unwrap_or_else(|| Part::new(next, None));
+        while last.records.len() >= RECORDS_LIMIT {
+            let first = last.next_number();
+            let object = self.storage.get(&part_name(first)).await?;
+            parts.push(std::mem::replace(&mut last, Part::new(first, object.as_ref())));
+        }
+        Ok((parts, last))
     }
 }
 
-fn encode_header(dropped: u64) -> String {
-    encode_line(&RequestLogHeader {
-        format_version: VERSION,
-        dropped,
-    })
+fn is_old(record: &RequestRecord, moment: Timestamp) -> bool {
+    match record {
+        RequestRecord::Sent { at, .. } | RequestRecord::Answered { at, .. } => *at < moment,
+        RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared => true,
+    }
 }
 
-fn encode_record(record: &RequestRecord) -> String {
-    encode_line(&RequestLogLine(*record))
+/// Whether a record counts until a later one of its kind replaces it.
+fn is_lasting(record: &RequestRecord) -> bool {
+    matches!(
+        record,
+        RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared
+    )
 }
 
-fn encode_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("structures of text and numbers serialize") + "\n"
+fn part_name(first: u64) -> String {
+    format!("{FOLDER}/{first}.json")
 }
 
-fn decode_record(line: &[u8]) -> Option<RequestRecord> {
-    let RequestLogLine(record) = serde_json::from_slice(line).ok()?;
-    Some(record)
+fn parse_part_name(name: &str) -> Option<u64> {
+    let first = name
+        .strip_prefix(FOLDER)?
+        .strip_prefix('/')?
+        .strip_suffix(".json")?;
+    let first = first.parse().ok()?;
+    (part_name(first) == name).then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
 
     fn sent(second: i64) -> RequestRecord {
         RequestRecord::Sent {
             class: EndpointClass::Get,
-            at: Timestamp::from_second(second).unwrap(),
+            at: at(second),
         }
     }
 
-    fn file(records: &[RequestRecord]) -> String {
-        RequestLogFile::default().encode_addition(records)
+    /// Adds records, and returns those of other runs.
+    async fn exchange(store: &StateStore, next: &mut u64, records: Vec<RequestRecord>) -> Vec<RequestRecord> {
+        let mut others = Vec::new();
+        let exchanged = store.exchange_requests(next, |new| {
+            others.extend(new);
+            records.clone()
+        });
+        exchanged.await.unwrap();
+        others
     }
 
-    fn read(text: &str) -> RequestLogFile<'_> {
-        RequestLogFile::decode(Some(text.as_bytes()))
-    }
-
-    #[test]
-    fn a_reader_continues_where_it_stopped() {
+    #[tokio::test]
+    async fn every_run_reads_each_request_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || StateStore::in_directory(directory.path().join("deep/down"));
+        let (store, other) = (open(), open());
+        assert_eq!(store.load_requests().await.unwrap(), []);
+        let (mut next, mut others_next) = (0, 1);
+        assert_eq!(exchange(&store, &mut next, vec![sent(1), sent(2)]).await, []);
         let answered = RequestRecord::Answered {
             class: EndpointClass::Create,
-            sent: Timestamp::UNIX_EPOCH,
-            at: Timestamp::from_second(2).unwrap(),
+            sent: at(0),
+            at: at(2),
         };
-        let mut text = file(&[sent(1), answered]);
-        let requests = read(&text);
         assert_eq!(
-            (requests.records_from(0), requests.next_number()),
-            (vec![sent(1), answered], 2)
+            exchange(&other, &mut others_next, vec![answered]).await,
+            [sent(2)]
         );
-        text.push_str(&requests.encode_addition(&[RequestRecord::ListAndCreateSeparate]));
-        assert_eq!(
-            read(&text).records_from(2),
-            [RequestRecord::ListAndCreateSeparate]
-        );
-        assert_eq!(read(&text).records_from(3), []);
-    }
-
-    #[test]
-    fn a_torn_line_loses_only_itself() {
-        let text = file(&[sent(1), sent(2)]);
-        let torn = &text[..text.len() - 5];
-        let requests = read(torn);
-        assert_eq!(
-            (requests.records_from(0), requests.next_number()),
-            (vec![sent(1)], 2)
-        );
-        let text = torn.to_owned() + &requests.encode_addition(&[sent(3)]);
-        assert_eq!(read(&text).records_from(0), [sent(1), sent(3)]);
-        assert_eq!(read(&text).records_from(2), [sent(3)]);
-    }
-
-    #[test]
-    fn a_known_end_skips_the_lines_before_it_in_the_same_file() {
-        let text = file(&[sent(1)]);
-        let end = RequestLogFile::default().end_after(None, &text, 1).unwrap();
-        let continuation = |text: &str| {
-            let (head, start) = end.parts();
-            let bytes = text.as_bytes();
-            let tail = bytes.get(start..).unwrap_or_default().to_vec();
-            end.continuation(bytes.get(..head).unwrap_or(bytes), tail)
-        };
-        let longer = text.clone() + &read(&text).encode_addition(&[sent(2), sent(3)]);
-        let tail = continuation(&longer).unwrap();
-        let requests = RequestLogFile::following(&end, &tail);
-        assert_eq!(requests.records_from(1), [sent(2), sent(3)]);
-        assert_eq!(requests.next_number(), 3);
-        assert_eq!(
-            requests.end_after(Some(&end), "", 3),
-            read(&longer).end_after(None, "", 3)
-        );
-        let torn = continuation(&longer[..longer.len() - 5]).unwrap();
-        assert_eq!(
-            RequestLogFile::following(&end, &torn).end_after(Some(&end), "", 3),
-            None
-        );
-        // Lost, empty, or pruned.
-        for other in [
-            String::new(),
-            file(&[]),
-            longer.replace("\"dropped\":0", "\"dropped\":1"),
-        ] {
-            assert_eq!(continuation(&other), None, "{other}");
+        assert_eq!((next, others_next), (2, 3));
+        assert_eq!(exchange(&store, &mut next, Vec::new()).await, [answered]);
+        for second in 3..500 {
+            assert_eq!(exchange(&store, &mut next, vec![sent(second)]).await, []);
         }
-    }
-
-    #[test]
-    fn an_unusable_file_is_replaced() {
-        for text in [
-            "",
-            "{",
-            "{}\n",
-            "{\"format_version\":9,\"dropped\":0}\n",
-            "\u{fffd}",
-        ] {
-            let requests = read(text);
-            assert_eq!(requests, RequestLogFile::default(), "{text}");
-            assert_eq!(
-                read(&requests.encode_addition(&[sent(1)])).records_from(0),
-                [sent(1)]
-            );
-        }
-    }
-
-    #[test]
-    fn pruning_old_lines_keeps_the_numbers_of_the_rest() {
-        let old = 1 + i64::try_from(OLD_LINES_LIMIT).unwrap();
-        let mut records: Vec<RequestRecord> = (0..old).map(sent).collect();
-        records.insert(5, RequestRecord::ListAndCreateSeparate);
-        records.extend([sent(old), sent(old + 1)]);
-        let text = file(&records);
-        let requests = read(&text);
-        let moment = |second| Timestamp::from_second(second).unwrap();
-        assert_eq!(requests.without_records_before(moment(old - 5)), None);
-        let text = requests.without_records_before(moment(old)).unwrap();
-        let pruned = read(&text);
         assert_eq!(
-            pruned.records_from(0),
-            [RequestRecord::ListAndCreateSeparate, sent(old), sent(old + 1)]
+            exchange(&other, &mut others_next, vec![sent(500)]).await.len(),
+            497
         );
-        assert_eq!(pruned.next_number(), requests.next_number());
-        assert_eq!(pruned.records_from(requests.next_number() - 1), [sent(old + 1)]);
+        assert_eq!(exchange(&store, &mut next, Vec::new()).await, [sent(500)]);
+        assert_eq!((next, others_next), (501, 501));
+        assert_eq!(open().load_requests().await.unwrap().len(), 501);
+        assert_eq!(exchange(&open(), &mut 0, Vec::new()).await.len(), 501);
+        let files = fs::read_dir(directory.path().join("deep/down/requests")).unwrap();
+        assert_eq!(files.count(), 6);
+    }
+
+    #[tokio::test]
+    async fn pruning_keeps_the_numbers_of_the_rest_and_the_last_lasting_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || StateStore::in_directory(directory.path());
+        let (store, other) = (open(), open());
+        let (mut next, mut others_next) = (0, 0);
+        store.prune_requests(at(0)).await.unwrap();
+        let separate = RequestRecord::ListAndCreateSeparate;
+        for second in 0..250 {
+            let record = if second == 50 { separate } else { sent(second) };
+            exchange(&store, &mut next, vec![record]).await;
+            exchange(&other, &mut others_next, Vec::new()).await;
+        }
+        store.prune_requests(at(100)).await.unwrap();
+        let records = open().load_requests().await.unwrap();
+        let expected: Vec<RequestRecord> = (100..250).map(sent).chain([separate]).collect();
+        assert_eq!(records, expected);
+        // The object with the numbers that this run expects is gone.
+        other.prune_requests(at(1000)).await.unwrap();
+        assert_eq!(exchange(&other, &mut 60, Vec::new()).await.len(), 51);
+        assert_eq!(
+            exchange(&other, &mut others_next, vec![sent(251)]).await,
+            [separate]
+        );
+        assert_eq!(
+            exchange(&store, &mut next, Vec::new()).await,
+            [separate, sent(251)]
+        );
+        assert_eq!((next, others_next), (252, 252));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_or_lost_log_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StateStore::in_directory(directory.path());
+        let mut next = 0;
+        exchange(&store, &mut next, vec![sent(1)]).await;
+        fs::write(directory.path().join("requests/0.json"), "{").unwrap();
+        assert_eq!(exchange(&store, &mut next, vec![sent(2)]).await, []);
+        assert_eq!(store.load_requests().await.unwrap(), [sent(2)]);
+        fs::remove_dir_all(directory.path().join("requests")).unwrap();
+        let other = StateStore::in_directory(directory.path());
+        assert_eq!(exchange(&other, &mut 0, vec![sent(3)]).await, []);
+        assert_eq!(exchange(&other, &mut 1, vec![sent(4)]).await, []);
+        assert_eq!(store.load_requests().await.unwrap(), [sent(3), sent(4)]);
     }
 }

@@ -1,11 +1,12 @@
 //! Connects to object stores, with credentials from the environment only.
 
-use super::{SignedObjectStore, error};
+use super::error::describe_setup_error;
 use crate::model::{ObjectStoreProvider, ObjectStoreUrl, is_loopback_http};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{Result, RetryConfig};
+use object_store::signer::Signer;
+use object_store::{ObjectStore, Result, RetryConfig};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,12 @@ const MAX_RETRIES: usize = 4;
 
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
+pub trait SignedObjectStore: ObjectStore + Signer {}
+
+impl<O: ObjectStore + Signer> SignedObjectStore for O {}
+
 /// Prepares a connection without a request. Errors contain no secrets.
-pub fn connect(
+pub(super) fn connect(
     storage_url: &ObjectStoreUrl,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> std::result::Result<Arc<dyn SignedObjectStore>, String> {
@@ -30,7 +35,7 @@ pub fn connect(
         ObjectStoreProvider::Gs => gs(&storage_url.bucket, &variables),
         ObjectStoreProvider::Az => az(&storage_url.bucket, &variables),
     };
-    store.map_err(|error| error::describe_setup_error(storage_url.provider, &error))
+    store.map_err(|error| describe_setup_error(storage_url.provider, &error))
 }
 
 fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {

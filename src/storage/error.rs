@@ -2,12 +2,13 @@
 //!
 //! Responses of object stores may contain a token, and URLs may contain a signature. segctl prints only the harmless parts.
 
+use super::NO_CONDITIONAL_WRITES;
 use crate::model::ObjectStoreProvider;
 use object_store::Error;
 
 const MAX_ERROR_CHARS: usize = 200;
 
-pub fn describe_error(provider: ObjectStoreProvider, error: &Error) -> String {
+pub(super) fn describe_error(provider: ObjectStoreProvider, error: &Error) -> String {
     let text = safe_error_text(error);
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => format!(
@@ -23,21 +24,17 @@ pub fn describe_error(provider: ObjectStoreProvider, error: &Error) -> String {
     }
 }
 
-pub fn describe_setup_error(provider: ObjectStoreProvider, error: &Error) -> String {
+pub(super) fn describe_setup_error(provider: ObjectStoreProvider, error: &Error) -> String {
     format!("{}; check {}", safe_error_text(error), setup_variables(provider))
 }
 
-/// Without conditional writes two runs overwrite each other's locks.
-pub const NO_CONDITIONAL_WRITES: &str = "the object store does not support conditional writes (If-Match, If-None-Match), \
-                                        which the state lock needs; set `state:` to another store or to a directory";
-
-pub fn lacks_conditional_writes(error: &Error) -> bool {
+pub(super) fn lacks_conditional_writes(error: &Error) -> bool {
     matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. })
         || error_chain(error).any(|text| text.contains("status code: 501"))
 }
 
 /// Whether the bucket is missing, not only the object.
-pub fn is_bucket_missing(error: &Error) -> bool {
+pub(super) fn is_bucket_missing(error: &Error) -> bool {
     let names = ["NoSuchBucket", "ContainerNotFound"];
     error_chain(error).any(|text| names.iter().any(|name| text.contains(name)))
 }

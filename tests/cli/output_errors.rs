@@ -145,7 +145,9 @@ fn a_file_size_limit_fails_the_run_without_killing_the_process() {
     let repository = &faulty.repository;
     for number in 0..20 {
         let name = format!("S{number:02}");
-        repository.write(&format!("segments/{name}.yaml"), event_segment(&name, &name));
+        // The journal entry of a long definition exceeds the limit.
+        let event = name.repeat(if number < 10 { 1 } else { 10_000 });
+        repository.write(&format!("segments/{name}.yaml"), event_segment(&name, &event));
     }
     // Some kilobytes: the block size depends on the shell.
     let script = "ulimit -f 16; exec \"$0\" apply --auto-approve --parallelism 1";

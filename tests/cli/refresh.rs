@@ -2,7 +2,7 @@
 
 use super::request_counts::{CountingSandbox, count_of_class, total_requests};
 use jiff::{SignedDuration, Timestamp};
-use segctl::state::{DirectoryStore, StateStore as _};
+use segctl::state::StateStore;
 
 /// Segments `S0` to `S<count>`, applied; from then on `gets` is the rate limit for reads.
 fn applied_segments(count: usize, gets: &str) -> CountingSandbox {
@@ -35,8 +35,8 @@ fn edit_in_dashboard(shop: &CountingSandbox, number: usize) {
     shop.control_request("POST", "segments", &edit);
 }
 
-fn store(shop: &CountingSandbox) -> DirectoryStore {
-    DirectoryStore::new(shop.repository.path().join(".segctl/shop"))
+fn store(shop: &CountingSandbox) -> StateStore {
+    StateStore::in_directory(shop.repository.path().join(".segctl/shop"))
 }
 
 /// When each definition in the cache was read, by segment name.
@@ -262,7 +262,7 @@ fn an_interrupted_drift_keeps_what_it_read() {
         .read("segctl.yaml")
         .replace("get: [100000/s]", "get: [3/h]");
     repository.write("segctl.yaml", settings);
-    let store = DirectoryStore::new(repository.path().join(".segctl/dev"));
+    let store = StateStore::in_directory(repository.path().join(".segctl/dev"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let read_times = || {
         let cache = runtime.block_on(store.load_cache()).unwrap();

@@ -391,7 +391,7 @@ fn a_damaged_cache_only_costs_requests() {
     let shop = CountingSandbox::new();
     shop.declare_segments(3, |number| format!("event_{number}"));
     shop.run_and_count(&["apply", "--auto-approve"]);
-    for file in ["cache.json", "requests.jsonl"] {
+    for file in ["cache.json", "requests/0.json"] {
         shop.repository
             .write(&format!(".segctl/shop/{file}"), "{\"format_version\": 1");
     }

@@ -4,6 +4,7 @@
 //! A fuzzer cannot guess checksums, so the targets also read each file with a corrected checksum.
 
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use segctl::api::{Client, Clock, Operation, Request, Response, Transport, TransportError};
 use segctl::config::edit::{NewFile, segment_file_text};
@@ -17,12 +18,12 @@ use segctl::rate_limit::{RateLimitHeaders, RateLimits};
 use segctl::render::diagnostic::{diagnostics_json, diagnostics_text};
 use segctl::render::json::PlanDocument;
 use segctl::render::text;
-use segctl::state::{DirectoryStore, FileSystem, StateStore};
+use segctl::state::StateStore;
+use segctl::storage::{ConditionalWrite, Object, Precondition, Storage, StorageError, StorageResult};
 use serde_json::Value;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -113,22 +114,24 @@ pub(crate) fn fuzz_api_response(bytes: &[u8]) {
 
 /// `state.json`.
 pub(crate) fn fuzz_state_file(bytes: &[u8]) {
-    read_state(ReadOnlyFiles::from([(
+    read_state(ReadOnlyObjects::from([(
         "state.json",
         with_valid_checksum(bytes, ("checksum", "contents"), Value::to_string),
     )]));
-    read_state(ReadOnlyFiles::from([("state.json", bytes.to_vec())]));
+    read_state(ReadOnlyObjects::from([("state.json", bytes.to_vec())]));
 }
 
-/// `journal.jsonl`, with a state of generation 1.
+/// The second journal object after a state of generation 1.
 pub(crate) fn fuzz_journal(bytes: &[u8]) {
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let repaired: Vec<u8> = lines.flat_map(with_valid_line_checksum).collect();
+    let repaired = with_valid_checksum(bytes, ("checksum", "contents"), Value::to_string);
     for journal in [repaired, bytes.to_vec()] {
-        let state = include_bytes!("state_with_journal.json").to_vec();
-        read_state(ReadOnlyFiles::from([
-            ("state.json", state),
-            ("journal.jsonl", journal),
+        read_state(ReadOnlyObjects::from([
+            ("state.json", include_bytes!("state_with_journal.json").to_vec()),
+            (
+                "journal/1-1.json",
+                include_bytes!("first_journal_object.json").to_vec(),
+            ),
+            ("journal/1-2.json", journal),
         ]));
     }
 }
@@ -242,58 +245,55 @@ impl Clock for SharedFixedResponse {
     }
 }
 
-type ReadOnlyFiles = BTreeMap<&'static str, Vec<u8>>;
+type ReadOnlyObjects = BTreeMap<&'static str, Vec<u8>>;
 
-struct ReadOnlyFileSystem(ReadOnlyFiles);
+#[derive(Debug)]
+struct ReadOnlyStorage(ReadOnlyObjects);
 
-impl FileSystem for ReadOnlyFileSystem {
-    type Guard = ();
+fn read_only<T: Send + 'static>() -> BoxFuture<'static, StorageResult<T>> {
+    let error = StorageError::File {
+        operation: "write",
+        path: "state".into(),
+        source: io::ErrorKind::ReadOnlyFilesystem.into(),
+    };
+    ready(Err(error)).boxed()
+}
 
-    async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let name = path.file_name().and_then(|name| name.to_str());
-        Ok(name.and_then(|name| self.0.get(name)).cloned())
+impl Storage for ReadOnlyStorage {
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, StorageResult<Option<Object>>> {
+        ready(Ok(self.0.get(name).cloned().map(Object::of_bytes))).boxed()
     }
 
-    async fn write(&self, _: &Path, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn put<'a>(&'a self, _: &'a str, _: Vec<u8>) -> BoxFuture<'a, StorageResult> {
+        read_only()
     }
 
-    async fn append(&self, _: &Path, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn put_if<'a>(
+        &'a self,
+        _: &'a str,
+        _: Vec<u8>,
+        _: &'a Precondition,
+    ) -> BoxFuture<'a, StorageResult<ConditionalWrite>> {
+        read_only()
     }
 
-    async fn sync(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, StorageResult<Vec<String>>> {
+        let names = self.0.keys().filter(|name| name.starts_with(folder));
+        ready(Ok(names.map(|name| (*name).to_owned()).collect())).boxed()
     }
 
-    async fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn delete(&self, _: Vec<String>) -> BoxFuture<'_, StorageResult> {
+        read_only()
     }
 
-    async fn remove(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    async fn file_names(&self, _: &Path) -> io::Result<Vec<String>> {
-        Ok(self.0.keys().map(|name| (*name).to_owned()).collect())
-    }
-
-    async fn sync_directory(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn create_directories(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn lock_exclusively(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+    fn location(&self, name: &str) -> String {
+        name.to_owned()
     }
 }
 
-fn read_state(files: ReadOnlyFiles) {
-    let store = DirectoryStore::with_filesystem(ReadOnlyFileSystem(files), "state");
-    match store.load().now_or_never().expect("the files are in memory") {
+fn read_state(objects: ReadOnlyObjects) {
+    let store = StateStore::new(ReadOnlyStorage(objects));
+    match store.load().now_or_never().expect("the objects are in memory") {
         Ok(state) => {
             for entry in state.managed_entries() {
                 state
@@ -333,15 +333,4 @@ fn with_valid_checksum(
         document.insert(checksum.to_owned(), digest.into());
     }
     document.to_string().into_bytes()
-}
-
-fn with_valid_line_checksum(line: &[u8]) -> Vec<u8> {
-    match line.strip_suffix(b"\n") {
-        Some(line) => [
-            with_valid_checksum(line, ("checksum", "record"), Value::to_string),
-            b"\n".to_vec(),
-        ]
-        .concat(),
-        None => line.to_vec(),
-    }
 }

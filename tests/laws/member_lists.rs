@@ -134,7 +134,7 @@ pub(crate) async fn run_with_options(
         client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1)
             .with_cancellation(options.cancel_token.clone()),
         clock: workspace.clone(),
-        store: workspace.clone(),
+        store: workspace.store(),
         on_note: Box::new(|_| {}),
     };
     let location = PublishLocation::Folder {

@@ -12,7 +12,6 @@ use segctl::model::{
     Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UploadResult, UserListSource,
 };
 use segctl::publish::{FolderPublisher, Publisher};
-use segctl::state::StateStore;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -301,7 +300,7 @@ async fn a_list_that_a_lost_upload_may_still_read_stays_published() {
                 .find_map(|entry| entry.upload_state.as_ref()?.pending.last().cloned());
             if let Some(upload) = latest {
                 let result = UploadResult::Processed(UploadCounts::default());
-                workspace.save_callback(&upload, &result).await.unwrap();
+                workspace.store().save_callback(&upload, &result).await.unwrap();
             }
         };
         apply(&single_user(1)).await;

@@ -1,13 +1,13 @@
 //! A workspace in this process: the real client, planner and executor over the sandbox, without sockets.
 //! Its clock jumps over waits.
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use jiff::{SignedDuration, Timestamp};
 use segctl::api::{Client, Clock, Method, Request, RequestError, Response, Transport, TransportError};
 use segctl::apply::run_report::RunReport;
 use segctl::apply::{Applier, RunResult};
-use segctl::model::{
-    DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, ShownKinds, UploadId, UploadResult,
-};
+use segctl::model::{DeclaredSegment, ObservedWorkspace, Policy, ShownKinds};
 use segctl::observe::{Refresh, Scope, fetch, list};
 use segctl::plan::compared_lists::ComparedLists;
 use segctl::plan::guards::Overrides;
@@ -16,11 +16,15 @@ use segctl::plan::targeting::Selection;
 use segctl::plan::{PlanInput, plan};
 use segctl::rate_limit::{RateLimitHeaders, RateLimits};
 use segctl::sandbox::{Delivery, HttpRequest, LogEntry, SandboxCredentials, SandboxSettings, Service};
-use segctl::state::{Cache, JournalEntry, Lock, LockChange, State, StateEntry, StateStore, StoreError};
+use segctl::state::{Cache, State, StateEntry, StateStore};
+use segctl::storage::{
+    ConditionalWrite, Object, Precondition, Storage, StorageError, StorageResult, Version,
+};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::task::unconstrained;
 
 #[derive(Clone)]
 pub(crate) enum EventDuringWait {
@@ -33,11 +37,7 @@ pub(crate) enum EventDuringWait {
 pub(crate) struct TestWorkspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
-    state: Arc<Mutex<State>>,
-    lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
-    callbacks: Arc<Mutex<BTreeMap<UploadId, UploadResult>>>,
-    /// How often the state can still be written; `None` for no limit.
-    writes_left: Arc<Mutex<Option<usize>>>,
+    storage: ObjectsInMemory,
     /// A dashboard edit after so many more PATCH requests.
     scheduled_edit: Arc<Mutex<Option<(usize, Value)>>>,
     event_during_wait: Arc<Mutex<Option<EventDuringWait>>>,
@@ -64,10 +64,7 @@ impl TestWorkspace {
         Self {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
-            state: Arc::default(),
-            lists: Arc::default(),
-            callbacks: Arc::default(),
-            writes_left: Arc::default(),
+            storage: ObjectsInMemory::default(),
             scheduled_edit: Arc::default(),
             event_during_wait: Arc::default(),
             shown_kinds: Arc::default(),
@@ -152,11 +149,14 @@ impl TestWorkspace {
     }
 
     pub(crate) fn add_state_entry(&self, entry: StateEntry) {
-        self.state.lock().unwrap().record(entry);
+        let store = self.store();
+        let mut state = unconstrained(store.load()).now_or_never().unwrap().unwrap();
+        state.record(entry);
+        unconstrained(store.save(&state)).now_or_never().unwrap().unwrap();
     }
 
     pub(crate) fn lose_state(&self) {
-        *self.state.lock().unwrap() = State::default();
+        self.delete_objects(&["state", "journal"]);
     }
 
     pub(crate) fn request_log(&self) -> Vec<LogEntry> {
@@ -164,7 +164,20 @@ impl TestWorkspace {
     }
 
     pub(crate) fn stored_state(&self) -> State {
-        self.state.lock().unwrap().clone()
+        unconstrained(self.store().load())
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Opens the state as another run does.
+    pub(crate) fn store(&self) -> StateStore {
+        StateStore::new(self.storage.clone())
+    }
+
+    fn delete_objects(&self, prefixes: &[&str]) {
+        let mut objects = self.storage.objects.lock().unwrap();
+        objects.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
     pub(crate) async fn plan(&self, declared: &[DeclaredSegment]) -> Plan {
@@ -182,7 +195,7 @@ impl TestWorkspace {
         declared: &[DeclaredSegment],
     ) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
-        let state = self.state.lock().unwrap().clone();
+        let state = self.stored_state();
         let shown_kinds = self.shown_kinds.lock().unwrap().clone();
         let scope = Scope {
             declared,
@@ -240,19 +253,20 @@ impl TestWorkspace {
     }
 
     pub(crate) fn fail_state_writes_after(&self, writes: usize) {
-        *self.writes_left.lock().unwrap() = Some(writes);
+        *self.storage.writes_left.lock().unwrap() = Some(writes);
     }
 
     pub(crate) fn allow_state_writes(&self) {
-        *self.writes_left.lock().unwrap() = None;
+        *self.storage.writes_left.lock().unwrap() = None;
     }
 
     pub(crate) fn lose_member_lists(&self) {
-        self.lists.lock().unwrap().clear();
+        self.delete_objects(&["lists/"]);
     }
 
     pub(crate) fn member_list_count(&self) -> usize {
-        self.lists.lock().unwrap().len()
+        let objects = self.storage.objects.lock().unwrap();
+        objects.keys().filter(|name| name.starts_with("lists/")).count()
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> RunReport {
@@ -263,7 +277,7 @@ impl TestWorkspace {
 
     pub(crate) async fn apply_with_result(&self, plan: &Plan) -> RunResult {
         let client = self.client();
-        let state = self.state.lock().unwrap().clone();
+        let state = self.stored_state();
         let options = segctl::apply::ApplyOptions {
             api_behavior: self.policy.api_behavior,
             adoption: self.policy.adoption,
@@ -271,7 +285,8 @@ impl TestWorkspace {
             ..segctl::apply::ApplyOptions::default()
         };
         let shown_kinds = self.shown_kinds.lock().unwrap().clone();
-        let applier = Applier::new(&client, self, self, state, options).with_shown_kinds(shown_kinds);
+        let store = self.store();
+        let applier = Applier::new(&client, self, &store, state, options).with_shown_kinds(shown_kinds);
         let result = applier.apply(plan, &|_| {}).await;
         *self.shown_kinds.lock().unwrap() = result.shown_kinds.clone();
         result
@@ -381,97 +396,74 @@ impl Transport for TestWorkspace {
     }
 }
 
-impl StateStore for TestWorkspace {
-    async fn load(&self) -> Result<State, StoreError> {
-        Ok(self.state.lock().unwrap().clone())
-    }
+/// Objects in memory. The state is one object with its journal, so each of its writes counts once.
+#[derive(Clone, Debug, Default)]
+struct ObjectsInMemory {
+    objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    /// How often the state can still be written; `None` for no limit.
+    writes_left: Arc<Mutex<Option<usize>>>,
+}
 
-    async fn save(&self, state: &State) -> Result<(), StoreError> {
+impl ObjectsInMemory {
+    fn write(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        expected: Option<&Precondition>,
+    ) -> StorageResult<ConditionalWrite> {
+        let mut objects = self.objects.lock().unwrap();
+        let stored = objects.get(name).cloned().map(Object::of_bytes);
+        if expected.is_some_and(|expected| !expected.is_met_by(stored.as_ref())) {
+            return Ok(ConditionalWrite::Conflict(stored));
+        }
+        let is_state = name.starts_with("state") || expected.is_some() && name.starts_with("journal");
         let mut left = self.writes_left.lock().unwrap();
-        let is_full = *left == Some(0);
-        *left = left.map(|left| left.saturating_sub(1));
-        if is_full {
-            return Err(StoreError::Io {
+        if is_state && *left == Some(0) {
+            return Err(StorageError::File {
                 operation: "write",
-                path: "state.json".into(),
+                path: name.into(),
                 source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
             });
         }
-        *self.state.lock().unwrap() = state.clone();
-        Ok(())
+        *left = left.map(|left| left - usize::from(is_state));
+        let version = Version::of_bytes(&bytes);
+        objects.insert(name.to_owned(), bytes);
+        Ok(ConditionalWrite::Done(version))
+    }
+}
+
+impl Storage for ObjectsInMemory {
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, StorageResult<Option<Object>>> {
+        let bytes = self.objects.lock().unwrap().get(name).cloned();
+        ready(Ok(bytes.map(Object::of_bytes))).boxed()
     }
 
-    async fn append(&self, state: &State, _: &[JournalEntry]) -> Result<(), StoreError> {
-        self.save(state).await
+    fn put<'a>(&'a self, name: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, StorageResult> {
+        ready(self.write(name, bytes, None).map(drop)).boxed()
     }
 
-    async fn change_lock(
-        &self,
-        change: impl Fn(Option<&Lock>) -> LockChange + Send,
-    ) -> Result<Option<Lock>, StoreError> {
-        // Tests have one process, so the lock is always free.
-        assert_ne!(change(None), LockChange::Remove);
-        Ok(None)
+    fn put_if<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        expected: &'a Precondition,
+    ) -> BoxFuture<'a, StorageResult<ConditionalWrite>> {
+        ready(self.write(name, bytes, Some(expected))).boxed()
     }
 
-    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
-        self.lists.lock().unwrap().insert(digest.clone(), bytes.to_vec());
-        Ok(())
+    fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, StorageResult<Vec<String>>> {
+        let objects = self.objects.lock().unwrap();
+        let names = objects.keys().filter(|name| name.starts_with(folder)).cloned();
+        ready(Ok(names.collect())).boxed()
     }
 
-    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.lists.lock().unwrap().get(digest).cloned())
+    fn delete(&self, names: Vec<String>) -> BoxFuture<'_, StorageResult> {
+        let mut objects = self.objects.lock().unwrap();
+        objects.retain(|name, _| !names.contains(name));
+        ready(Ok(())).boxed()
     }
 
-    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        self.lists
-            .lock()
-            .unwrap()
-            .retain(|digest, _| keep.contains(digest));
-        Ok(())
-    }
-
-    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
-        let mut callbacks = self.callbacks.lock().unwrap();
-        callbacks
-            .entry(upload.clone())
-            .or_insert_with(|| callback.clone());
-        Ok(())
-    }
-
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
-        Ok(self.callbacks.lock().unwrap().get(upload).cloned())
-    }
-
-    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        let mut callbacks = self.callbacks.lock().unwrap();
-        callbacks.retain(|upload, _| keep.contains(upload));
-        Ok(())
-    }
-
-    async fn load_cache(&self) -> Result<Cache, StoreError> {
-        Ok(Cache::default())
-    }
-
-    async fn save_cache(&self, _: &Cache) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn exchange_requests(
-        &self,
-        _: &mut u64,
-        mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
-    ) -> Result<(), StoreError> {
-        // The client of the only run remembers its own requests.
-        respond(Vec::new());
-        Ok(())
-    }
-
-    async fn prune_requests(&self, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
+    fn location(&self, name: &str) -> String {
+        name.to_owned()
     }
 }

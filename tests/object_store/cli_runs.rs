@@ -69,7 +69,7 @@ impl BucketRepository<S3Double> {
 fn state_in_a_bucket_leaves_no_local_files() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
     shop.assert_every_command_works();
-    let expected = ["cache.json", "lock.json", "requests.jsonl", "state.json"].map(object_name);
+    let expected = ["cache.json", "lock.json", "requests/0.json", "state.json"].map(object_name);
     assert_eq!(shop.bucket.object_names(), expected);
 }
 
@@ -78,7 +78,7 @@ fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
     // The first intent is in `state.json`. The run is paused before it writes the next one to the journal.
     shop.bucket
-        .inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
+        .inject_fault(("PUT", "-2.json"), 1, S3Fault::PausedBefore);
     let (first, is_paused) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert!(is_paused);
     for arguments in [&APPLY[..], &["state", "rm", "A"], &["state", "rebuild"]] {

@@ -1,4 +1,4 @@
-//! The contract of a state store, as tests that run against every implementation.
+//! The contract of a state store, as tests that run against every storage.
 
 use super::fixtures::{
     StoreFixture, at_second, journal_entry, lock_of_run, request_record, state_with_entries,
@@ -87,7 +87,7 @@ pub(crate) async fn a_run_continues_from_the_state_of_the_previous_run(fixture: 
     );
 }
 
-async fn current_lock(store: &impl StateStore) -> Option<Lock> {
+async fn current_lock(store: &StateStore) -> Option<Lock> {
     store.change_lock(|_| LockChange::Keep).await.unwrap()
 }
 
@@ -240,17 +240,30 @@ pub(crate) async fn old_request_records_are_dropped_without_renumbering_the_othe
 ) {
     let (store, other) = (fixture.open_store(), fixture.open_store());
     store.prune_requests(at_second(5)).await.unwrap();
-    let many: Vec<RequestRecord> = (0..2000).map(request_record).collect();
-    store.exchange_requests(&mut 0, |_| many.clone()).await.unwrap();
-    other.prune_requests(at_second(1999)).await.unwrap();
-    assert_eq!(store.load_requests().await.unwrap(), [request_record(1999)]);
+    // A hundred records fill an object, and objects are dropped as a whole.
+    for first in (0..2000).step_by(100) {
+        let records: Vec<RequestRecord> = (first..first + 100).map(request_record).collect();
+        let mut next = u64::try_from(first).unwrap();
+        store
+            .exchange_requests(&mut next, |_| records.clone())
+            .await
+            .unwrap();
+    }
     let mut next = 1999;
+    let exchanged = store.exchange_requests(&mut next, |_| vec![request_record(2000)]);
+    exchanged.await.unwrap();
+    other.prune_requests(at_second(1900)).await.unwrap();
+    let expected: Vec<RequestRecord> = (1900..=2000).map(request_record).collect();
+    assert_eq!(store.load_requests().await.unwrap(), expected);
+    other.prune_requests(at_second(2000)).await.unwrap();
+    assert_eq!(store.load_requests().await.unwrap(), [request_record(2000)]);
+    let mut next = 2000;
     let exchanged = store.exchange_requests(&mut next, |others| {
-        assert_eq!(others, [request_record(1999)]);
-        vec![request_record(2000)]
+        assert_eq!(others, [request_record(2000)]);
+        vec![request_record(2001)]
     });
     exchanged.await.unwrap();
-    assert_eq!(next, 2001);
+    assert_eq!(next, 2002);
 }
 
 pub(crate) async fn member_lists_are_stored_until_they_are_dropped(fixture: &impl StoreFixture) {

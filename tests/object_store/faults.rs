@@ -6,7 +6,8 @@ use super::{
     state_with_entries, state_with_one_segment,
 };
 use segctl::model::ObjectStoreUrl;
-use segctl::state::{LockChange, ObjectStateStore, State, StateStore, StoreError};
+use segctl::state::{LockChange, State, StateStore, StoreError};
+use segctl::storage::ObjectStorage;
 
 /// Faults after which the write has taken effect or can be retried immediately.
 const TRANSIENT_FAULTS: [S3Fault; 6] = [
@@ -24,7 +25,7 @@ async fn a_retried_write_recognizes_its_own_first_attempt() {
         let server = S3Double::start();
         let store = connect_store(&server);
         let lock = lock_of_run("a");
-        for (number, suffix) in ["lock.json", "state.json", "1.jsonl", "requests.jsonl"]
+        for (number, suffix) in ["lock.json", "state.json", "-2.json", "requests/0.json"]
             .into_iter()
             .enumerate()
         {
@@ -129,7 +130,7 @@ async fn an_abandoned_write_that_arrives_late_has_no_effect() {
         state_with_entries(2)
     );
     // The late writes arrive after the next one, and their conditions fail.
-    server.inject_fault(("PUT", "1.jsonl"), usize::MAX, S3Fault::Delayed);
+    server.inject_fault(("PUT", "-2.json"), usize::MAX, S3Fault::Delayed);
     assert!(
         store
             .append(&state_with_entries(3), &[journal_entry(2)])
@@ -175,7 +176,7 @@ async fn a_late_write_of_an_old_run_never_changes_the_next_runs_state() {
     old.append(&state_with_entries(1), &[journal_entry(0)])
         .await
         .unwrap();
-    for suffix in ["1.jsonl", "state.json"] {
+    for suffix in ["-2.json", "state.json"] {
         server.inject_fault(("PUT", suffix), usize::MAX, S3Fault::Delayed);
         assert!(
             old.append(&state_with_entries(2), &[journal_entry(1)])
@@ -245,14 +246,14 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
         state_with_entries(250)
     );
     let object_count = |generation: &str| {
-        let folder = object_name(&format!("journal/{generation}/"));
+        let folder = object_name(&format!("journal/{generation}-"));
         server
             .object_names()
             .iter()
             .filter(|name| name.starts_with(&folder))
             .count()
     };
-    assert_eq!((object_count("1"), object_count("2")), (200, 48));
+    assert_eq!((object_count("1"), object_count("2")), (0, 50));
     store.save(&state_with_one_segment()).await.unwrap();
     assert_eq!(server.object_names(), [object_name("state.json")]);
     // An object that cannot be deleted is no error, and the next save deletes it.
@@ -264,10 +265,10 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
         .append(&state_with_entries(2), &[journal_entry(1)])
         .await
         .unwrap();
-    server.inject_fault(("DELETE", ".jsonl"), usize::MAX, S3Fault::Rejected(403));
+    server.inject_fault(("DELETE", ""), usize::MAX, S3Fault::Rejected(403));
     store.save(&state_with_one_segment()).await.unwrap();
     server.clear_faults();
-    assert_eq!(server.object_names().len(), 2);
+    assert_eq!(server.object_names().len(), 3);
     assert_eq!(
         connect_store(&server).load().await.unwrap(),
         state_with_one_segment()
@@ -288,7 +289,7 @@ async fn damaged_objects_are_reported_with_their_url() {
             .await
             .unwrap();
     }
-    let complete = server.object_text(&object_name("journal/2/2.jsonl"));
+    let complete = server.object_text(&object_name("journal/2-3.json"));
     let assert_load_error = |expected: &'static str| {
         let store = connect_store(&server);
         async move {
@@ -296,24 +297,24 @@ async fn damaged_objects_are_reported_with_their_url() {
             assert!(error.contains(expected), "{error}");
         }
     };
-    server.set_object_text(&object_name("journal/2/2.jsonl"), &complete[..complete.len() - 5]);
-    assert_load_error(
-        "`s3://segctl-tests/team/production/journal/2/2.jsonl` cannot be used: it is not what segctl wrote",
-    )
-    .await;
+    server.set_object_text(&object_name("journal/2-3.json"), &complete[..complete.len() - 5]);
+    assert_load_error("`s3://segctl-tests/team/production/journal/2-3.json` cannot be used: EOF").await;
+    let other = server.object_text(&object_name("journal/2-2.json"));
+    server.set_object_text(&object_name("journal/2-3.json"), &other);
+    assert_load_error("journal/2-3.json` cannot be used: it is not what segctl wrote").await;
     server.set_object_text(
-        &object_name("journal/2/2.jsonl"),
-        &complete.replace("\"step\":2", "\"step\":3"),
+        &object_name("journal/2-3.json"),
+        &complete.replace("\"step\": 2", "\"step\": 3"),
     );
-    assert_load_error("journal/2/2.jsonl` cannot be used: line 2 is damaged").await;
-    server.set_object_text(&object_name("journal/2/2.jsonl"), &complete);
+    assert_load_error("journal/2-3.json` cannot be used: its checksum does not match").await;
+    server.set_object_text(&object_name("journal/2-3.json"), &complete);
     assert_eq!(
         connect_store(&server).load().await.unwrap(),
         state_with_entries(3)
     );
     server.set_object_text(&object_name("state.json"), &backup);
     assert_load_error(
-        "state.json` cannot be used: its generation is 1, and `journal/2/1.jsonl` follows a later one",
+        "state.json` cannot be used: its generation is 1, and `journal/2-2.json` follows a later one",
     )
     .await;
     server.set_object_text(&object_name("state.json"), &backup.replace("One", "Own"));
@@ -332,17 +333,17 @@ async fn damaged_objects_are_reported_with_their_url() {
         connect_store(&server).load().await.unwrap(),
         state_with_entries(2)
     );
-    server.remove_object(&object_name("journal/3/1.jsonl"));
+    server.remove_object(&object_name("journal/3-2.json"));
     next.append(&state_with_entries(3), &[journal_entry(2)])
         .await
         .unwrap();
-    assert_load_error("journal/3/1.jsonl` cannot be used: it is missing").await;
+    assert_load_error("journal/3-2.json` cannot be used: it is missing").await;
 }
 
 #[tokio::test]
 async fn an_unusable_bucket_is_reported_with_reason_and_help() {
     let server = S3Double::start();
-    let lock_error = |store: ObjectStateStore| async move {
+    let lock_error = |store: StateStore| async move {
         let result = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
         result.unwrap_err().to_string()
     };
@@ -350,7 +351,7 @@ async fn an_unusable_bucket_is_reported_with_reason_and_help() {
         bucket: "elsewhere".to_owned(),
         ..state_location()
     };
-    let store = ObjectStateStore::connect(&elsewhere, server.environment()).unwrap();
+    let store = StateStore::new(ObjectStorage::connect(&elsewhere, server.environment()).unwrap());
     let message = store.load().await.unwrap_err().to_string();
     assert!(
         message
@@ -360,7 +361,10 @@ async fn an_unusable_bucket_is_reported_with_reason_and_help() {
     let mut variables = server.environment();
     variables.retain(|(name, _)| name != "AWS_ACCESS_KEY_ID");
     variables.push(("AWS_ACCESS_KEY_ID".to_owned(), "wrong-key".to_owned()));
-    let message = lock_error(ObjectStateStore::connect(&state_location(), variables).unwrap()).await;
+    let message = lock_error(StateStore::new(
+        ObjectStorage::connect(&state_location(), variables).unwrap(),
+    ))
+    .await;
     assert!(
         message.contains("rejects the credentials (403 Of, InvalidAccessKeyId)")
             || message.contains("rejects the credentials (403 Forbidden, InvalidAccessKeyId)"),
@@ -410,7 +414,7 @@ async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
         .append(&state_with_entries(1), &[journal_entry(0)])
         .await
         .unwrap();
-    server.inject_fault(("PUT", ".jsonl"), usize::MAX, S3Fault::Rejected(503));
+    server.inject_fault(("PUT", "-2.json"), usize::MAX, S3Fault::Rejected(503));
     server.take_request_log();
     let error = store
         .append(&state_with_entries(2), &[journal_entry(1)])
@@ -418,7 +422,7 @@ async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("journal/1/1.jsonl`: 503") && error.contains("check the network"),
+        error.contains("journal/1-2.json`: 503") && error.contains("check the network"),
         "{error}"
     );
     assert!(server.take_request_log().len() <= 20);
@@ -447,7 +451,7 @@ fn plain_http_to_a_remote_host_needs_aws_allow_http() {
             .iter()
             .map(|value| ("AWS_ALLOW_HTTP".to_owned(), (*value).to_owned()));
         variables.extend(allow_http);
-        ObjectStateStore::connect(&state_location(), variables)
+        ObjectStorage::connect(&state_location(), variables)
     };
     let message = connect(&[]).unwrap_err().to_string();
     assert!(

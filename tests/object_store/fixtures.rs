@@ -8,9 +8,8 @@ use segctl::state::{
 
 /// A place for a state that several runs can open.
 pub(crate) trait StoreFixture {
-    type Store: StateStore;
     /// Opens the store as another run does.
-    fn open_store(&self) -> Self::Store;
+    fn open_store(&self) -> StateStore;
 }
 
 pub(crate) fn at_second(second: i64) -> Timestamp {

@@ -15,7 +15,8 @@ use fixtures::{
 };
 use s3_double::{BUCKET, S3Double};
 use segctl::model::{ObjectStoreUrl, StateLocation};
-use segctl::state::{DirectoryStore, ObjectStateStore};
+use segctl::state::StateStore;
+use segctl::storage::ObjectStorage;
 
 fn state_location() -> ObjectStoreUrl {
     match StateLocation::parse(&format!("s3://{BUCKET}/team/production")) {
@@ -29,27 +30,23 @@ fn object_name(name: &str) -> String {
     format!("team/production/{name}")
 }
 
-fn connect_store(server: &S3Double) -> ObjectStateStore {
-    ObjectStateStore::connect(&state_location(), server.environment()).unwrap()
+fn connect_store(server: &S3Double) -> StateStore {
+    StateStore::new(ObjectStorage::connect(&state_location(), server.environment()).unwrap())
 }
 
 impl StoreFixture for S3Double {
-    type Store = ObjectStateStore;
-
-    fn open_store(&self) -> ObjectStateStore {
+    fn open_store(&self) -> StateStore {
         connect_store(self)
     }
 }
 
 impl StoreFixture for tempfile::TempDir {
-    type Store = DirectoryStore;
-
-    fn open_store(&self) -> DirectoryStore {
-        DirectoryStore::new(self.path().join("deep/down"))
+    fn open_store(&self) -> StateStore {
+        StateStore::in_directory(self.path().join("deep/down"))
     }
 }
 
-/// Runs the contract tests against both stores.
+/// Runs the contract tests against both storages.
 macro_rules! test_both_stores {
     ($($name:ident)*) => {
         mod directory {

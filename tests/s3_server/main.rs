@@ -15,7 +15,8 @@ use bucket_repository::{APPLY, BucketFixture, BucketRepository, CommandResult};
 use fixtures::StoreFixture;
 use seaweedfs::{SECRET, SeaweedServer};
 use segctl::model::StateLocation;
-use segctl::state::ObjectStateStore;
+use segctl::state::StateStore;
+use segctl::storage::ObjectStorage;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -38,13 +39,11 @@ impl BucketFixture for BucketPrefix<'_> {
 }
 
 impl StoreFixture for BucketPrefix<'_> {
-    type Store = ObjectStateStore;
-
-    fn open_store(&self) -> ObjectStateStore {
+    fn open_store(&self) -> StateStore {
         let Ok(StateLocation::ObjectStore(url)) = StateLocation::parse(&self.state_url()) else {
             panic!("not an object store URL: {}", self.state_url());
         };
-        ObjectStateStore::connect(&url, self.environment()).unwrap()
+        StateStore::new(ObjectStorage::connect(&url, self.environment()).unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ use super::sandbox::{API_KEY, CREDENTIAL};
 use super::stable::Stable;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::RequestRecord;
-use segctl::state::{DirectoryStore, StateStore as _};
+use segctl::state::StateStore;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Repository {
 
     /// Makes the state, the cache and the request log older, because segctl uses the clock of the machine.
     pub(super) fn make_older(&self, runtime: &Runtime, seconds: u32) -> Result<(), String> {
-        let store = DirectoryStore::new(self.path().join(".segctl").join(WORKSPACE));
+        let store = StateStore::in_directory(self.path().join(".segctl").join(WORKSPACE));
         let by = SignedDuration::from_secs(seconds.into());
         let earlier = |moment: &mut Timestamp| *moment = moment.saturating_sub(by).unwrap();
         let done = runtime.block_on(async {
@@ -114,9 +114,9 @@ impl Repository {
                     RequestRecord::ListAndCreateSeparate | RequestRecord::ListAndCreateShared => {}
                 }
             }
-            let log = self.path().join(".segctl").join(WORKSPACE).join("requests.jsonl");
+            let log = self.path().join(".segctl").join(WORKSPACE).join("requests");
             // Without earlier requests there is no log.
-            drop(fs::remove_file(log));
+            drop(fs::remove_dir_all(log));
             store.exchange_requests(&mut 0, |_| requests.clone()).await
         });
         done.map_err(|error| error.to_string())

@@ -4,10 +4,12 @@
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
 use super::recorder::Recorder;
+use super::store::{CheckedStorage, PossibleStates};
 use super::workspace::SimulatedWorkspace;
 use futures_util::FutureExt;
 use segctl::model::{UploadCounts, UploadId, UploadResult};
-use segctl::state::{DirectoryStore, StateStore};
+use segctl::state::StateStore;
+use segctl::storage::DirectoryStorage;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -46,6 +48,7 @@ struct ExpectedCallback {
 #[derive(Clone)]
 pub(crate) struct SimulatedReceiver {
     pub(crate) disk: Arc<Mutex<MachineDisk>>,
+    pub(crate) possible_states: PossibleStates,
     pub(crate) recorder: Recorder,
 }
 
@@ -177,7 +180,12 @@ impl CallbackDelivery {
             recorder: self.receiver.recorder.clone(),
             actor: "receiver".to_owned(),
         };
-        let store = DirectoryStore::with_filesystem(disk, "state");
+        let store = StateStore::new(CheckedStorage {
+            inner: DirectoryStorage::with_filesystem(disk, "state"),
+            possible_states: self.receiver.possible_states.clone(),
+            recorder: self.receiver.recorder.clone(),
+            run: None,
+        });
         let saved = store.save_callback(&self.upload, &self.callback).now_or_never();
         let is_saved = matches!(saved, Some(Ok(())));
         self.receiver

@@ -4,14 +4,14 @@ use super::executor::ProcessLifetime;
 use super::injected_bugs::Bug;
 use super::random::Random;
 use super::recorder::Recorder;
-use segctl::state::FileSystem;
+use segctl::storage::FileSystem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::{fmt, io};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskFault {
@@ -204,20 +204,20 @@ impl SimulatedFileSystem {
     }
 
     /// Writes all bytes, or a part of them if the process crashes or the disk fails.
-    async fn write_bytes(&self, operation: &'static str, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let started = self.begin_operation(operation, path).await;
+    async fn write_bytes(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let started = self.begin_operation("write", path).await;
         let survives = self.lifetime.survives_crash_point();
-        self.apply_write(path, (operation == APPEND, bytes), started.is_ok() && survives);
+        self.apply_write(path, bytes, started.is_ok() && survives);
         if !survives {
             std::future::pending::<()>().await;
         }
         started
     }
 
-    fn apply_write(&self, path: &Path, (appends, bytes): (bool, &[u8]), is_complete: bool) {
+    fn apply_write(&self, path: &Path, bytes: &[u8], is_complete: bool) {
         let mut disk = self.disk.lock().unwrap();
         let mut reached = bytes.len();
-        if appends && self.recorder.has_bug(Bug::AppendTruncated) {
+        if self.recorder.has_bug(Bug::WriteTruncated) {
             reached /= 2;
         }
         if !is_complete {
@@ -228,15 +228,16 @@ impl SimulatedFileSystem {
         }
         let file = disk.open_or_create(path);
         let file = disk.files.entry(file).or_default();
-        if !appends {
-            file.bytes.clear();
-        }
-        file.bytes.extend_from_slice(&bytes[..reached]);
+        file.bytes = bytes[..reached].to_vec();
         file.is_synced = false;
     }
 }
 
-const APPEND: &str = "append to";
+impl fmt::Debug for SimulatedFileSystem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.actor)
+    }
+}
 
 impl FileSystem for SimulatedFileSystem {
     type Guard = FileLockGuard;
@@ -249,11 +250,7 @@ impl FileSystem for SimulatedFileSystem {
     }
 
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.write_bytes("write", path, bytes).await
-    }
-
-    async fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.write_bytes(APPEND, path, bytes).await
+        self.write_bytes(path, bytes).await
     }
 
     async fn sync(&self, path: &Path) -> io::Result<()> {

@@ -155,9 +155,9 @@ pub(crate) fn draw_disk_faults(random: &mut Random) -> Vec<DiskFault> {
     }
     let count = random.below(2) + 1;
     let fault = |random: &mut Random| DiskFault {
-        after: usize::try_from(random.skewed(7)).unwrap(),
+        after: usize::try_from(random.skewed(8)).unwrap(),
         times: if random.percent(30) {
-            random.below(20) + 1
+            random.below(40) + 1
         } else {
             1
         },

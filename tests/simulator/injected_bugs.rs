@@ -7,8 +7,8 @@ pub(crate) enum Bug {
     BytesNotSynced,
     /// Directories are not synced.
     DirectoryNotSynced,
-    /// Only half of appended bytes are written.
-    AppendTruncated,
+    /// Only half of the bytes are written.
+    WriteTruncated,
     /// Appends to the journal are dropped.
     JournalNotWritten,
     /// Replaced definitions are not recorded.
@@ -92,7 +92,7 @@ pub(crate) enum Bug {
 pub(crate) const ALL_BUGS: [Bug; 42] = [
     Bug::BytesNotSynced,
     Bug::DirectoryNotSynced,
-    Bug::AppendTruncated,
+    Bug::WriteTruncated,
     Bug::JournalNotWritten,
     Bug::RevisionsDropped,
     Bug::IntentsDropped,

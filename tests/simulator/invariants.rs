@@ -13,7 +13,8 @@ use super::workspace::SimulatedWorkspace;
 use futures_util::FutureExt;
 use segctl::apply::RunStatus;
 use segctl::model::{Payload, SegmentId, SegmentKind};
-use segctl::state::{DirectoryStore, State, StateStore};
+use segctl::state::{State, StateStore};
+use segctl::storage::DirectoryStorage;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -179,10 +180,8 @@ pub(crate) fn load_state(disk: &Arc<Mutex<MachineDisk>>, recorder: &Recorder) ->
         recorder: recorder.clone(),
         actor: "check".to_owned(),
     };
-    let loaded = DirectoryStore::with_filesystem(disk, "state")
-        .load()
-        .now_or_never()
-        .unwrap();
+    let store = StateStore::new(DirectoryStorage::with_filesystem(disk, "state"));
+    let loaded = store.load().now_or_never().unwrap();
     loaded
         .inspect_err(|error| recorder.report_violation("no file is corrupt", || error.to_string()))
         .ok()

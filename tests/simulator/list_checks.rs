@@ -13,7 +13,8 @@ use segctl::model::{ListDigest, SegmentKind, UserChange};
 use segctl::plan::step::{Action, CohortSync, Step, UserListUpload};
 use segctl::sandbox::HttpRequest;
 use segctl::state::member_lists::{RecordedMembers, RecordedMembersError};
-use segctl::state::{CohortState, DirectoryStore, IntendedWrite, Intent, State, StateEntry};
+use segctl::state::{CohortState, IntendedWrite, Intent, State, StateEntry, StateStore};
+use segctl::storage::DirectoryStorage;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
@@ -188,7 +189,7 @@ pub(crate) fn require_lists_correct(
         recorder: workspace.recorder.clone(),
         actor: "check".to_owned(),
     };
-    let store = DirectoryStore::with_filesystem(disk, "state");
+    let store = StateStore::new(DirectoryStorage::with_filesystem(disk, "state"));
     for entry in state.all_entries() {
         let exists = workspace.ground_truth.segments.contains_key(entry.id.as_str());
         let users = entry

@@ -3,8 +3,10 @@
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
 use super::recorder::Recorder;
+use super::store::{CheckedStorage, PossibleStates};
 use futures_util::FutureExt;
-use segctl::state::{DirectoryStore, LockChange, StateStore};
+use segctl::state::{LockChange, StateStore};
+use segctl::storage::DirectoryStorage;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -12,14 +14,16 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub(crate) struct LockFile {
     disk: Arc<Mutex<MachineDisk>>,
+    possible_states: PossibleStates,
     /// When a user last removed the lock.
     force_unlocked_at: Arc<Mutex<Option<i64>>>,
 }
 
 impl LockFile {
-    pub(crate) fn new(disk: &Arc<Mutex<MachineDisk>>) -> Self {
+    pub(crate) fn new(disk: &Arc<Mutex<MachineDisk>>, possible_states: &PossibleStates) -> Self {
         Self {
             disk: Arc::clone(disk),
+            possible_states: possible_states.clone(),
             force_unlocked_at: Arc::default(),
         }
     }
@@ -42,7 +46,12 @@ impl LockFile {
             recorder: recorder.clone(),
             actor: "unlock".to_owned(),
         };
-        let store = DirectoryStore::with_filesystem(disk, "state");
+        let store = StateStore::new(CheckedStorage {
+            inner: DirectoryStorage::with_filesystem(disk, "state"),
+            possible_states: self.possible_states.clone(),
+            recorder: recorder.clone(),
+            run: None,
+        });
         // This fails if another process is changing the lock, or if the disk fails.
         let changed = store.change_lock(|_| LockChange::Remove).now_or_never();
         if matches!(changed, Some(Ok(Some(_)))) {

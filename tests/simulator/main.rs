@@ -36,6 +36,7 @@ mod run_checker;
 mod service_profile;
 mod simulation;
 mod store;
+mod stored_state;
 mod upload_queue;
 mod user_model;
 mod workspace;

@@ -9,7 +9,7 @@ use super::network::SimulatedTransport;
 use super::publisher::{PublishedFiles, SimulatedPublisher};
 use super::random::Random;
 use super::recorder::Recorder;
-use super::store::{CheckedStore, PossibleStates};
+use super::store::{CheckedStorage, PossibleStates, RunAccess};
 use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
 use segctl::api::{CancelHandle, CancelToken, Client, Clock, WaitNotice, WaitReason};
@@ -20,10 +20,9 @@ use segctl::plan::guards::Overrides;
 use segctl::plan::step::Finding;
 use segctl::rate_limit::RateLimits;
 use segctl::reconcile::{Reconciler, SharedRequestLog};
-use segctl::state::{DirectoryStore, Lock, LockHolder, StateStore};
-use segctl::state::{HeldLock, LockOptions};
+use segctl::state::{HeldLock, Lock, LockHolder, LockOptions, StateStore};
+use segctl::storage::DirectoryStorage;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 #[derive(Clone)]
@@ -90,7 +89,7 @@ pub(crate) enum RunExit {
     },
 }
 
-pub(crate) type SimulatedReconciler = Reconciler<SimulatedTransport, ProcessClock, CheckedStore>;
+pub(crate) type SimulatedReconciler = Reconciler<SimulatedTransport, ProcessClock>;
 
 pub(crate) fn process(machine: &Machine, spec: RunSpec) -> Process<RunExit> {
     let lifetime = ProcessLifetime::crashing_at(spec.crashes_at);
@@ -125,7 +124,10 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
         .saturating_sub(machine.limits.longest_span());
     drop(reconciler.store.prune_requests(oldest.unwrap_or_default()).await);
     let end = match spec.task {
-        Task::Plan => commands::plan(&machine, &reconciler, spec).await,
+        Task::Plan => {
+            require_possible_state(&machine, (spec.number, &lifetime)).await;
+            commands::plan(&machine, &reconciler, spec).await
+        }
         Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, (spec, lifetime)).await,
     };
     reconciler.client.flush_request_log().await;
@@ -172,6 +174,7 @@ async fn run_with_lock(
             return RunExit::Failed;
         }
     };
+    require_possible_state(machine, (spec.number, &lifetime)).await;
     let cancel_handle = spec.cancel.0.clone();
     let publisher = SimulatedPublisher {
         published_files: machine.published_files.clone(),
@@ -232,12 +235,6 @@ fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>
         lock: machine.lock.clone(),
         cached_responses: Arc::default(),
     };
-    let disk = SimulatedFileSystem {
-        disk: Arc::clone(&machine.disk),
-        lifetime: Arc::clone(lifetime),
-        recorder: machine.recorder.clone(),
-        actor: actor.clone(),
-    };
     let (recorder, observer) = (machine.recorder.clone(), actor.clone());
     let limits = client_limits(machine);
     let client = Client::new(transport, clock.clone(), limits, spec.retry_seed)
@@ -261,15 +258,17 @@ fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>
         });
     let store = || {
         let (workspace, run) = (Arc::clone(&machine.workspace), spec.number);
-        CheckedStore {
-            inner: DirectoryStore::with_filesystem(disk.clone(), "state"),
+        StateStore::new(CheckedStorage {
+            inner: DirectoryStorage::with_filesystem(file_system(machine, spec.number, lifetime), "state"),
             possible_states: machine.possible_states.clone(),
             recorder: machine.recorder.clone(),
-            on_request_log_failure: Box::new(move || {
-                workspace.lock().unwrap().counted_requests.mark_disconnected(run)
+            run: Some(RunAccess {
+                on_request_log_failure: Box::new(move || {
+                    workspace.lock().unwrap().counted_requests.mark_disconnected(run)
+                }),
+                own_lock: Mutex::new(None),
             }),
-            has_saved_state: AtomicBool::new(false),
-        }
+        })
     };
     let on_note = || {
         let (recorder, actor) = (machine.recorder.clone(), actor.clone());
@@ -287,6 +286,23 @@ fn reconciler(machine: &Machine, spec: &RunSpec, lifetime: &Arc<ProcessLifetime>
         clock,
         store: store(),
         on_note: on_note(),
+    }
+}
+
+async fn require_possible_state(machine: &Machine, (run, lifetime): (usize, &Arc<ProcessLifetime>)) {
+    let disk = file_system(machine, run, lifetime);
+    machine
+        .possible_states
+        .require_loaded(&disk, &machine.recorder)
+        .await;
+}
+
+fn file_system(machine: &Machine, run: usize, lifetime: &Arc<ProcessLifetime>) -> SimulatedFileSystem {
+    SimulatedFileSystem {
+        disk: Arc::clone(&machine.disk),
+        lifetime: Arc::clone(lifetime),
+        recorder: machine.recorder.clone(),
+        actor: format!("segctl-{run}"),
     }
 }
 

@@ -115,8 +115,10 @@ impl Simulation {
         workspace.returns_undocumented_forms = profile.settings.echo == EchoFormat::Undocumented;
         workspace.callbacks.has_faults = profile.receives_callbacks;
         let disk = MachineDisk::new(random.fork());
+        let possible_states = PossibleStates::new();
         workspace.receiver = Some(SimulatedReceiver {
             disk: Arc::clone(&disk),
+            possible_states: possible_states.clone(),
             recorder: recorder.clone(),
         });
         let published_files = workspace.published_files.clone();
@@ -125,8 +127,8 @@ impl Simulation {
             recorder: recorder.clone(),
             workspace: Arc::new(Mutex::new(workspace)),
             disk: Arc::clone(&disk),
-            possible_states: PossibleStates::new(),
-            lock: LockFile::new(&disk),
+            lock: LockFile::new(&disk, &possible_states),
+            possible_states,
             published_files,
             limits: profile.limits.clone(),
             clock_offset: ClockOffset::default(),
@@ -557,7 +559,7 @@ impl Simulation {
 
     /// Mostly early enough that runs over few segments reach it.
     fn draw_crash_point(&mut self) -> Option<u64> {
-        let bits = if self.random.percent(90) { 10 } else { 15 };
+        let bits = if self.random.percent(90) { 11 } else { 16 };
         self.random.percent(40).then(|| self.random.skewed(bits) + 1)
     }
 

@@ -8,10 +8,10 @@ use crate::member_list::diff::ValueChange;
 use crate::member_list::source::ListSource;
 use crate::model::{Cohort, Identifier, ListSummary, SegmentKind, UserListFingerprint, UserListSource};
 use crate::plan::step::AssumedMembers;
-use crate::state::{CohortState, StateEntry, StateStore, StoreError, UploadState};
+use crate::state::{CohortState, StateEntry, StoreError, UploadState};
 use std::io;
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// False if the list is not the planned one any more, or cannot be read: the next plan reports why.
     pub(in super::super) async fn save_assumed_list(
         &self,

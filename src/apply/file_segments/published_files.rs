@@ -8,8 +8,8 @@ use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::source::ListSource;
 use crate::model::{ListDigest, UserChange, UserListSource};
 use crate::plan::step::UserListUpload;
+use crate::state::StoreError;
 use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
-use crate::state::{StateStore, StoreError};
 use std::io;
 use std::path::Path;
 
@@ -39,7 +39,7 @@ impl UploadFile<'_> {
     }
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// The inner error is the message of a failed step.
     pub(super) async fn load_upload_source(
         &self,

@@ -14,13 +14,13 @@ use crate::api::{
 use crate::model::{SegmentId, UploadId, UserChange};
 use crate::plan::step::{Step, UserListUpload};
 use crate::publish::published_name;
-use crate::state::{PublishedFile, StateStore, UploadState};
+use crate::state::{PublishedFile, UploadState};
 use jiff::Timestamp;
 use std::io;
 
 /// The write of a step.
-pub(super) struct UploadRequest<'u, 's, T: Transport, C: Clock, S> {
-    pub(super) applier: &'u Applier<'u, T, C, S>,
+pub(super) struct UploadRequest<'u, 's, T: Transport, C: Clock> {
+    pub(super) applier: &'u Applier<'u, T, C>,
     pub(super) upload: &'u mut FileUpload<'s>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct FileUpload<'s> {
     pub(super) ambiguous_uploads: Vec<UploadId>,
 }
 
-impl<T: Transport, C: Clock, S: StateStore> Write for UploadRequest<'_, '_, T, C, S> {
+impl<T: Transport, C: Clock> Write for UploadRequest<'_, '_, T, C> {
     type Answer = SegmentId;
 
     fn operation(&self) -> Operation {

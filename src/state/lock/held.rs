@@ -55,8 +55,8 @@ impl From<StoreError> for LockError {
 
 impl HeldLock {
     /// Acquires the lock, and waits for another holder until the timeout.
-    pub async fn acquire<S: StateStore, C: Clock>(
-        (store, clock): (&S, &C),
+    pub async fn acquire<C: Clock>(
+        (store, clock): (&StateStore, &C),
         options: LockOptions<'_>,
         on_note: &NoteSink,
     ) -> Result<Self, LockError> {
@@ -91,9 +91,9 @@ impl HeldLock {
     }
 
     /// Runs `work` and renews the lock meanwhile. If the lock is lost, `canceller` ends all waits for further writes.
-    pub async fn run_while_held<S: StateStore, C: Clock, A>(
+    pub async fn run_while_held<C: Clock, A>(
         &self,
-        (store, clock): (&S, &C),
+        (store, clock): (&StateStore, &C),
         work: impl Future<Output = A>,
         (on_note, canceller): (&NoteSink, &CancelHandle),
     ) -> A {
@@ -104,9 +104,9 @@ impl HeldLock {
         }
     }
 
-    async fn renew<S: StateStore, C: Clock>(
+    async fn renew<C: Clock>(
         &self,
-        (store, clock): (&S, &C),
+        (store, clock): (&StateStore, &C),
         (on_note, canceller): (&NoteSink, &CancelHandle),
     ) -> Infallible {
         loop {
@@ -130,7 +130,7 @@ impl HeldLock {
     }
 
     /// Releases the lock, unless another process removed it. After an error the lock expires with its lease.
-    pub async fn release(self, store: &impl StateStore) -> Result<(), StoreError> {
+    pub async fn release(self, store: &StateStore) -> Result<(), StoreError> {
         store.change_lock(|held| self.0.release(held)).await?;
         Ok(())
     }
@@ -139,7 +139,7 @@ impl HeldLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{DirectoryStore, LockChange, LockHolder};
+    use crate::state::{LockChange, LockHolder};
     use futures_util::future::poll_fn;
     use std::sync::{Mutex, mpsc};
     use std::task::Poll;
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    async fn current_lock(store: &DirectoryStore) -> Option<Lock> {
+    async fn current_lock(store: &StateStore) -> Option<Lock> {
         store.change_lock(|_| LockChange::Keep).await.unwrap()
     }
 
@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn a_lock_is_renewed_while_the_work_runs() {
         let directory = tempfile::tempdir().unwrap();
-        let store = || DirectoryStore::new(directory.path());
+        let store = || StateStore::in_directory(directory.path());
         let (mine, other) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
         let no_notes: &NoteSink = &|note| panic!("{note}");
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn losing_the_lock_cancels_the_run() {
         let directory = tempfile::tempdir().unwrap();
-        let store = || DirectoryStore::new(directory.path());
+        let store = || StateStore::in_directory(directory.path());
         let (mine, other) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
         let (sender, notes) = mpsc::channel();
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_waiting_run_takes_over_an_expired_lock() {
         let directory = tempfile::tempdir().unwrap();
-        let store = || DirectoryStore::new(directory.path());
+        let store = || StateStore::in_directory(directory.path());
         let (crashed, next) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
         let no_notes: &NoteSink = &|note| panic!("{note}");

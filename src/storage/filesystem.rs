@@ -1,41 +1,22 @@
-//! The file operations of a state directory.
+//! The file operations of a directory with objects.
 //!
 //! A write is durable after a sync of its file, and a new name after a sync of its directory. Crash safety depends on the
 //! order of these operations: the simulator loses unsynced data and ends the process between any two of them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::Future;
-use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::{fmt, io};
 
-pub trait FileSystem: Send + Sync {
+pub trait FileSystem: fmt::Debug + Send + Sync {
     /// Dropping it unlocks the file.
     type Guard: Send;
 
     /// `None` if the file does not exist.
     fn read(&self, path: &Path) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
 
-    /// The first `head` bytes of a file, and those from `start` on; `None` if the file does not exist. Either may be
-    /// shorter.
-    fn read_parts(
-        &self,
-        path: &Path,
-        (head, start): (usize, usize),
-    ) -> impl Future<Output = io::Result<Option<(Vec<u8>, Vec<u8>)>>> + Send {
-        async move {
-            let parts = |bytes: Vec<u8>| {
-                let first = bytes.get(..head).unwrap_or(&bytes).to_vec();
-                (first, bytes.get(start..).unwrap_or_default().to_vec())
-            };
-            Ok(self.read(path).await?.map(parts))
-        }
-    }
-
     /// Creates a file, or replaces its contents.
     fn write(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
-
-    /// Creates the file if it does not exist.
-    fn append(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 
     /// The bytes of the file are durable when this returns.
     fn sync(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
@@ -74,30 +55,8 @@ impl FileSystem for LocalFileSystem {
         }
     }
 
-    async fn read_parts(
-        &self,
-        path: &Path,
-        (head, start): (usize, usize),
-    ) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let (mut first, mut rest) = (Vec::new(), Vec::new());
-        (&file).take(head as u64).read_to_end(&mut first)?;
-        file.seek(SeekFrom::Start(start as u64))?;
-        file.read_to_end(&mut rest)?;
-        Ok(Some((first, rest)))
-    }
-
     async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::write(path, bytes)
-    }
-
-    async fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        file.write_all(bytes)
     }
 
     async fn sync(&self, path: &Path) -> io::Result<()> {
@@ -159,26 +118,21 @@ mod tests {
     use futures_util::FutureExt;
 
     #[tokio::test]
-    async fn files_are_read_written_appended_and_removed() {
+    async fn files_are_read_written_renamed_and_removed() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("deep/down");
         let (one, other) = (inner.join("one"), inner.join("other"));
         let disk = LocalFileSystem;
         disk.create_directories(&inner).await.unwrap();
         assert_eq!(disk.read(&one).await.unwrap(), None);
-        disk.append(&one, b"a").await.unwrap();
-        disk.append(&one, b"b").await.unwrap();
+        disk.write(&one, b"a").await.unwrap();
+        disk.write(&one, b"ab").await.unwrap();
         disk.sync(&one).await.unwrap();
         disk.rename(&one, &other).await.unwrap();
         disk.sync_directory(&inner).await.unwrap();
         assert_eq!(disk.file_names(&inner).await.unwrap(), ["other"]);
         assert!(disk.file_names(&one).await.unwrap().is_empty());
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"ab".to_vec()));
-        for (parts, head, tail) in [((1, 1), "a", "b"), ((9, 0), "ab", "ab"), ((0, 9), "", "")] {
-            let read = disk.read_parts(&other, parts).await.unwrap();
-            assert_eq!(read, Some((head.into(), tail.into())));
-        }
-        assert_eq!(disk.read_parts(&one, (1, 1)).await.unwrap(), None);
         disk.write(&other, b"c").await.unwrap();
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"c".to_vec()));
         disk.remove(&other).await.unwrap();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::state::{AppliedPlan, IntendedWrite, Intent, LockHolder, Revision, StateEntry, StepKey};
 use jiff::Timestamp;
 use serde_json::json;
@@ -61,53 +61,10 @@ fn journal_entry(number: usize) -> JournalEntry {
 #[tokio::test]
 async fn a_saved_state_is_loaded_unchanged() {
     let directory = tempfile::tempdir().unwrap();
-    let store = DirectoryStore::new(directory.path().join("deep/down"));
+    let store = StateStore::in_directory(directory.path().join("deep/down"));
     assert_eq!(store.load().await.unwrap(), State::default());
     store.save(&state()).await.unwrap();
     assert_eq!(store.load().await.unwrap(), state());
-}
-
-#[tokio::test]
-async fn every_run_reads_each_request_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = DirectoryStore::new(directory.path().join("deep/down"));
-    let sent = |second| RequestRecord::Sent {
-        class: EndpointClass::Get,
-        at: Timestamp::from_second(second).unwrap(),
-    };
-    assert_eq!(store.load_requests().await.unwrap(), []);
-    let mut next = 0;
-    let exchanged = store.exchange_requests(&mut next, |others| {
-        assert_eq!(others, []);
-        vec![sent(1), sent(2)]
-    });
-    exchanged.await.unwrap();
-    assert_eq!(next, 2);
-    let other = DirectoryStore::new(directory.path().join("deep/down"));
-    let mut next = 1;
-    let exchanged = other.exchange_requests(&mut next, |others| {
-        assert_eq!(others, [sent(2)]);
-        vec![sent(3)]
-    });
-    exchanged.await.unwrap();
-    assert_eq!(next, 3);
-    let mut next = 2;
-    store.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
-    assert_eq!(next, 3);
-    assert_eq!(store.load_requests().await.unwrap(), [sent(1), sent(2), sent(3)]);
-    // Few old records are not pruned.
-    store.prune_requests(Timestamp::MAX).await.unwrap();
-    assert_eq!(store.load_requests().await.unwrap().len(), 3);
-    let many: Vec<RequestRecord> = (0..2000).map(sent).collect();
-    store.exchange_requests(&mut 3, |_| many.clone()).await.unwrap();
-    store
-        .prune_requests(Timestamp::from_second(1999).unwrap())
-        .await
-        .unwrap();
-    assert_eq!(store.load_requests().await.unwrap(), [sent(1999)]);
-    let mut next = 3;
-    other.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
-    assert_eq!(next, 2003);
 }
 
 fn state_with(entries: usize) -> State {
@@ -123,7 +80,7 @@ async fn a_state_from_before_the_first_release_is_refused() {
     for file in ["ledger.json", "snapshot.json"] {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(file), "{}").unwrap();
-        let store = DirectoryStore::new(directory.path());
+        let store = StateStore::in_directory(directory.path());
         let expected = format!(
             "the directory `{}` holds the state of a segctl before 0.1 (`{file}`), which this version does not read; to \
              start over, move it away and run `segctl state rebuild`",
@@ -137,76 +94,126 @@ async fn a_state_from_before_the_first_release_is_refused() {
 }
 
 #[tokio::test]
-async fn the_next_run_reads_the_journal_up_to_a_torn_last_line() {
+async fn the_next_run_reads_the_journal_and_ignores_a_compacted_one() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = directory.path().join(JOURNAL_FILE);
-    let store = DirectoryStore::new(directory.path());
+    let store = StateStore::in_directory(directory.path());
     for count in 1..4 {
         store
             .append(&state_with(count), &[journal_entry(count - 1)])
             .await
             .unwrap();
     }
-    let next = DirectoryStore::new(directory.path());
+    let next = StateStore::in_directory(directory.path());
     assert_eq!(next.load().await.unwrap(), state_with(3));
-    let text = fs::read(&journal).unwrap();
-    fs::write(&journal, &text[..text.len() - 5]).unwrap();
+    let last = directory.path().join("journal/1-3.json");
+    let old = fs::read(&last).unwrap();
+    fs::write(&last, &old[..old.len() - 5]).unwrap();
+    let error = next.load().await.unwrap_err().to_string();
+    assert!(error.contains("journal/1-3.json` cannot be used"), "{error}");
+    fs::remove_file(&last).unwrap();
     assert_eq!(next.load().await.unwrap(), state_with(2));
-    // The first change of the next run drops the torn line.
     next.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
     next.append(&state_with(4), &[journal_entry(3)]).await.unwrap();
-    assert_eq!(store.load().await.unwrap(), state_with(4));
-    // A run that crashed after it compacted the journal leaves one that follows an older generation.
-    let old_journal = fs::read(&journal).unwrap();
-    store.save(&state_with(1)).await.unwrap();
-    assert!(!journal.exists());
+    // The first change of the next run replaces the state, and an earlier run cannot do so any more.
+    let result = store.append(&state_with(4), &[journal_entry(3)]).await;
+    assert!(result.is_ok(), "{result:?}");
+    let result = store.save(&state_with(1)).await;
+    assert!(
+        matches!(result, Err(StoreError::LockLost { by: None })),
+        "{result:?}"
+    );
+    assert_eq!(next.load().await.unwrap(), state_with(4));
+    next.save(&state_with(1)).await.unwrap();
+    assert_eq!(fs::read_dir(directory.path().join("journal")).unwrap().count(), 0);
+    // A deleted file returns after a power loss.
+    fs::write(&last, &old).unwrap();
     assert_eq!(store.load().await.unwrap(), state_with(1));
-    fs::write(&journal, &old_journal).unwrap();
-    assert_eq!(store.load().await.unwrap(), state_with(1));
+    store.save(&state_with(2)).await.unwrap();
+    assert!(!last.exists());
 }
 
 #[tokio::test]
 async fn a_mismatched_journal_is_rejected_and_a_missing_state_is_empty() {
     let directory = tempfile::tempdir().unwrap();
-    let store = DirectoryStore::new(directory.path());
+    let state_file = directory.path().join(STATE_FILE);
+    let store = StateStore::in_directory(directory.path());
     store.save(&state()).await.unwrap();
-    let backup = fs::read(directory.path().join(STATE_FILE)).unwrap();
+    let backup = fs::read(&state_file).unwrap();
     store.save(&state()).await.unwrap();
     store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
-    let current = fs::read(directory.path().join(STATE_FILE)).unwrap();
-    fs::write(directory.path().join(STATE_FILE), &backup).unwrap();
+    let current = fs::read(&state_file).unwrap();
+    fs::write(&state_file, &backup).unwrap();
     // The journal of the later generation has no entries.
     assert_eq!(store.load().await.unwrap(), state());
-    fs::write(directory.path().join(STATE_FILE), current).unwrap();
-    store.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
-    fs::write(directory.path().join(STATE_FILE), backup).unwrap();
-    let error = store.load().await.unwrap_err().to_string();
-    assert!(error.contains("follows the later generation 3"), "{error}");
-    fs::remove_file(directory.path().join(STATE_FILE)).unwrap();
-    assert_eq!(store.load().await.unwrap(), State::default());
-    let next = DirectoryStore::new(directory.path());
-    next.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
-    assert_eq!(store.load().await.unwrap(), state_with(2));
-    for text in ["{}\n{}\n", "garbage", ""] {
-        fs::write(directory.path().join(JOURNAL_FILE), text).unwrap();
-        let error = store.load().await.unwrap_err().to_string();
-        assert!(
-            error.contains("journal.jsonl") && error.contains("first line"),
-            "{error}"
-        );
+    fs::write(&state_file, current).unwrap();
+    store.load().await.unwrap();
+    let next = StateStore::in_directory(directory.path());
+    for count in 2..5 {
+        next.append(&state_with(count), &[journal_entry(count - 1)])
+            .await
+            .unwrap();
     }
-    fs::remove_file(directory.path().join(JOURNAL_FILE)).unwrap();
-    let error = store.load().await.unwrap_err().to_string();
+    let current = fs::read(&state_file).unwrap();
+    fs::write(&state_file, backup).unwrap();
+    let error = next.load().await.unwrap_err().to_string();
     assert!(
-        error.contains("journal.jsonl` cannot be used: it is missing"),
+        error.contains("its generation is 1, and `journal/4-2.json` follows a later one"),
         "{error}"
     );
+    fs::write(&state_file, current).unwrap();
+    let first = directory.path().join("journal/4-2.json");
+    let moved = directory.path().join("journal/4-3.json");
+    let bytes = fs::read(&moved).unwrap();
+    fs::write(&moved, fs::read(&first).unwrap()).unwrap();
+    let error = next.load().await.unwrap_err().to_string();
+    assert!(
+        error.contains("journal/4-3.json` cannot be used: it is not what segctl wrote"),
+        "{error}"
+    );
+    fs::write(&moved, bytes).unwrap();
+    fs::remove_file(&first).unwrap();
+    let error = next.load().await.unwrap_err().to_string();
+    assert!(
+        error.contains("journal/4-2.json` cannot be used: it is missing"),
+        "{error}"
+    );
+    fs::remove_dir_all(directory.path().join("journal")).unwrap();
+    let error = next.load().await.unwrap_err().to_string();
+    assert!(
+        error.contains("journal/4-1.json` cannot be used: it is missing"),
+        "{error}"
+    );
+    fs::remove_file(&state_file).unwrap();
+    assert_eq!(store.load().await.unwrap(), State::default());
+    let next = StateStore::in_directory(directory.path());
+    next.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), state_with(2));
+}
+
+#[tokio::test]
+async fn a_longer_journal_of_a_larger_state_is_compacted_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = StateStore::in_directory(directory.path());
+    let mut state = state();
+    for number in 0..1000 {
+        let id = SegmentId::new(format!("s{number}"));
+        state.record(StateEntry::new(
+            id,
+            SegmentName::new(format!("S{number}")),
+            Timestamp::UNIX_EPOCH,
+        ));
+    }
+    for _ in 0..503 {
+        store.append(&state, &[]).await.unwrap();
+    }
+    let objects = fs::read_dir(directory.path().join("journal")).unwrap();
+    assert_eq!(objects.count(), 2, "501 objects were compacted");
 }
 
 #[tokio::test]
 async fn a_damaged_file_is_rejected_by_name() {
     let directory = tempfile::tempdir().unwrap();
-    let store = DirectoryStore::new(directory.path());
+    let store = StateStore::in_directory(directory.path());
     let good = checksummed_json::encode(STATE_VERSION, &StateFile::of(&state(), (1, false)));
     let damaged = [
         (good.replace("\"One\"", "\"Two\""), "checksum"),
@@ -228,7 +235,7 @@ async fn a_damaged_file_is_rejected_by_name() {
 #[tokio::test]
 async fn a_failed_append_is_saved_with_the_next() {
     let directory = tempfile::tempdir().unwrap();
-    let store = DirectoryStore::new(directory.path());
+    let store = StateStore::in_directory(directory.path());
     let holder = LockHolder {
         user: "ada".to_owned(),
         host: "runner".to_owned(),
@@ -249,6 +256,6 @@ async fn a_failed_append_is_saved_with_the_next() {
     fs::remove_dir(&file).unwrap();
     fs::rename(&moved, &file).unwrap();
     store.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
-    let next = DirectoryStore::new(directory.path());
+    let next = StateStore::in_directory(directory.path());
     assert_eq!(next.load().await.unwrap(), state_with(3));
 }
