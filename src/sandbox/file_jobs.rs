@@ -1,7 +1,6 @@
 //! Processes a member list after its download.
 
 use super::file_parser;
-use super::lifecycle;
 use super::state::{FileJob, FileOperation, SandboxContents, SandboxState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -129,7 +128,7 @@ fn set_users(state: &mut SandboxState, id: &str, after: UsersByValue, now: Times
     if let SandboxContents::File { users, .. } = &mut segment.contents {
         *users = after;
         segment.updated = now;
-        let changes_at = lifecycle::changes_at(segment);
+        let changes_at = segment.changes_at();
         state.expect_change(changes_at);
     }
 }

@@ -4,15 +4,9 @@ use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::json;
 use super::object_id::is_object_id;
-use super::state::{SandboxContents, SandboxSegment, SandboxState, plus_days};
+use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-/// The service archives a segment that was not run for so many days.
-const IDLE_ARCHIVE_DAYS: i64 = 60;
-
-/// The service deletes the users of a file segment so many days after it was archived.
-const USER_RETENTION_DAYS: i64 = 30;
 
 /// `PATCH /v2/custom-segments/archive` and `…/unarchive`: `name` is required, and `cs_id` takes precedence over it.
 pub(super) fn set_archived(
@@ -76,33 +70,13 @@ pub(super) fn apply_elapsed_time(state: &mut SandboxState, now: Timestamp) {
         return;
     }
     for segment in state.segments.values_mut() {
-        while changes_at(segment) <= now {
+        while segment.changes_at() <= now {
             if segment.archived.is_none() {
-                segment.archived = Some(archived_at(segment));
+                segment.archived = Some(segment.archived_at());
             } else if let SandboxContents::File { users, .. } = &mut segment.contents {
                 users.clear();
             }
         }
     }
-    state.next_change = state.segments.values().map(changes_at).min();
-}
-
-/// When the segment changes next without a request.
-pub(super) fn changes_at(segment: &SandboxSegment) -> Timestamp {
-    match (segment.archived, &segment.contents) {
-        (None, _) => archived_at(segment),
-        (Some(archived), SandboxContents::File { expires, users, .. }) if !users.is_empty() => {
-            plus_days(archived, USER_RETENTION_DAYS).min(*expires)
-        }
-        (Some(_), _) => Timestamp::MAX,
-    }
-}
-
-/// When an active segment is archived.
-fn archived_at(segment: &SandboxSegment) -> Timestamp {
-    let idle = plus_days(segment.last_run, IDLE_ARCHIVE_DAYS);
-    match &segment.contents {
-        SandboxContents::File { expires, .. } => idle.min(*expires),
-        SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => idle,
-    }
+    state.next_change = state.segments.values().map(SandboxSegment::changes_at).min();
 }

@@ -3,7 +3,6 @@
 mod segment_index;
 
 use super::definition::equality_key;
-use super::lifecycle;
 use super::rate_limit_class::RateLimitClass;
 use super::settings::SandboxSettings;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The version of the data file that this segctl reads and writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// The service archives a segment that was not run for so many days.
+const IDLE_ARCHIVE_DAYS: i64 = 60;
+
+/// The service deletes the users of a file segment so many days after it was archived.
+const USER_RETENTION_DAYS: i64 = 30;
 
 /// The maximum number of writes that a stale list can miss.
 const STALE_LIST_LIMIT: usize = 64;
@@ -81,6 +86,26 @@ impl SandboxSegment {
             last_run: now,
             archived: None,
             contents,
+        }
+    }
+
+    /// When the segment changes next without a request.
+    pub(super) fn changes_at(&self) -> Timestamp {
+        match (self.archived, &self.contents) {
+            (None, _) => self.archived_at(),
+            (Some(archived), SandboxContents::File { expires, users, .. }) if !users.is_empty() => {
+                plus_days(archived, USER_RETENTION_DAYS).min(*expires)
+            }
+            (Some(_), _) => Timestamp::MAX,
+        }
+    }
+
+    /// When the service archives an active segment.
+    pub(super) fn archived_at(&self) -> Timestamp {
+        let idle = plus_days(self.last_run, IDLE_ARCHIVE_DAYS);
+        match &self.contents {
+            SandboxContents::File { expires, .. } => idle.min(*expires),
+            SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => idle,
         }
     }
 }
@@ -159,7 +184,7 @@ impl SandboxState {
     pub(super) fn put_segment(&mut self, segment: SandboxSegment) {
         let id = segment.id.clone();
         self.index.put(&segment, &self.settings);
-        self.expect_change(lifecycle::changes_at(&segment));
+        self.expect_change(segment.changes_at());
         let replaced = self.segments.insert(id.clone(), segment);
         self.replaced_segments.push_back((id, replaced));
         if self.replaced_segments.len() > STALE_LIST_LIMIT {
