@@ -26,6 +26,7 @@
 //! - `lock.json` is never deleted, since a delete has no condition. A free lock has the contents `null`.
 //! - Upload results and requests are written without the lock, under conditions of their own.
 
+mod old_format;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +54,6 @@ const LISTS_FOLDER: &str = "lists";
 const CALLBACKS_FOLDER: &str = "callbacks";
 const GZIP_EXTENSION: &str = ".gz";
 const JSON_EXTENSION: &str = ".json";
-const OLD_FORMAT_FILES: [&str; 2] = ["ledger.json", "snapshot.json"];
 
 /// How often a change is retried after a conflict. Each conflict means that another process made progress.
 pub(super) const CONFLICT_RETRIES: usize = 50;
@@ -183,20 +183,6 @@ impl StateStore {
             return Ok((base, file, entries));
         }
         Err(self.too_many_conflicts(STATE_FILE))
-    }
-
-    async fn reject_old_format(&self) -> StoreResult {
-        for file in OLD_FORMAT_FILES {
-            if self.storage.get(file).await?.is_some() {
-                let location = self.storage.location(file);
-                let directory = location
-                    .trim_end_matches(file)
-                    .trim_end_matches(['/', '\\'])
-                    .to_owned();
-                return Err(StoreError::OldFormat { directory, file });
-            }
-        }
-        Ok(())
     }
 
     /// Reads several objects in parallel; the result has the order of `names`.

@@ -24,24 +24,28 @@ fn entry_if_applied(
     (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
     intent: &Intent,
 ) -> Option<StateEntry> {
+    use IntendedWrite::{Create, CreateCohort, CreateFileSegment, ProbeNameHolder, SetLifecycle, Update};
+
     let mut segments = observed.segments.values();
+    let written = |remote, definition, digest| {
+        with_definition(stamped_entry(state, remote, intent), (remote, definition), digest)
+    };
     match &intent.write {
-        // A probed segment with the definition of the step is the result of that step.
-        IntendedWrite::Create { definition, digest }
-        | IntendedWrite::ProbeNameHolder {
+        Create { definition, digest } => {
+            let remote = segments.find(|remote| remote.name == intent.segment)?;
+            is_as_written(state, (remote, definition), intent).then(|| written(remote, definition, digest))
+        }
+        ProbeNameHolder {
             definition, digest, ..
         } => {
             let remote = segments.find(|remote| remote.name == intent.segment)?;
-            let is_probe = matches!(intent.write, IntendedWrite::ProbeNameHolder { .. });
-            // A probed segment may be another one: a respelling is not enough.
-            let is_applied = has_definition(state, remote, definition)
-                || !is_probe && is_respelled(state, (remote, definition), intent);
-            is_applied.then(|| StateEntry {
-                lifecycle_unknown: is_probe && api_behavior.list_shows_archived,
-                ..with_definition(stamped_entry(state, remote, intent), (remote, definition), digest)
+            // It may be another segment: a respelling is not enough.
+            has_definition(state, remote, definition).then(|| StateEntry {
+                lifecycle_unknown: api_behavior.list_shows_archived,
+                ..written(remote, definition, digest)
             })
         }
-        IntendedWrite::Update {
+        Update {
             id,
             name,
             definition,
@@ -49,33 +53,31 @@ fn entry_if_applied(
         } => {
             let remote = observed.segments.get(id)?;
             // Another name comes from a later rename outside segctl, unless the update did not change the definition.
-            let is_applied = (has_definition(state, remote, definition)
-                || is_respelled(state, (remote, definition), intent))
+            let is_applied = is_as_written(state, (remote, definition), intent)
                 && (remote.name == *name || replaces_definition(state, intent, id));
-            is_applied
-                .then(|| with_definition(stamped_entry(state, remote, intent), (remote, definition), digest))
+            is_applied.then(|| written(remote, definition, digest))
         }
         // The API does not return the cohort key, so the name identifies the segment.
-        IntendedWrite::CreateCohort { cohort_state } => {
+        CreateCohort { cohort_state } => {
             let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
             Some(StateEntry {
                 cohort_state: Some(cohort_state.clone()),
                 ..as_created(stamped_entry(state, remote, intent), SegmentKind::Cohort)
             })
         }
-        IntendedWrite::CreateFileSegment {
+        CreateFileSegment {
             identifier,
             expires_in_days,
             ..
         } => {
             let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
-            let empty = UploadState::new(identifier.clone(), *expires_in_days);
+            let upload_state = UploadState::new(identifier.clone(), *expires_in_days);
             Some(StateEntry {
-                upload_state: Some(Box::new(uploaded(empty, intent))),
+                upload_state: Some(Box::new(uploaded(upload_state, intent))),
                 ..as_created(stamped_entry(state, remote, intent), SegmentKind::File)
             })
         }
-        IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
+        SetLifecycle { id, lifecycle, .. } => {
             let remote = observed.segments.get(id)?;
             lifecycle_entry(state, api_behavior, intent, remote, *lifecycle)
         }
@@ -149,6 +151,11 @@ fn replaces_definition(state: &State, intent: &Intent, id: &SegmentId) -> bool {
 fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) -> Option<&'s Payload> {
     let latest = state.any_entry(id)?.revisions.last()?;
     (latest.run == intent.step.run).then_some(latest.definition.payload())
+}
+
+/// Whether the definition is that of the write, or another form of it.
+fn is_as_written(state: &State, (remote, definition): (&ObservedSegment, &Payload), intent: &Intent) -> bool {
+    has_definition(state, remote, definition) || is_respelled(state, (remote, definition), intent)
 }
 
 fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload) -> bool {
