@@ -372,13 +372,6 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
 
     /// The entry of `id`, or a new one, as applied by this run.
     pub(super) fn managed_entry(&self, state: &State, id: &SegmentId, name: &SegmentName) -> StateEntry {
-        let (now, run) = (self.clock.now(), self.options.run_id.clone());
-        match state.any_entry(id) {
-            Some(recorded) => recorded.clone().written(now, run),
-            None => StateEntry {
-                run,
-                ..StateEntry::new(id.clone(), name.clone(), now)
-            },
-        }
+        state.entry_after_write(id, name, self.clock.now(), &self.options.run_id)
     }
 }

@@ -161,7 +161,7 @@ mod tests {
             text.clone(),
             text.replace('\n', "\r\n"),
             pretty.replace("\n  ", "\n\t"),
-            // `jq --sort-keys` moves the contents to the front of the version.
+            // With sorted keys, the contents come before the version.
             compact,
         ];
         for text in reformatted {

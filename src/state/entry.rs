@@ -123,7 +123,7 @@ impl StateEntry {
         self.active_since = None;
     }
 
-    /// Whether MoEngage archived the segment by now, unless it was used. A sync or an upload is no use.
+    /// Whether MoEngage has archived the segment by now if nothing used it. A sync or an upload does not count as a use.
     #[must_use]
     pub fn may_be_auto_archived(&self, now: Timestamp) -> bool {
         let active_since = self.active_since.unwrap_or(self.applied_at);

@@ -73,6 +73,25 @@ impl State {
         self.entries.get(id)
     }
 
+    /// The managed entry of a segment after a write; `name` is that of a new entry.
+    #[must_use]
+    pub fn entry_after_write(
+        &self,
+        id: &SegmentId,
+        name: &SegmentName,
+        applied_at: Timestamp,
+        run: &str,
+    ) -> StateEntry {
+        let run = run.to_owned();
+        match self.any_entry(id) {
+            Some(recorded) => recorded.clone().written(applied_at, run),
+            None => StateEntry {
+                run,
+                ..StateEntry::new(id.clone(), name.clone(), applied_at)
+            },
+        }
+    }
+
     /// What segctl wrote to a segment, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
     #[must_use]
     pub fn as_written<'p>(&'p self, id: &SegmentId, remote: &'p StoredDefinition) -> &'p StoredDefinition {

@@ -57,25 +57,10 @@ fn entry_if_applied(
                 && (remote.name == *name || replaces_definition(state, intent, id));
             is_applied.then(|| written(remote, definition, digest))
         }
-        // The API does not return the cohort key, so the name identifies the segment.
-        CreateCohort { cohort_state } => {
+        CreateCohort { .. } | CreateFileSegment { .. } => {
+            // The API does not return the cohort key, so the name identifies the segment.
             let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
-            Some(StateEntry {
-                cohort_state: Some(cohort_state.clone()),
-                ..as_created(stamped_entry(state, remote, intent), SegmentKind::Cohort)
-            })
-        }
-        CreateFileSegment {
-            identifier,
-            expires_in_days,
-            ..
-        } => {
-            let remote = segments.find(|remote| matches_member_intent(remote, intent))?;
-            let upload_state = UploadState::new(identifier.clone(), *expires_in_days);
-            Some(StateEntry {
-                upload_state: Some(Box::new(uploaded(upload_state, intent))),
-                ..as_created(stamped_entry(state, remote, intent), SegmentKind::File)
-            })
+            Some(as_created(stamped_entry(state, remote, intent), intent))
         }
         SetLifecycle { id, lifecycle, .. } => {
             let remote = observed.segments.get(id)?;
@@ -110,22 +95,34 @@ fn matches_member_intent(remote: &ObservedSegment, intent: &Intent) -> bool {
     remote.name == intent.segment && remote.kind != RemoteKind::Filter
 }
 
-fn uploaded(empty: UploadState, intent: &Intent) -> UploadState {
-    UploadState {
-        created_at: Some(intent.at),
-        ambiguous_since: Some(intent.at),
-        published_files: intent.published_file().into_iter().collect(),
-        ..empty
+/// The entry of a new cohort or file segment.
+fn as_created(entry: StateEntry, intent: &Intent) -> StateEntry {
+    let mut entry = entry;
+    entry.set_lifecycle(Lifecycle::Active);
+    match &intent.write {
+        IntendedWrite::CreateCohort { cohort_state } => {
+            entry.kind = SegmentKind::Cohort;
+            entry.cohort_state = Some(cohort_state.clone());
+        }
+        IntendedWrite::CreateFileSegment {
+            identifier,
+            expires_in_days,
+            ..
+        } => {
+            entry.kind = SegmentKind::File;
+            entry.upload_state = Some(Box::new(UploadState {
+                created_at: Some(intent.at),
+                ambiguous_since: Some(intent.at),
+                published_files: intent.published_file().into_iter().collect(),
+                ..UploadState::new(identifier.clone(), *expires_in_days)
+            }));
+        }
+        IntendedWrite::Create { .. }
+        | IntendedWrite::Update { .. }
+        | IntendedWrite::ProbeNameHolder { .. }
+        | IntendedWrite::SetLifecycle { .. } => {}
     }
-}
-
-fn as_created(entry: StateEntry, kind: SegmentKind) -> StateEntry {
-    StateEntry {
-        kind,
-        lifecycle: Lifecycle::Active,
-        lifecycle_unknown: false,
-        ..entry
-    }
+    entry
 }
 
 fn with_lifecycle(entry: StateEntry, lifecycle: Lifecycle, intent: &Intent) -> StateEntry {
@@ -185,14 +182,7 @@ fn digest(definition: &Payload) -> Digest {
 }
 
 fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> StateEntry {
-    let run = intent.step.run.clone();
-    let mut entry = match state.any_entry(&remote.id) {
-        Some(recorded) => recorded.clone().written(intent.at, run),
-        None => StateEntry {
-            run,
-            ..StateEntry::new(remote.id.clone(), remote.name.clone(), intent.at)
-        },
-    };
+    let mut entry = state.entry_after_write(&remote.id, &remote.name, intent.at, &intent.step.run);
     entry.protect = intent.protect;
     // A segment that is unarchived under another name gets the declared one by a later update, which may be missing.
     let is_unarchive = matches!(
