@@ -244,7 +244,9 @@ impl SimulatedWorkspace {
         let mut earlier = self.ground_truth.changes[..before].iter().rev();
         let is_overtaken = earlier.any(|other| {
             let is_by_other = matches!(other.author, Author::Run(run) if run != late);
-            other.id == change.id && other.changed_at > sent_at && is_by_other
+            let is_overtaking = other.changed_at > sent_at && is_by_other;
+            // No list request changes the lifecycle.
+            other.id == change.id && is_overtaking && !other.is_lifecycle_change()
         });
         let id = change.id.clone();
         if is_overtaken && self.counted_requests.was_clock_changed() {
