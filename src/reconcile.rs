@@ -128,12 +128,12 @@ impl LoadedWorkspace {
         now: Timestamp,
         on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
-        let (state, has_upload_results) =
-            upload_results::load_state_with_upload_results(store, on_note).await?;
+        let (mut state, cache) = store.load_with_cache().await?;
+        let has_upload_results = upload_results::apply_upload_results(&mut state, store, on_note).await;
         Ok(Self {
             state,
             observed: ObservedWorkspace::default(),
-            cache: load_cache(store, on_note).await,
+            cache: usable_cache(cache, on_note),
             member_lists: ComparedLists::default(),
             fetched: BTreeMap::new(),
             examined: BTreeSet::new(),
@@ -444,7 +444,11 @@ fn unrestored_message(remote: &ObservedSegment) -> String {
 }
 
 async fn load_cache(store: &StateStore, on_note: &NoteSink) -> Cache {
-    store.load_cache().await.unwrap_or_else(|error| {
+    usable_cache(store.load_cache().await, on_note)
+}
+
+fn usable_cache(cache: Result<Cache, StoreError>, on_note: &NoteSink) -> Cache {
+    cache.unwrap_or_else(|error| {
         on_note(format!(
             "cannot read the cache, so this plan reads everything again: {error}"
         ));

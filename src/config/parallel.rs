@@ -15,13 +15,16 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -
     }
     thread::scope(|scope| {
         let map = &map;
+        let (first, rest) = items.split_at(chunk_size);
         let work = |items| scope.spawn(move || <[T]>::iter(items).map(map).collect::<Vec<R>>());
-        let threads: Vec<_> = items.chunks(chunk_size).map(work).collect();
-        // A panic in a thread continues here, as without threads.
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
-            .collect()
+        let threads: Vec<_> = rest.chunks(chunk_size).map(work).collect();
+        let mut results = Vec::with_capacity(items.len());
+        results.extend(first.iter().map(map));
+        for thread in threads {
+            // A panic in a thread continues here, as without threads.
+            results.extend(thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+        }
+        results
     })
 }
 

@@ -144,23 +144,22 @@ impl<'de> Deserialize<'de> for StoredDefinition {
 /// A [`Payload`] as text. A text of another shape must not become a definition without filters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawPayload {
-    included_filters: Box<RawValue>,
-    #[serde(default)]
-    excluded_filters: Option<Box<RawValue>>,
+struct RawPayload<'a> {
+    #[serde(borrow)]
+    included_filters: &'a RawValue,
+    #[serde(borrow, default)]
+    excluded_filters: Option<&'a RawValue>,
 }
 
-impl RawPayload {
+impl RawPayload<'_> {
     /// As a [`Payload`] is written.
     fn to_text(&self) -> String {
         let included = self.included_filters.get();
-        match &self.excluded_filters {
-            Some(excluded) => {
-                let excluded = excluded.get();
-                format!(r#"{{"included_filters":{included},"excluded_filters":{excluded}}}"#)
-            }
-            None => format!(r#"{{"included_filters":{included}}}"#),
-        }
+        let (separator, excluded) = match self.excluded_filters {
+            Some(excluded) => (r#","excluded_filters":"#, excluded.get()),
+            None => ("", ""),
+        };
+        [r#"{"included_filters":"#, included, separator, excluded, "}"].concat()
     }
 }
 

@@ -11,7 +11,9 @@ const RESULT_POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 impl<T: Transport, C: Clock> Reconciler<T, C> {
     /// Reads the state and applies new upload results; returns whether there were any.
     pub async fn load_state(&self) -> Result<(State, bool), StoreError> {
-        load_state_with_upload_results(&self.store, &self.on_note).await
+        let mut state = self.store.load().await?;
+        let has_upload_results = apply_upload_results(&mut state, &self.store, &self.on_note).await;
+        Ok((state, has_upload_results))
     }
 
     /// Waits for the results of all earlier uploads, until the timeout or a cancellation. The plan reports missing results.
@@ -42,24 +44,19 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
     }
 }
 
-pub(super) async fn load_state_with_upload_results(
-    store: &StateStore,
-    on_note: &NoteSink,
-) -> Result<(State, bool), StoreError> {
-    let mut state = store.load().await?;
+/// Returns whether there were any.
+pub(super) async fn apply_upload_results(state: &mut State, store: &StateStore, on_note: &NoteSink) -> bool {
     let pending: Vec<UploadId> = state.pending_uploads().into_iter().cloned().collect();
     let mut has_upload_results = false;
     for upload in pending {
         match store.load_callback(&upload).await {
-            Ok(Some(result)) => {
-                has_upload_results |= apply_upload_result(&mut state, &upload, &result, on_note)
-            }
+            Ok(Some(result)) => has_upload_results |= apply_upload_result(state, &upload, &result, on_note),
             Ok(None) => {}
             // An unreadable result counts as missing and does not stop the plan.
             Err(error) => on_note(format!("cannot read the result of upload {upload}: {error}")),
         }
     }
-    Ok((state, has_upload_results))
+    has_upload_results
 }
 
 fn apply_upload_result(

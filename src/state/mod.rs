@@ -7,6 +7,7 @@
 //! before a write.
 
 mod cache;
+mod cache_file;
 mod checksum;
 mod checksummed_json;
 mod cohort_state;

@@ -31,12 +31,11 @@ mod old_format;
 mod tests;
 
 use super::file_format::{
-    CACHE_FILE, CACHE_VERSION, CALLBACK_VERSION, JOURNAL_VERSION, LOCK_FILE, LOCK_VERSION, STATE_VERSION,
-    StateFile,
+    CALLBACK_VERSION, JOURNAL_VERSION, LOCK_FILE, LOCK_VERSION, STATE_VERSION, StateFile,
 };
 use super::journal::{JOURNAL_FOLDER, JournalObject, JournalPosition, parse_names};
 use super::store_error::{StoreError, StoreResult};
-use super::{Cache, JournalEntry, Lock, LockChange, State, checksummed_json};
+use super::{JournalEntry, Lock, LockChange, State, checksummed_json};
 use crate::model::{ListDigest, StateLocation, UploadId, UploadResult};
 use crate::storage::{
     self, ConditionalWrite, DirectoryStorage, NO_CONDITIONAL_WRITES, Object, Precondition, Storage,
@@ -410,17 +409,7 @@ impl StateStore {
         Ok(self.storage.delete(names).await?)
     }
 
-    pub async fn load_cache(&self) -> StoreResult<Cache> {
-        let (_, cache) = self.read_json(CACHE_FILE, CACHE_VERSION).await?;
-        Ok(cache.unwrap_or_default())
-    }
-
-    pub async fn save_cache(&self, cache: &Cache) -> StoreResult {
-        let bytes = checksummed_json::encode(CACHE_VERSION, cache).into_bytes();
-        Ok(self.storage.put(CACHE_FILE, bytes).await?)
-    }
-
-    async fn read_json<T: DeserializeOwned>(
+    pub(super) async fn read_json<T: DeserializeOwned>(
         &self,
         name: &str,
         version: u32,
@@ -435,7 +424,7 @@ impl StateStore {
         checksummed_json::decode(&object.bytes, version).map_err(self.corrupt_error(name))
     }
 
-    fn corrupt_error(&self, name: &str) -> impl FnOnce(String) -> StoreError {
+    pub(super) fn corrupt_error(&self, name: &str) -> impl FnOnce(String) -> StoreError {
         let location = self.storage.location(name);
         |reason| StoreError::Corrupt { location, reason }
     }
