@@ -62,13 +62,6 @@ pub(crate) struct SegmentChange {
     pub(crate) after: ActualSegment,
 }
 
-impl SegmentChange {
-    pub(crate) fn is_lifecycle_change(&self) -> bool {
-        let before = self.before.as_ref();
-        before.is_some_and(|before| before.is_archived != self.after.is_archived)
-    }
-}
-
 /// When a request takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EffectTiming {

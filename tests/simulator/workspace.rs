@@ -49,6 +49,8 @@ pub(crate) struct SimulatedWorkspace {
     pub(crate) run_started_at: BTreeMap<usize, i64>,
     /// The people in cohorts and file segments with declared names that were created outside segctl.
     pub(crate) external_people: BTreeMap<String, People>,
+    /// The changes in the ground truth by requests with lists.
+    list_changes: Vec<usize>,
     /// Segments with a late list request that arrived after a later run's request.
     /// That run could not wait for it correctly, because a clock had been set.
     pub(crate) overtaken: BTreeSet<String>,
@@ -88,6 +90,7 @@ impl SimulatedWorkspace {
             receiver: None,
             run_started_at: BTreeMap::new(),
             external_people: BTreeMap::new(),
+            list_changes: Vec::new(),
             overtaken: BTreeSet::new(),
             delivered_twice: BTreeSet::new(),
             counted_requests: CountedRequests::new(&settings),
@@ -197,7 +200,9 @@ impl SimulatedWorkspace {
             } else {
                 self.record_sync(author, now, &body);
             }
-            return self.require_not_overtaken(before, sent_at);
+            self.require_not_overtaken(before, sent_at);
+            self.list_changes.extend(before..self.ground_truth.changes.len());
+            return;
         }
         if path.starts_with("/v2/") {
             let id = body["cs_id"].as_str().map(str::to_owned);
@@ -233,20 +238,20 @@ impl SimulatedWorkspace {
         self.delivered_twice.contains(id)
     }
 
-    /// A late list request must not undo a later run: a run waits until no earlier request can arrive any more.
+    /// A late list request must not undo a later one of another run: a run waits until no earlier request can arrive any
+    /// more. Other requests change no list.
     fn require_not_overtaken(&mut self, before: usize, sent_at: i64) {
-        let Some(change) = self.ground_truth.changes.get(before) else {
+        let changes = &self.ground_truth.changes;
+        let Some(change) = changes.get(before) else {
             return;
         };
         let Author::LateRequest(late) = change.author else {
             return;
         };
-        let mut earlier = self.ground_truth.changes[..before].iter().rev();
-        let is_overtaken = earlier.any(|other| {
+        let is_overtaken = self.list_changes.iter().any(|other| {
+            let other = &changes[*other];
             let is_by_other = matches!(other.author, Author::Run(run) if run != late);
-            let is_overtaking = other.changed_at > sent_at && is_by_other;
-            // No list request changes the lifecycle.
-            other.id == change.id && is_overtaking && !other.is_lifecycle_change()
+            other.id == change.id && other.changed_at > sent_at && is_by_other
         });
         let id = change.id.clone();
         if is_overtaken && self.counted_requests.was_clock_changed() {
