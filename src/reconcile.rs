@@ -332,7 +332,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
         for entry in listed {
             state.apply_journal_entry(entry);
         }
-        let recovered = recovery_records(state, (observed, api_behavior), self.clock.now());
+        let recovered = recovery_records(state, (observed, api_behavior), self.client.server_time());
         if !recovered.is_empty() {
             recovered_writes = true;
         }

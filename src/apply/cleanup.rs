@@ -43,7 +43,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         let Some(publisher) = &self.options.publisher else {
             return Ok(());
         };
-        let now = self.clock.now();
+        let now = self.client.server_time();
         let orphaned: Vec<(ListDigest, bool)> = {
             let state = self.state.lock().await;
             let files = state.orphaned_files().filter(|file| file.can_be_deleted(now));
@@ -65,7 +65,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
     }
 
     async fn consumed_lists(&self) -> Vec<(SegmentId, PublishedFile)> {
-        let now = self.clock.now();
+        let now = self.client.server_time();
         let state = self.state.lock().await;
         let mut consumed = Vec::new();
         for entry in state.all_entries() {

@@ -176,7 +176,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         progress: &mut CohortProgress<'_>,
     ) -> StepResult<()> {
         progress.has_started = true;
-        let now = Some(self.clock.now());
+        let now = Some(self.client.server_time());
         let Some(id) = &progress.id else {
             let cohort_state = Box::new(progress.partial_state(now));
             let write = IntendedWrite::CreateCohort { cohort_state };

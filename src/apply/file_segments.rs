@@ -124,7 +124,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
     /// Journals the upload before the list is published, so that the state knows every published file.
     async fn record_and_publish(&self, run: &StepRun<'_>, upload: &mut FileUpload<'_>) -> StepResult<()> {
         let file = upload
-            .file_to_publish(self.clock.now())
+            .file_to_publish(self.client.server_time())
             .map_err(StepError::Publish)?;
         self.record_upload_start(run, file.name(), upload).await?;
         upload.url = self.publish(&file).await.map_err(StepError::Publish)?;
@@ -151,7 +151,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             };
             return self.record_intent(run.step, write, false).await;
         };
-        let now = Some(self.clock.now());
+        let now = Some(self.client.server_time());
         let recorded = self.record_entry(|state| self.entry_with_upload(state, id, upload, None, now));
         Ok(recorded.await.map_err(StateError::BeforeWrite)?)
     }
@@ -180,7 +180,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
                 Ok(Some(segment_appeared_since_plan(&found)))
             }
             Some(found) => {
-                upload.replace_users_of_created(self.clock.now());
+                upload.replace_users_of_created(self.client.server_time());
                 upload.id = Some(found.id.clone());
                 run.is_rechecked = true;
                 self.resolve_reference(run.step, &found.id);
@@ -189,7 +189,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             }
             // Only its name identifies the segment, and the answer to the replacement contains its id.
             None if must_exist && !self.lists_file_segments() => {
-                upload.replace_users_of_created(self.clock.now());
+                upload.replace_users_of_created(self.client.server_time());
                 Ok(None)
             }
             // This step created the segment, and the listing lags. A segment of an earlier run would be listed by now.
@@ -255,7 +255,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         id: SegmentId,
         upload: &mut FileUpload<'_>,
     ) -> StepResult<StepOutcome> {
-        let now = self.clock.now();
+        let now = self.client.server_time();
         if upload.list_upload.target.is_none() {
             upload.upload_state.created_at = upload.upload_state.created_at.or(Some(now));
             self.resolve_reference(run.step, &id);

@@ -242,7 +242,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             entry.change_lifecycle(lifecycle);
             entry.protect = step.protect;
             if let Some(upload_state) = &mut entry.upload_state {
-                let now = self.clock.now();
+                let now = self.client.server_time();
                 match lifecycle {
                     Lifecycle::Archived => upload_state.archived_at = is_done_now.then_some(now),
                     Lifecycle::Active => upload_state.mark_unarchived(now),
@@ -312,7 +312,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             segment: step.segment.clone(),
             protect: step.protect,
             previous_names: step.previous_names.clone(),
-            at: self.clock.now(),
+            at: self.client.server_time(),
             rearchive_if_unadopted,
             write,
         })

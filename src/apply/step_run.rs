@@ -23,7 +23,7 @@ pub(super) struct StepRun<'s> {
     pub(super) may_have_written: bool,
     /// The error of the last write that segctl sent again because its response was lost.
     pub(super) ambiguous_error: Option<RequestError>,
-    /// When MoEngage last failed to answer a request that may still arrive.
+    /// When MoEngage last failed to answer a request that may still arrive, by its clock.
     pub(super) ambiguous_since: Option<Timestamp>,
     /// A read after the last request: it replaces the next re-read.
     pub(super) fetched: Option<FetchedSegment>,

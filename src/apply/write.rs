@@ -98,7 +98,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
                 return Err(error);
             }
             let result = write.send(permit).await;
-            run.record_answer(&result, self.clock.now());
+            run.record_answer(&result, self.client.server_time());
             let error = match result {
                 Ok(answer) => return Ok(Written::Confirmed(answer)),
                 Err(error) => error,
@@ -177,7 +177,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         attempt < MAX_ATTEMPTS && (!is_ambiguous || self.client.wait_before_verify(attempt, error).await)
     }
 
-    /// Waits until no request of an earlier run, sent at `sent_at` at the latest, can arrive any more.
+    /// Waits until no request of an earlier run, sent at `sent_at` by MoEngage's clock at the latest, can arrive any more.
     pub(super) async fn wait_out_in_flight(
         &self,
         operation: Operation,
@@ -186,7 +186,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         let Some(sent_at) = sent_at else {
             return Ok(());
         };
-        let now = self.clock.now();
+        let now = self.client.server_time();
         match sent_at.checked_add(IN_FLIGHT_LIMIT) {
             // If the clock was set back, `sent_at` proves nothing.
             Ok(until) if sent_at <= now && now < until => {

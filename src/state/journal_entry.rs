@@ -42,6 +42,7 @@ pub struct Intent {
     /// Of the declaration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous_names: Vec<SegmentName>,
+    /// By MoEngage's clock, since this machine's clock may be set before the next run.
     pub at: Timestamp,
     /// Whether the step unarchives an unmanaged segment, which is archived again unless segctl adopts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

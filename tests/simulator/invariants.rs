@@ -205,7 +205,7 @@ fn require_list_as_declared(
         return;
     }
     let is_there = remote.is_some_and(|(id, segment)| {
-        let has_people = workspace.has_desired_people(id, list.people) || workspace.overtaken.contains(id);
+        let has_people = workspace.has_desired_people(id, list.people);
         !segment.is_archived && segment.kind == item.kind() && has_people
     });
     workspace
@@ -299,11 +299,7 @@ pub(crate) fn require_as_declared(
         let is_unrecorded =
             (workspace.hidden_kinds.contains(&segment.kind) || is_unproven || changes.any(is_manual))
                 && state.managed_entry(&SegmentId::new(id)).is_none();
-        // By a clock that was set ahead, the request was too old to arrive.
-        let is_misdated = workspace.counted_requests.was_clock_changed()
-            && first.is_some_and(|first| matches!(first.author, Author::LateRequest(_)));
         let is_managed = !is_unrecorded
-            && !is_misdated
             && !ground_truth.is_late_duplicate(id)
             // The second delivery of a create is refused as a conflict, so the run does not adopt the segment.
             && !workspace.was_delivered_twice(id)

@@ -51,9 +51,6 @@ pub(crate) struct SimulatedWorkspace {
     pub(crate) external_people: BTreeMap<String, People>,
     /// The changes in the ground truth by requests with lists.
     list_changes: Vec<usize>,
-    /// Segments with a late list request that arrived after a later run's request.
-    /// That run could not wait for it correctly, because a clock had been set.
-    pub(crate) overtaken: BTreeSet<String>,
     /// File segments whose create request arrived twice: the run only got a name conflict.
     pub(crate) delivered_twice: BTreeSet<String>,
     /// The Content-Type of requests that create or change a file segment.
@@ -91,7 +88,6 @@ impl SimulatedWorkspace {
             run_started_at: BTreeMap::new(),
             external_people: BTreeMap::new(),
             list_changes: Vec::new(),
-            overtaken: BTreeSet::new(),
             delivered_twice: BTreeSet::new(),
             counted_requests: CountedRequests::new(&settings),
             service: Service::new(settings, credentials),
@@ -253,15 +249,13 @@ impl SimulatedWorkspace {
             let is_by_other = matches!(other.author, Author::Run(run) if run != late);
             other.id == change.id && other.changed_at > sent_at && is_by_other
         });
-        let id = change.id.clone();
-        if is_overtaken && self.counted_requests.was_clock_changed() {
-            self.overtaken.insert(id);
-        } else {
-            self.recorder
-                .require(!is_overtaken, "no late request undoes a later run", || {
-                    format!("a late request of run {late} changed {id} after another run had")
-                });
-        }
+        self.recorder
+            .require(!is_overtaken, "no late request undoes a later run", || {
+                format!(
+                    "a late request of run {late} changed {} after another run had",
+                    change.id
+                )
+            });
     }
 
     /// Records a member sync, which may create the cohort.

@@ -75,7 +75,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    /// Waits until an unanswered request of an interrupted run, equal to this one, can no longer arrive.
+    /// Waits until an unanswered request of an interrupted run, equal to this one, can no longer arrive. `until` is by
+    /// MoEngage's clock: this machine's clock may have been set since.
     pub async fn wait_out_in_flight(
         &self,
         operation: Operation,
@@ -83,7 +84,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ) -> Result<(), RequestError> {
         let notice = WaitNotice {
             class: operation.class(),
-            until,
+            until: self.lock_state().server_clock.to_local_time(until),
             reason: WaitReason::InFlightRequests(operation.clone()),
         };
         let kind = ApiError::Cancelled;
