@@ -64,10 +64,6 @@ impl CountedRequests {
             .for_each(|request| request.is_timed_correctly = false);
     }
 
-    pub(crate) fn was_clock_changed(&self) -> bool {
-        self.misdated_until > i64::MIN
-    }
-
     /// Whether the requests that a run knew of already filled a window of this class. A run learns only from an answer that
     /// lists and creates share their windows, so each class counts alone.
     pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {

@@ -1,6 +1,7 @@
 //! Rate limits: segctl waits for them, shares them with other runs, and learns them from answers.
 
 use super::*;
+use crate::model::MemberChange;
 
 #[tokio::test]
 async fn a_rate_limited_request_waits_for_the_reset_and_blocks_its_class() {
@@ -76,6 +77,21 @@ async fn a_reset_is_read_by_the_server_clock() {
         create(&test, &payload()).await.unwrap();
         assert_eq!(test.request_seconds(), [0, 20], "{ahead}");
         assert_eq!(test.client.server_time(), after(ahead + 20));
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_an_earlier_run_is_waited_out_by_the_server_clock() {
+    for ahead in CLOCK_OFFSETS {
+        let mut answer = segment_response().unwrap();
+        answer.date = Some(after(ahead));
+        let test = TestClient::with_answers([Ok(answer), segment_response()]);
+        test.client.get(&id()).await.unwrap();
+        let operation = Operation::SyncMembers(SegmentName::new("One"), MemberChange::Add);
+        let waited = test.client.wait_out_in_flight(operation, after(ahead + 60)).await;
+        waited.unwrap();
+        test.client.get(&id()).await.unwrap();
+        assert_eq!(test.request_seconds(), [0, 60], "{ahead}");
     }
 }
 
