@@ -84,6 +84,6 @@ pub use segment::{
 };
 pub use segment_kind::SegmentKind;
 pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};
-pub use stored_definition::{DefinitionFacts, StoredDefinition};
+pub use stored_definition::{DefinitionFacts, ResolvedDigests, StoredDefinition};
 pub use suggest::did_you_mean;
 pub use upload_result::{UploadCounts, UploadId, UploadResult};

@@ -3,14 +3,16 @@
 //! Most definitions of a workspace are unchanged, and for those a plan needs their digests and references alone.
 
 use super::digest::Digests;
+use super::filter::Reference;
 use super::nested_json::{json_from_file, require_file_nesting};
 use super::payload::Payload;
-use super::reference_summary::ReferenceSummary;
+use super::reference_summary::{ReferenceSummary, pairs};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -25,6 +27,7 @@ struct Forms {
     text: OnceLock<Box<str>>,
     payload: OnceLock<Payload>,
     facts: OnceLock<DefinitionFacts>,
+    resolved: OnceLock<ResolvedDigests>,
 }
 
 /// What a plan needs of every definition.
@@ -34,6 +37,16 @@ pub struct DefinitionFacts {
     /// With names of declared segments and ids of others.
     pub digests: Digests,
     pub references: ReferenceSummary,
+}
+
+/// The digests while the references have these identities, so that few definitions with references are parsed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolvedDigests {
+    /// As the canonical form contains them.
+    #[serde(with = "pairs")]
+    pub identities: BTreeMap<Reference, String>,
+    pub digests: Digests,
 }
 
 impl StoredDefinition {
@@ -55,6 +68,17 @@ impl StoredDefinition {
     /// The facts, which `compute` computes unless they are known.
     pub fn facts_or(&self, compute: impl FnOnce(&Payload) -> DefinitionFacts) -> &DefinitionFacts {
         self.0.facts.get_or_init(|| compute(self.payload()))
+    }
+
+    #[must_use]
+    pub fn with_resolved_digests(self, resolved: ResolvedDigests) -> Self {
+        self.0.resolved.get_or_init(|| resolved);
+        self
+    }
+
+    /// The first digests that were computed for this definition.
+    pub fn resolved_digests_or(&self, compute: impl FnOnce() -> ResolvedDigests) -> &ResolvedDigests {
+        self.0.resolved.get_or_init(compute)
     }
 
     #[must_use]

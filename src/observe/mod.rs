@@ -374,6 +374,7 @@ pub fn cache_entry(
         fetched_at: segment.payload().map(|_| now),
         applied_before_fetch_at: state.managed_entry(&segment.id).map(|entry| entry.applied_at),
         facts: None,
+        resolved_digests: None,
         definition: segment.payload().map(StoredDefinition::from),
     }
 }
@@ -423,6 +424,7 @@ mod tests {
                 fetched_at: Some(second(100)),
                 applied_before_fetch_at: before.map(second),
                 facts: None,
+                resolved_digests: None,
                 definition: Some(payload(amount).into()),
             };
             let scope = Scope {

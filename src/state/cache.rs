@@ -3,9 +3,10 @@
 //! The list does not report changes that were made in the dashboard, so cached definitions may be outdated. The cache
 //! decides which requests a plan makes, never what is written: segctl re-reads every target first.
 
+use crate::definition::Identities;
 use crate::model::{
-    DefinitionFacts, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, ShownKinds,
-    StoredDefinition,
+    DefinitionFacts, ObservedSegment, ObservedWorkspace, RemoteKind, ResolvedDigests, SegmentId, SegmentName,
+    ShownKinds, StoredDefinition,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,18 +46,29 @@ pub struct CachedSegment {
     /// Of the definition, so that it is seldom parsed; `None` in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<DefinitionFacts>,
+    /// With the names that the segments had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_digests: Option<ResolvedDigests>,
 }
 
 impl Cache {
     #[must_use]
     pub fn of(observed: &ObservedWorkspace) -> Self {
         let segments = observed.segments.iter();
+        // A declared segment nearly always has its declared name.
+        let names = Identities {
+            declared_by_id: segments
+                .clone()
+                .map(|(id, segment)| (id.clone(), segment.name.clone()))
+                .collect(),
+            ..Identities::default()
+        };
         Self {
             listed_at: observed.listed_at,
             shown_kinds: observed.shown_kinds.clone(),
             imported: observed.imported.clone(),
             segments: segments
-                .map(|(id, segment)| (id.clone(), CachedSegment::of(segment)))
+                .map(|(id, segment)| (id.clone(), CachedSegment::of(segment, &names)))
                 .collect(),
         }
     }
@@ -65,14 +77,18 @@ impl Cache {
 impl CachedSegment {
     #[must_use]
     pub fn definition(&self) -> Option<StoredDefinition> {
-        let definition = self.definition.clone()?;
-        Some(match &self.facts {
-            Some(facts) => definition.with_facts(facts.clone()),
-            None => definition,
-        })
+        let mut definition = self.definition.clone()?;
+        if let Some(facts) = &self.facts {
+            definition = definition.with_facts(facts.clone());
+        }
+        if let Some(resolved) = &self.resolved_digests {
+            definition = definition.with_resolved_digests(resolved.clone());
+        }
+        Some(definition)
     }
 
-    fn of(segment: &ObservedSegment) -> Self {
+    fn of(segment: &ObservedSegment, names: &Identities) -> Self {
+        let definition = segment.definition.as_ref();
         Self {
             name: segment.name.clone(),
             kind: segment.kind.clone(),
@@ -81,11 +97,10 @@ impl CachedSegment {
             listed: segment.listed,
             fetched_at: segment.fetched_at,
             applied_before_fetch_at: segment.applied_before_fetch_at,
-            facts: segment
-                .definition
-                .as_ref()
-                .map(|definition| definition.facts().clone()),
-            definition: segment.definition.clone(),
+            facts: definition.map(|definition| definition.facts().clone()),
+            resolved_digests: definition
+                .and_then(|definition| Some(definition.resolved_digests(names)?.into_owned())),
+            definition: definition.cloned(),
         }
     }
 }

@@ -286,12 +286,15 @@ mod tests {
         }
         let written = serde_json::to_value(&entry).unwrap();
         assert_eq!(written.get("dropped_revisions"), None);
-        let mut read: StateEntry = serde_json::from_value(written).unwrap();
+        let mut read: StateEntry = serde_json::from_str(&written.to_string()).unwrap();
         read.add_revision(revision(REVISION_LIMIT + 1));
         assert_eq!(read.revision(2), Some(&revision(2)));
         let written: Value = serde_json::to_value(&read).unwrap();
         assert_eq!(written.get("dropped_revisions"), Some(&json!(1)));
-        assert_eq!(serde_json::from_value::<StateEntry>(written).unwrap(), read);
+        assert_eq!(
+            serde_json::from_str::<StateEntry>(&written.to_string()).unwrap(),
+            read
+        );
     }
 
     #[test]
@@ -306,7 +309,7 @@ mod tests {
         assert_eq!(entry.as_written(&returned), &written);
         assert_eq!(entry.as_written(&written), &written);
         assert_eq!(entry.as_written(&other), &other);
-        let read: StateEntry = serde_json::from_value(serde_json::to_value(&entry).unwrap()).unwrap();
+        let read: StateEntry = serde_json::from_str(&serde_json::to_string(&entry).unwrap()).unwrap();
         assert_eq!(read, entry);
         // The same definition again keeps the form.
         entry.set_definition(written.clone(), "digest".to_owned());

@@ -34,12 +34,13 @@ impl Identities {
 
     /// Whether a reference has the same identity as without any entry.
     pub(in crate::definition) fn keep(&self, reference: &Reference) -> bool {
-        let unknown = Self::default();
+        self.identity_of(reference) == Self::default().identity_of(reference)
+    }
+
+    pub(in crate::definition) fn identity_of(&self, reference: &Reference) -> String {
         match reference {
-            Reference::Name(name) => !self.undeclared_by_name.contains_key(name),
-            Reference::Id { id, .. } => {
-                self.identity_of_id(id.as_str()) == unknown.identity_of_id(id.as_str())
-            }
+            Reference::Name(name) => self.identity_of_name(name.as_str()),
+            Reference::Id { id, .. } => self.identity_of_id(id.as_str()),
         }
     }
 
