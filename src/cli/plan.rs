@@ -10,6 +10,7 @@ use crate::api::{CancelToken, Clock, SystemClock};
 use crate::diagnostic::shell_commands;
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 pub(super) async fn run(
@@ -29,6 +30,7 @@ pub(super) async fn run(
         connection.close().await;
         (planned?, Some(digest))
     };
+    let planned = ManuallyDrop::new(planned);
     let document = planned.document();
     arguments.json_file.write(&document)?;
     if output.json {

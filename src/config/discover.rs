@@ -2,7 +2,7 @@
 //!
 //! Ignores `.gitignore` and similar files: a rule on one machine must not hide a declared segment.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub fn discover(
 ) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let mut found = DiscoveredFiles {
         display_path,
-        files: BTreeSet::new(),
+        files: HashSet::new(),
         diagnostics: Vec::new(),
     };
     for pattern in patterns {
@@ -49,11 +49,11 @@ pub fn discover(
 
 struct DiscoveredFiles<'d> {
     display_path: &'d dyn Fn(&Path) -> String,
-    files: BTreeSet<FoundFile>,
+    files: HashSet<FoundFile>,
     diagnostics: Vec<Diagnostic>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash)]
 struct FoundFile {
     path: PathBuf,
     is_link: bool,
@@ -75,7 +75,7 @@ impl DiscoveredFiles<'_> {
     /// changes both.
     fn distinct_files(&mut self, settings: &Path) -> Vec<PathBuf> {
         let settings = fs::canonicalize(settings).ok();
-        let mut found: BTreeMap<PathBuf, Vec<FoundFile>> = BTreeMap::new();
+        let mut found: HashMap<PathBuf, Vec<FoundFile>> = HashMap::new();
         let mut folders = CanonicalFolders::default();
         for file in std::mem::take(&mut self.files) {
             let canonical = folders.canonical_path(&file);
@@ -84,9 +84,10 @@ impl DiscoveredFiles<'_> {
             }
         }
         let mut files = Vec::new();
+        let mut links_to_files = Vec::new();
         for mut same in found.into_values() {
             if same.len() > 1 {
-                same.sort_by_key(|file| (file.is_link, file.depth()));
+                same.sort_by_cached_key(|file| (file.is_link, file.depth(), file.path.clone()));
                 // Two patterns can find the same link.
                 let mut entries = BTreeSet::new();
                 same.retain(|file| entries.insert(directory_entry(&file.path)));
@@ -94,12 +95,15 @@ impl DiscoveredFiles<'_> {
             let mut same = same.into_iter();
             let Some(first) = same.next() else { continue };
             let links = same.filter(|file| file.is_link);
-            let warnings: Vec<_> = links
-                .map(|link| self.link_warning(&first.path, &link.path))
-                .collect();
-            self.diagnostics.extend(warnings);
+            links_to_files.extend(links.map(|link| (first.path.clone(), link.path)));
             files.push(first.path);
         }
+        links_to_files.sort();
+        let warnings = links_to_files.iter();
+        let warnings: Vec<_> = warnings
+            .map(|(file, link)| self.link_warning(file, link))
+            .collect();
+        self.diagnostics.extend(warnings);
         files.sort();
         files
     }

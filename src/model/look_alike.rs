@@ -12,6 +12,11 @@ impl SegmentName {
     /// characters, repeated and outer spaces, and letters of other scripts with the shape of a Latin one.
     #[must_use]
     pub fn look_alike_key(&self) -> LookAlikeKey {
+        if self.as_str().is_ascii() {
+            // Only case and spaces differ, and a plan compares every name.
+            let words: Vec<&str> = self.as_str().split_whitespace().collect();
+            return LookAlikeKey(words.join(" ").to_ascii_lowercase());
+        }
         let normalizer = ComposingNormalizerBorrowed::new_nfkc();
         let visible: String = normalizer
             .normalize(self.as_str())
