@@ -54,13 +54,15 @@ pub fn load_with_index(
         diagnostics,
         ..LoadedConfig::default()
     };
-    let named = files
-        .iter()
-        .map(|path| (Arc::from(display_path(path)), path.clone()));
-    loaded.files = named.collect();
     let mut lines = BTreeSet::new();
     let mut is_index_current = true;
-    for file in parallel::map(&files, |path| read_file((path, base), &display_path(path), index)) {
+    let read = |path: &PathBuf| {
+        let name: Arc<str> = display_path(path).into();
+        let file = read_file((path, base), &name, index);
+        (name, file)
+    };
+    for ((name, file), path) in parallel::map(&files, read).into_iter().zip(&files) {
+        loaded.files.insert(name, path.clone());
         is_index_current &= !matches!(file.index_line, Some(Cow::Owned(_)));
         lines.extend(file.index_line);
         loaded.declarations.extend(file.declarations);

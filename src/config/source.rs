@@ -82,8 +82,10 @@ impl SourceFile {
 
 /// Reads a regular UTF-8 file of at most 16 MiB. Never opens a device or a pipe, because that could block.
 pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
-    let location = Location::whole_file(Arc::from(display_name));
-    let unreadable = |message: String| Diagnostic::error("SEG001", message, location.clone(), "");
+    let unreadable = |message: String| {
+        let location = Location::whole_file(Arc::from(display_name));
+        Diagnostic::error("SEG001", message, location, "")
+    };
     let failed = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => unreadable(format!("the file `{display_name}` does not exist"))
             .with_help("check the path; it is relative to the file that contains it"),
