@@ -112,7 +112,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         let intents = state
             .intents()
             .filter(|intent| self.is_earlier_intent(intent, step));
-        intents.map(|intent| intent.at).max()
+        intents.map(|intent| intent.sent_at).max()
     }
 
     fn is_earlier_intent(&self, intent: &Intent, step: &Step) -> bool {

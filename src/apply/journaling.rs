@@ -312,7 +312,8 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             segment: step.segment.clone(),
             protect: step.protect,
             previous_names: step.previous_names.clone(),
-            at: self.client.server_time(),
+            at: self.clock.now(),
+            sent_at: self.client.server_time(),
             rearchive_if_unadopted,
             write,
         })

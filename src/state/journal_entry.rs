@@ -42,8 +42,10 @@ pub struct Intent {
     /// Of the declaration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous_names: Vec<SegmentName>,
-    /// By MoEngage's clock, since this machine's clock may be set before the next run.
+    /// By this machine's clock, as the times at which other writes were applied.
     pub at: Timestamp,
+    /// By MoEngage's clock: how long the request may still arrive must not depend on a clock that was set.
+    pub sent_at: Timestamp,
     /// Whether the step unarchives an unmanaged segment, which is archived again unless segctl adopts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rearchive_if_unadopted: bool,
@@ -110,7 +112,7 @@ impl Intent {
         };
         Some(PublishedFile {
             name: published_file.clone()?,
-            submitted_at: self.at,
+            submitted_at: self.sent_at,
             upload: None,
             is_processed: false,
         })

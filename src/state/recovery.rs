@@ -13,7 +13,7 @@ use evidence::recovered_entry;
 use jiff::Timestamp;
 
 /// The entries that resolve the unfinished writes of `state`. A write without effect stays unresolved while its request may
-/// still arrive.
+/// still arrive; `now` is by MoEngage's clock.
 #[must_use]
 pub fn recovery_records(
     state: &State,
@@ -32,7 +32,7 @@ pub fn recovery_records(
         }
         let recovered = recovered_entry(state, (observed, api_behavior), intent);
         // A negative age means that the clock was set back.
-        let age = now.duration_since(intent.at);
+        let age = now.duration_since(intent.sent_at);
         let is_in_flight = !age.is_negative() && age < IN_FLIGHT_LIMIT;
         match recovered {
             Some(entry) => records.push(JournalEntry::StateEntry(entry)),
@@ -189,6 +189,7 @@ pub(crate) mod tests {
             protect: true,
             previous_names: vec![SegmentName::new("Before")],
             at: Timestamp::from_second(5).unwrap(),
+            sent_at: Timestamp::from_second(5).unwrap(),
             rearchive_if_unadopted: false,
             write,
         }));

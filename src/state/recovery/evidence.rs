@@ -111,8 +111,8 @@ fn as_created(entry: StateEntry, intent: &Intent) -> StateEntry {
         } => {
             entry.kind = SegmentKind::File;
             entry.upload_state = Some(Box::new(UploadState {
-                created_at: Some(intent.at),
-                ambiguous_since: Some(intent.at),
+                created_at: Some(intent.sent_at),
+                ambiguous_since: Some(intent.sent_at),
                 published_files: intent.published_file().into_iter().collect(),
                 ..UploadState::new(identifier.clone(), *expires_in_days)
             }));
@@ -130,8 +130,8 @@ fn with_lifecycle(entry: StateEntry, lifecycle: Lifecycle, intent: &Intent) -> S
     entry.change_lifecycle(lifecycle);
     if let Some(upload_state) = &mut entry.upload_state {
         match lifecycle {
-            Lifecycle::Archived => upload_state.archived_at = Some(intent.at),
-            Lifecycle::Active => upload_state.mark_unarchived(intent.at),
+            Lifecycle::Archived => upload_state.archived_at = Some(intent.sent_at),
+            Lifecycle::Active => upload_state.mark_unarchived(intent.sent_at),
         }
     }
     entry

@@ -49,6 +49,7 @@ fn journal_entry(number: usize) -> JournalEntry {
         protect: false,
         previous_names: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
+        sent_at: Timestamp::UNIX_EPOCH,
         rearchive_if_unadopted: false,
         write: IntendedWrite::SetLifecycle {
             id: SegmentId::new("a1"),
