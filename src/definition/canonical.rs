@@ -41,7 +41,7 @@ mod unordered;
 pub use identity::Identities;
 
 use crate::model::Payload;
-use fields::{canonicalize_numbers, text, without_nulls};
+use fields::{canonicalize_numbers, text};
 use serde_json::{Map, Value};
 
 #[must_use]
@@ -61,8 +61,9 @@ pub fn exact(payload: &Payload, identities: &Identities) -> Value {
 }
 
 #[must_use]
-pub fn unordered(exact: &Value) -> Value {
-    unordered::unordered_definition(exact)
+pub fn unordered(mut exact: Value) -> Value {
+    unordered::sort_definition(&mut exact);
+    exact
 }
 
 fn is_empty_group(group: &Value) -> bool {
@@ -102,14 +103,19 @@ fn canonical_children(group: &Value, canonical_child: &dyn Fn(&Value) -> Value) 
     let Value::Object(fields) = group else {
         return group.clone();
     };
-    let mut fields = without_nulls(fields);
-    if let Some(Value::Array(filters)) = fields.get_mut("filters") {
-        filters
-            .iter_mut()
-            .for_each(|filter| *filter = canonical_child(filter));
-        if filters.len() < 2 {
-            fields.insert("filter_operator".to_owned(), "and".into());
-        }
+    let present = fields.iter().filter(|(_, value)| !value.is_null());
+    let canonical_field = |(key, value): (&String, &Value)| {
+        let value = match value {
+            Value::Array(filters) if key == "filters" => filters.iter().map(canonical_child).collect(),
+            other => other.clone(),
+        };
+        (key.clone(), value)
+    };
+    let mut fields: Map<String, Value> = present.map(canonical_field).collect();
+    if let Some(Value::Array(filters)) = fields.get("filters")
+        && filters.len() < 2
+    {
+        fields.insert("filter_operator".to_owned(), "and".into());
     }
     if let Some(Value::String(operator)) = fields.get_mut("filter_operator") {
         operator.make_ascii_lowercase();

@@ -24,14 +24,9 @@ impl Digest {
 impl Digests {
     #[must_use]
     pub fn of(payload: &Payload, identities: &Identities) -> Self {
-        Self::of_exact(&canonical::exact(payload, identities))
-    }
-
-    /// `form` is in exact canonical form.
-    #[must_use]
-    pub fn of_exact(form: &Value) -> Self {
+        let form = canonical::exact(payload, identities);
         Self {
-            exact: Digest::of_canonical(form),
+            exact: Digest::of_canonical(&form),
             unordered: Digest::of_canonical(&canonical::unordered(form)),
         }
     }

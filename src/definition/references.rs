@@ -229,7 +229,8 @@ impl LimitMetrics {
 }
 
 fn json_length(value: &Value) -> u64 {
-    value.to_string().chars().count() as u64
+    let text = serde_json::to_string(value).expect("a JSON value serializes");
+    text.chars().count() as u64
 }
 
 #[cfg(test)]
