@@ -344,7 +344,8 @@ impl Simulation {
     }
 
     /// Without faults, two runs are enough, and the second one writes nothing.
-    /// Segments that no listing shows need one more run: the first one only learns their definitions.
+    /// Segments that no listing shows, and definitions whose form proves nothing, need one more run: the first one only
+    /// learns their definitions.
     fn recover(&mut self) {
         let mut workspace = self.machine.workspace.lock().unwrap();
         workspace.faults.clear();
@@ -378,7 +379,7 @@ impl Simulation {
         self.record_expiry();
         self.recorder
             .log_event("world", 0, || "recovery without faults starts".to_owned());
-        let last = 1 + usize::from(self.has_hidden_segment());
+        let last = 1 + usize::from(self.has_hidden_segment() || self.has_unproven_definition());
         let began_at = self.machine.workspace.lock().unwrap().ground_truth.changes.len();
         for attempt in 0.. {
             let mut spec = RunSpec {
@@ -528,6 +529,15 @@ impl Simulation {
                     segment.is_archived && !(is_kind_known && self.is_managed(id))
                 })
             })
+    }
+
+    /// Whether segctl cannot know what definition a segment has: the answer to its create was lost, and the form of the
+    /// definition is undocumented. Another segment may want that definition.
+    fn has_unproven_definition(&self) -> bool {
+        let workspace = self.machine.workspace.lock().unwrap();
+        let ground_truth = &workspace.ground_truth;
+        let mut ids = ground_truth.segments.keys();
+        workspace.returns_undocumented_forms && ids.any(|id| ground_truth.is_unconfirmed_create(id))
     }
 
     pub(crate) fn is_managed(&self, id: &str) -> bool {
