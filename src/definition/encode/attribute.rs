@@ -66,9 +66,10 @@ fn put_attribute(fields: &mut JsonObject, filter: &AttributeFilter) {
             radius,
         } => {
             fields.put("negate", *negate);
-            fields.put("value", latitude.to_json());
-            fields.put("value1", longitude.to_json());
-            fields.put("radius", radius.to_json());
+            put_numbers(
+                fields,
+                [("value", latitude), ("value1", longitude), ("radius", radius)],
+            );
         }
         Condition::ArrayString {
             negate,
@@ -91,6 +92,12 @@ fn put_attribute(fields: &mut JsonObject, filter: &AttributeFilter) {
             put_double_test(fields, test, dynamic_type);
         }
         Condition::Object(group) | Condition::ArrayObject(group) => put_group(fields, group),
+    }
+}
+
+fn put_numbers(fields: &mut JsonObject, numbers: [(&'static str, &Number); 3]) {
+    for (name, number) in numbers {
+        fields.put(name, number.to_json());
     }
 }
 
