@@ -4,7 +4,7 @@ use super::arguments::UploadWaitArguments;
 use super::connection::open_state_store;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use super::project::Project;
+use super::project::{Project, SelectedWorkspace};
 use super::secret_settings::SettingResolver;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
@@ -31,13 +31,14 @@ impl CallbackListener {
     /// so that it is redacted in responses.
     pub(super) async fn start(
         project: &Project,
-        (name, workspace): (&str, &WorkspaceSettings),
-        (arguments, output): (&UploadWaitArguments, Output),
+        workspace: SelectedWorkspace<'_>,
+        arguments: &UploadWaitArguments,
+        output: Output,
         secret: &OnceLock<SecretString>,
     ) -> Result<Self, Failure> {
-        require_callback_url(workspace, arguments)?;
+        require_callback_url(workspace.settings, arguments)?;
         let timeout = arguments.wait.then_some(arguments.wait_timeout);
-        let settings = workspace.callbacks.as_ref();
+        let settings = workspace.settings.callbacks.as_ref();
         let token = match settings {
             Some(settings) => callback_token(settings, &project.directory)?,
             None if timeout.is_none() => return Ok(Self::default()),
@@ -51,7 +52,7 @@ impl CallbackListener {
         };
         let server = match listen.filter(|_| timeout.is_some()) {
             Some(listen) => {
-                let store = open_state_store(project, name, workspace)?;
+                let store = open_state_store(project, workspace)?;
                 Some(CallbackServer::start(listen, store, token, lost_callback_printer(output)).await?)
             }
             None => None,

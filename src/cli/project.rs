@@ -43,6 +43,13 @@ pub(super) struct ProjectOptions<'a> {
     pub(super) no_cache: bool,
 }
 
+/// A workspace of segctl.yaml, for a command.
+#[derive(Clone, Copy)]
+pub(super) struct SelectedWorkspace<'a> {
+    pub(super) name: &'a str,
+    pub(super) settings: &'a WorkspaceSettings,
+}
+
 #[derive(Default)]
 pub(super) struct NewFileCheck {
     pub(super) has_errors: bool,
@@ -198,10 +205,7 @@ impl Project {
     }
 
     /// The selected workspace, or else the default workspace, or else the only one.
-    pub(super) fn workspace(
-        &self,
-        arguments: &WorkspaceArguments,
-    ) -> Result<(&str, &WorkspaceSettings), Failure> {
+    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<SelectedWorkspace<'_>, Failure> {
         let mut names = self.settings.workspaces.keys();
         let only = || names.next().filter(|_| names.next().is_none());
         let selected = arguments.workspace.as_ref();
@@ -213,10 +217,10 @@ impl Project {
         self.named_workspace(name)
     }
 
-    pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
+    pub(super) fn named_workspace(&self, name: &str) -> Result<SelectedWorkspace<'_>, Failure> {
         match self.settings.workspaces.get_key_value(name) {
-            Some((name, workspace)) => match workspace.unsupported.first() {
-                None => Ok((name, workspace)),
+            Some((name, settings)) => match settings.unsupported.first() {
+                None => Ok(SelectedWorkspace { name, settings }),
                 Some(found) => Err(unsupported_failure(found)),
             },
             None => {

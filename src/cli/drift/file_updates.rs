@@ -25,7 +25,8 @@ impl<'a> FileUpdates<'a> {
     pub(super) fn of(
         plan: &Plan,
         read: &LoadedWorkspace,
-        (workspace, declarations): (&str, &'a [Declaration]),
+        workspace: &str,
+        declarations: &'a [Declaration],
     ) -> Self {
         let drifted = plan.drift.iter().filter_map(|drift| {
             let name = plan.references.identities.declared_by_id.get(&drift.id)?;

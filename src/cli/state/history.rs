@@ -20,7 +20,7 @@ pub(super) async fn run(
     let found = offline.find(&arguments.name)?;
     let revisions = revision_documents(found.entry, &offline.identities());
     let name = &arguments.name;
-    let document = HistoryDocument::new(workspace.0, name, found.entry, &found.others, revisions);
+    let document = HistoryDocument::new(workspace.name, name, found.entry, &found.others, revisions);
     if output.json {
         output.print_json(&document);
     } else {

@@ -35,9 +35,9 @@ pub(super) async fn run(
     let declared = declared_names.get(&selected.entry.id);
     let restore = RestoreRequest {
         project,
-        workspace: workspace.0,
+        workspace: workspace.name,
         name: declared.unwrap_or(&selected.entry.name),
-        declaration: declared.and_then(|name| find_declaration(project, workspace.0, name)),
+        declaration: declared.and_then(|name| find_declaration(project, workspace.name, name)),
         names: offline.names(),
         selected: &selected,
     };
@@ -46,7 +46,7 @@ pub(super) async fn run(
     let has_errors = written.is_changed && project.report_new_file_errors([&written.path], output).has_errors;
     let document = RestoredDocument {
         format_version: FORMAT_VERSION.to_owned(),
-        workspace: workspace.0.to_owned(),
+        workspace: workspace.name.to_owned(),
         segment: restore.name.to_string(),
         id: selected.entry.id.to_string(),
         revision: selected.number,

@@ -39,7 +39,7 @@ pub(super) async fn run(
     let identities = offline.identities();
     let definition = found.entry.definition.as_ref();
     // The list also shows whether a later segment has the name.
-    let list = StateDocument::new(workspace.0, &offline.state);
+    let list = StateDocument::new(workspace.name, &offline.state);
     let mut listed = list.segments.into_iter();
     let segment = SegmentDocument {
         entry: listed
@@ -50,7 +50,7 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&EntryDocument {
             format_version: FORMAT_VERSION,
-            workspace: workspace.0.to_owned(),
+            workspace: workspace.name.to_owned(),
             segment,
         });
     } else {
