@@ -26,7 +26,6 @@ use std::process::ExitCode;
 
 /// What every stage of an apply uses.
 struct ApplyRun<'a> {
-    project: &'a Project,
     workspace: SelectedWorkspace<'a>,
     arguments: &'a ApplyArguments,
     report: &'a RunReporter,
@@ -76,17 +75,15 @@ fn apply(
                 .with_help("omit --workspace: the plan contains the workspace"));
         }
         let workspace = project.named_workspace(&name)?;
-        let run = run_in_workspace(&project, workspace, Some(saved), arguments, report);
-        return block_on(run);
+        return block_on(run_in_workspace(workspace, Some(saved), arguments, report));
     }
     project.require_valid(output)?;
     report.report_file_diagnostics(&project.default_diagnostics());
     let workspace = project.workspace(&arguments.workspace)?;
-    block_on(run_in_workspace(&project, workspace, None, arguments, report))
+    block_on(run_in_workspace(workspace, None, arguments, report))
 }
 
 async fn run_in_workspace(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     saved: Option<SavedPlan>,
     arguments: &ApplyArguments,
@@ -96,9 +93,8 @@ async fn run_in_workspace(
     require_callback_url(workspace.settings, &arguments.upload_wait)?;
     let signals = Signals::listen(report.output)?;
     let cancel_token = signals.cancel_token.clone();
-    let connection = Connection::open(project, workspace, report.output, cancel_token).await?;
+    let connection = Connection::open(workspace, report.output, cancel_token).await?;
     let run = ApplyRun {
-        project,
         workspace,
         arguments,
         report,
@@ -134,7 +130,6 @@ impl ApplyRun<'_> {
         let callback_listener = self.collect_earlier_upload_results().await?;
         let arguments = self.arguments;
         let planned = make_plan(
-            self.project,
             self.workspace,
             &arguments.planning,
             arguments.refresh.policy(),
@@ -188,8 +183,7 @@ impl ApplyRun<'_> {
             });
         }
         let rate_limiter = reconciler.rate_limiter();
-        let (_, exceeded) = estimate_cost(&saved.plan, rate_limiter, planning, Purpose::Apply);
-        if let Some(exceeded) = exceeded {
+        if let (_, Some(exceeded)) = estimate_cost(&saved.plan, rate_limiter, planning, Purpose::Apply) {
             return Err(Failure {
                 help: exceeded.help(),
                 ..Failure::new(FailureKind::Guard, exceeded.to_string())
@@ -233,7 +227,7 @@ impl ApplyRun<'_> {
     async fn start_callback_listener(&self) -> Result<CallbackListener, Failure> {
         let (arguments, output) = (&self.arguments.upload_wait, self.report.output);
         let secret = &self.connection.callback_secret;
-        CallbackListener::start(self.project, self.workspace, arguments, output, secret).await
+        CallbackListener::start(self.workspace, arguments, output, secret).await
     }
 
     async fn execute(&self, mut work: PreparedApply) -> Result<Option<FailureKind>, Failure> {
@@ -244,7 +238,7 @@ impl ApplyRun<'_> {
             work.callback_listener = self.start_callback_listener().await?;
         }
         if has_uploads {
-            note_closed_folders(self.project, self.workspace.settings, self.report.output)?;
+            note_closed_folders(self.workspace, self.report.output)?;
         }
         let listener = work.callback_listener;
         let policy = &self.workspace.settings.policy;
@@ -254,8 +248,8 @@ impl ApplyRun<'_> {
             adoption: policy.adoption,
             saved_plan_digest: work.saved_plan_digest,
             recovered_writes: work.recovered_writes,
-            config_directory: self.project.directory.clone(),
-            publisher: publisher(self.project, self.workspace.settings)?,
+            config_directory: self.workspace.project.directory.clone(),
+            publisher: publisher(self.workspace)?,
             callbacks: listener.callbacks.clone(),
             parallelism: self.arguments.parallelism,
             cancel_token: self.signals.cancel_token.clone(),
@@ -299,7 +293,7 @@ impl ApplyRun<'_> {
             let message = "cannot ask for approval: the plan could not be printed; no changes were made";
             return Err(Failure::new(FailureKind::Error, message));
         }
-        let SelectedWorkspace { name, settings } = self.workspace;
+        let SelectedWorkspace { name, settings, .. } = self.workspace;
         let endpoint = describe_endpoint(settings);
         let question = format!("Apply these changes to workspace \"{name}\" ({endpoint})?");
         match ask(&question, output).await? {

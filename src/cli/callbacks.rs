@@ -35,7 +35,7 @@ async fn serve(project: &Project, arguments: &ServeArguments, output: Output) ->
         Failure::new(FailureKind::Usage, "no address to listen on is set")
             .with_help("use --listen 0.0.0.0:8080, or set `callbacks.listen` in segctl.yaml")
     })?;
-    let store = open_state_store(project, workspace)?;
+    let store = open_state_store(workspace)?;
     let token = callback_token(settings, &project.directory)?;
     let server = CallbackServer::start(listen, store, &token, callback_printer(output)).await?;
     let signals = Signals::listen(output)?;

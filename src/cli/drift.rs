@@ -27,11 +27,11 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    if !has_state(project, workspace).await? {
-        return report_no_state(project, workspace, arguments, output);
+    if !has_state(workspace).await? {
+        return report_no_state(workspace, arguments, output);
     }
     let started_at = SystemClock.now();
-    let read = read_workspace(project, workspace, arguments, output).await?;
+    let read = read_workspace(workspace, arguments, output).await?;
     let mut plan = plan(&read.plan_input());
     retain_selected(&mut plan, read.plan_input().selection);
     let updates = FileUpdates::of(&plan, &read, workspace.name, &project.loaded.declarations);
@@ -62,17 +62,16 @@ pub(super) async fn run(
 
 /// Reads what the drift depends on. A signal ends the reading; what was read stays in the cache.
 async fn read_workspace(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     arguments: &DriftArguments,
     output: Output,
 ) -> Result<LoadedWorkspace, Failure> {
     let signals = Signals::listen(output)?;
     let cancel_token = signals.cancel_token.clone();
-    let connection = Connection::open(project, workspace, output, cancel_token).await?;
+    let connection = Connection::open(workspace, output, cancel_token).await?;
     let request = PlanRequest {
-        selection: selection(project, workspace.name, &arguments.selection)?,
-        ..plan_request(project, workspace, arguments.refresh.policy())
+        selection: selection(workspace, &arguments.selection)?,
+        ..plan_request(workspace, arguments.refresh.policy())
     };
     let read = connection
         .reconciler
@@ -89,20 +88,19 @@ async fn read_workspace(
 }
 
 /// Whether an apply recorded a segment, or began to.
-async fn has_state(project: &Project, workspace: SelectedWorkspace<'_>) -> Result<bool, Failure> {
-    let store = connection::open_state_store(project, workspace)?;
+async fn has_state(workspace: SelectedWorkspace<'_>) -> Result<bool, Failure> {
+    let store = connection::open_state_store(workspace)?;
     let state = store.load().await?;
     Ok(state.managed_entries().next().is_some() || state.intents().next().is_some())
 }
 
 /// Without a state the drift of a declared segment is unknown, which is not the same as no drift.
 fn report_no_state(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     arguments: &DriftArguments,
     output: Output,
 ) -> Result<ExitCode, Failure> {
-    let name = workspace.name;
+    let SelectedWorkspace { project, name, .. } = workspace;
     if project.loaded.sources.is_empty() {
         let message = format!("no segment files, and no state for workspace `{name}`");
         return Err(Failure::new(FailureKind::InvalidFiles, message).with_help(

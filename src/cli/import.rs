@@ -33,20 +33,20 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, output, CancelToken::never()).await?;
-    let result = import(project, workspace, &connection, arguments, output).await;
+    let connection = Connection::open(workspace, output, CancelToken::never()).await?;
+    let result = import(workspace, &connection, arguments, output).await;
     connection.close().await;
     result
 }
 
 async fn import(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     connection: &Connection,
     arguments: &ImportArguments,
     output: Output,
 ) -> Result<ExitCode, Failure> {
-    let request = plan_request(project, workspace, Refresh::Partial);
+    let project = workspace.project;
+    let request = plan_request(workspace, Refresh::Partial);
     let mut read = read_workspace(request, connection).await?;
     let mut unmanaged = segments_without_file(plan(&read.plan_input()), &read.observed);
     for row in &read.observed.unreadable_rows {

@@ -5,7 +5,7 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::given_files::GivenFiles;
 use super::output::Output;
-use super::project::{Project, SelectedWorkspace, describe_endpoint};
+use super::project::{SelectedWorkspace, describe_endpoint};
 use crate::api::{Clock, FetchedSegment, SystemClock};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{Freshness, NamePattern, ObservedWorkspace, Policy, SegmentId};
@@ -77,16 +77,12 @@ impl PreparedPlan {
 }
 
 /// A request for all segments, without overrides from the command line.
-pub(super) fn plan_request(
-    project: &Project,
-    workspace: SelectedWorkspace<'_>,
-    refresh: Refresh,
-) -> PlanRequest {
+pub(super) fn plan_request(workspace: SelectedWorkspace<'_>, refresh: Refresh) -> PlanRequest {
     PlanRequest {
         workspace: workspace.name.to_owned(),
         endpoint: describe_endpoint(workspace.settings),
-        declared: project.declared_segments(workspace.name),
-        directory: project.directory.clone(),
+        declared: workspace.project.declared_segments(workspace.name),
+        directory: workspace.project.directory.clone(),
         policy: workspace.settings.policy.clone(),
         overrides: Overrides::default(),
         selection: Selection::default(),
@@ -95,7 +91,6 @@ pub(super) fn plan_request(
 }
 
 fn plan_request_from_arguments(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     arguments: &PlanningArguments,
     refresh: Refresh,
@@ -108,19 +103,18 @@ fn plan_request_from_arguments(
             force_upload: arguments.force_upload,
             assume_members_in_sync: arguments.assume_members_in_sync,
         },
-        selection: selection(project, workspace.name, &arguments.selection)?,
-        ..plan_request(project, workspace, refresh)
+        selection: selection(workspace, &arguments.selection)?,
+        ..plan_request(workspace, refresh)
     })
 }
 
 pub(super) fn selection(
-    project: &Project,
-    workspace: &str,
+    workspace: SelectedWorkspace<'_>,
     arguments: &SelectionArguments,
 ) -> Result<Selection, Failure> {
     let mut targets = arguments.target.clone();
     if !arguments.target_file.is_empty() {
-        targets.extend(GivenFiles::find(project, &arguments.target_file).targets(workspace)?);
+        targets.extend(GivenFiles::find(workspace.project, &arguments.target_file).targets(workspace.name)?);
     }
     Ok(Selection {
         targets,
@@ -158,7 +152,6 @@ pub(super) fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Fa
 }
 
 pub(super) async fn make_plan(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     arguments: &PlanningArguments,
     refresh: Refresh,
@@ -166,7 +159,7 @@ pub(super) async fn make_plan(
     connection: &Connection,
 ) -> Result<PreparedPlan, Failure> {
     let started_at = SystemClock.now();
-    let request = plan_request_from_arguments(project, workspace, arguments, refresh)?;
+    let request = plan_request_from_arguments(workspace, arguments, refresh)?;
     let mut read = read_workspace(request, connection).await?;
     let plan = connection.reconciler.plan(&mut read).await?;
     let rate_limiter = connection.reconciler.rate_limiter();
@@ -182,13 +175,12 @@ pub(super) async fn make_plan(
 
 /// Plans from the cache, without API requests or credentials.
 pub(super) async fn plan_offline(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     arguments: &PlanningArguments,
     output: Output,
 ) -> Result<PreparedPlan, Failure> {
-    let store = connection::open_state_store(project, workspace)?;
-    let request = plan_request_from_arguments(project, workspace, arguments, Refresh::None)?;
+    let store = connection::open_state_store(workspace)?;
+    let request = plan_request_from_arguments(workspace, arguments, Refresh::None)?;
     let on_note = move |note: String| output.print_note(note);
     let mut read = LoadedWorkspace::load_local(request, &store, SystemClock.now(), &on_note).await?;
     if read.cache.listed_at.is_none() {

@@ -13,7 +13,7 @@ use crate::config::source::{self, SourceFile};
 use crate::config::{LoadedConfig, load, load_with_index};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{DeclaredSegment, Keyword, did_you_mean};
-use crate::render::diagnostic::{limited_diagnostics_text, sort};
+use crate::render::diagnostic::sort;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,9 +43,10 @@ pub(super) struct ProjectOptions<'a> {
     pub(super) no_cache: bool,
 }
 
-/// A workspace of segctl.yaml, for a command.
+/// The workspace of a command.
 #[derive(Clone, Copy)]
 pub(super) struct SelectedWorkspace<'a> {
+    pub(super) project: &'a Project,
     pub(super) name: &'a str,
     pub(super) settings: &'a WorkspaceSettings,
 }
@@ -177,11 +178,7 @@ impl Project {
         });
         sort(&mut errors);
         let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());
-        output.print_status(&limited_diagnostics_text(
-            &errors,
-            &text_of,
-            output.diagnostics_style(),
-        ));
+        output.print_status(&output.diagnostics_text(&errors, &text_of));
         NewFileCheck {
             has_errors: !errors.is_empty(),
             ignored,
@@ -201,7 +198,7 @@ impl Project {
             None if file == settings => Some(self.redacted_settings.as_str()),
             None => None,
         };
-        limited_diagnostics_text(diagnostics, &text_of, output.diagnostics_style())
+        output.diagnostics_text(diagnostics, &text_of)
     }
 
     /// The selected workspace, or else the default workspace, or else the only one.
@@ -220,7 +217,11 @@ impl Project {
     pub(super) fn named_workspace(&self, name: &str) -> Result<SelectedWorkspace<'_>, Failure> {
         match self.settings.workspaces.get_key_value(name) {
             Some((name, settings)) => match settings.unsupported.first() {
-                None => Ok(SelectedWorkspace { name, settings }),
+                None => Ok(SelectedWorkspace {
+                    project: self,
+                    name,
+                    settings,
+                }),
                 Some(found) => Err(unsupported_failure(found)),
             },
             None => {
@@ -372,8 +373,7 @@ fn invalid_settings(mut errors: Vec<Diagnostic>, source: Option<&SourceFile>, ou
     // An error can be next to a secret, so excerpts come from a redacted text.
     let text = source.map(SourceFile::redacted_text);
     if !output.json {
-        let style = output.diagnostics_style();
-        output.print_status(&limited_diagnostics_text(&errors, &|_| text.as_deref(), style));
+        output.print_status(&output.diagnostics_text(&errors, &|_| text.as_deref()));
     }
     Failure {
         diagnostics: errors,

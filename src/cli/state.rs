@@ -46,7 +46,7 @@ pub(super) async fn run(
 
 async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(arguments)?;
-    let store = connection::open_state_store(project, workspace)?;
+    let store = connection::open_state_store(workspace)?;
     let document = StateDocument::new(workspace.name, &store.load().await?);
     if output.json {
         output.print_json(&document);
@@ -72,7 +72,7 @@ async fn lock_state<'a>(
 
 async fn rm(project: &Project, arguments: &RmArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let store = connection::open_state_store(project, workspace)?;
+    let store = connection::open_state_store(workspace)?;
     let locked = lock_state(&store, "segctl state rm", &arguments.lock, output).await?;
     let work = remove_from_state(&store, &arguments.name, output);
     let state = locked.run(work, &CancelHandle::new().0).await?;
@@ -105,11 +105,11 @@ async fn remove_from_state(store: &StateStore, segment: &str, output: Output) ->
 
 async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, output, CancelToken::never()).await?;
+    let connection = Connection::open(workspace, output, CancelToken::never()).await?;
     let store = &connection.reconciler.store;
     let result = match lock_state(store, "segctl state rebuild", &arguments.lock, output).await {
         Ok(locked) => {
-            let work = rebuild_state(project, workspace, &connection);
+            let work = rebuild_state(workspace, &connection);
             locked.run(work, &CancelHandle::new().0).await
         }
         Err(failure) => Err(failure),
@@ -129,11 +129,10 @@ async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output
 
 /// Returns the number of segments that were found, and the new state.
 async fn rebuild_state(
-    project: &Project,
     workspace: SelectedWorkspace<'_>,
     connection: &Connection,
 ) -> Result<(usize, State), Failure> {
-    let read = read_workspace(plan_request(project, workspace, Refresh::Full), connection).await?;
+    let read = read_workspace(plan_request(workspace, Refresh::Full), connection).await?;
     let on_note = &connection.reconciler.on_note;
     for row in &read.observed.unreadable_rows {
         let (position, reason) = (row.position, &row.reason);
@@ -182,7 +181,7 @@ fn rebuilt_state(mut state: State, updates: Vec<StateUpdate>, references: &Resol
 /// Prints the holder of the lock, asks for approval, and removes the lock.
 async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let store = connection::open_state_store(project, workspace)?;
+    let store = connection::open_state_store(workspace)?;
     let name = workspace.name;
     let Some(lock) = store.change_lock(|_| LockChange::Keep).await? else {
         output.print_status_line(&format!("The state of {name} is not locked."));

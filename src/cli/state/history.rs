@@ -16,7 +16,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let found = offline.find(&arguments.name)?;
     let revisions = revision_documents(found.entry, &offline.identities());
     let name = &arguments.name;

@@ -28,7 +28,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     project.require_valid_or_empty(output)?;
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let selected = select_revision(&offline, &arguments.revision)?;
     print_shared_name_note(selected.name, &selected.others, output);
     let declared_names = &offline.references.identities.declared_by_id;

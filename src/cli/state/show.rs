@@ -33,7 +33,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let found = offline.find(&arguments.name)?;
     print_shared_name_note(&arguments.name, &found.others, output);
     let identities = offline.identities();
