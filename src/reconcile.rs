@@ -293,7 +293,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
             ids.extend(ids_with_pending_writes(scope.state, listed));
             ids
         };
-        let (now, fetched) = recheck((&self.client, &self.clock), &scope, ids_to_read).await?;
+        let (now, fetched) = recheck(&self.client, &self.clock, &scope, ids_to_read).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
         let recovered_writes = self.recover_unfinished_writes(state, &now, policy.api_behavior, is_declared);
         let differences = saved.differences(&now, state);
@@ -401,7 +401,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
         cache.shown_kinds.merge(shown_kinds);
         for (id, (remote, lifecycle)) in fetched {
             let listed = *lifecycle == Lifecycle::Active || policy.api_behavior.list_shows_archived;
-            let entry = cache_entry(remote, listed, (state, self.clock.now()));
+            let entry = cache_entry(remote, listed, state, self.clock.now());
             cache.segments.insert(id.clone(), entry);
         }
         self.save_cache(&cache).await;
