@@ -162,7 +162,7 @@ async fn run_with_lock(
         timeout: spec.lock_timeout,
         has_exited: &has_exited,
     };
-    let held = match HeldLock::acquire((&reconciler.store, &clock), options, &reconciler.on_note).await {
+    let held = match HeldLock::acquire(&reconciler.store, &clock, options, &reconciler.on_note).await {
         Ok(held) => held,
         Err(error) => {
             machine
@@ -187,13 +187,9 @@ async fn run_with_lock(
     };
     let run = commands::apply(machine, reconciler, (spec, publisher));
     let end = held
-        .run_while_held(
-            (&reconciler.store, &clock),
-            run,
-            (&reconciler.on_note, &cancel_handle),
-        )
+        .run_while_held(run, &reconciler.on_note, &cancel_handle)
         .await;
-    if let Err(error) = held.release(&reconciler.store).await {
+    if let Err(error) = held.release().await {
         (reconciler.on_note)(format!(
             "the lock was not released and stays until it expires: {error}"
         ));
