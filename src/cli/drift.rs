@@ -34,7 +34,7 @@ pub(super) async fn run(
     let read = read_workspace(workspace, arguments, output).await?;
     let mut plan = plan(&read.plan_input());
     retain_selected(&mut plan, read.plan_input().selection);
-    let updates = FileUpdates::of(&plan, &read, workspace.name, &project.loaded.declarations);
+    let updates = FileUpdates::of(&plan, &read, workspace);
     let edits = FileEdits::of(&updates.patches);
     let diffs = edits.diffs()?;
     let endpoint = describe_endpoint(workspace.settings);
@@ -107,7 +107,7 @@ fn report_no_state(
             "check `segments` in segctl.yaml; `segctl import` writes files for existing segments",
         ));
     }
-    let no_state = !project.declared_segments(name).is_empty();
+    let no_state = workspace.declarations().next().is_some();
     if no_state && arguments.detailed_exitcode {
         let message = format!("no state for workspace `{name}`, so the drift is unknown");
         return Err(Failure::new(FailureKind::Error, message)

@@ -78,10 +78,11 @@ impl PreparedPlan {
 
 /// A request for all segments, without overrides from the command line.
 pub(super) fn plan_request(workspace: SelectedWorkspace<'_>, refresh: Refresh) -> PlanRequest {
+    let declared = workspace.declarations();
     PlanRequest {
         workspace: workspace.name.to_owned(),
         endpoint: describe_endpoint(workspace.settings),
-        declared: workspace.project.declared_segments(workspace.name),
+        declared: declared.map(|declared| declared.segment.clone()).collect(),
         directory: workspace.project.directory.clone(),
         policy: workspace.settings.policy.clone(),
         overrides: Overrides::default(),
@@ -163,14 +164,8 @@ pub(super) async fn make_plan(
     let mut read = read_workspace(request, connection).await?;
     let plan = connection.reconciler.plan(&mut read).await?;
     let rate_limiter = connection.reconciler.rate_limiter();
-    let (estimate, exceeded_duration) = estimate_cost(&plan, rate_limiter, arguments, purpose);
-    Ok(PreparedPlan::new(
-        plan,
-        read,
-        started_at,
-        estimate,
-        exceeded_duration,
-    ))
+    let (estimate, exceeded) = estimate_cost(&plan, rate_limiter, arguments, purpose);
+    Ok(PreparedPlan::new(plan, read, started_at, estimate, exceeded))
 }
 
 /// Plans from the cache, without API requests or credentials.
@@ -197,9 +192,9 @@ pub(super) async fn plan_offline(
         Ok(requests) => rate_limiter.merge_log(requests, read.now),
         Err(error) => output.print_note(format!("the estimate ignores requests of earlier runs: {error}")),
     }
-    let (estimate, exceeded_duration) = estimate_cost(&plan, rate_limiter, arguments, Purpose::Show);
+    let (estimate, exceeded) = estimate_cost(&plan, rate_limiter, arguments, Purpose::Show);
     let read_at = read.now;
-    let planned = PreparedPlan::new(plan, read, read_at, estimate, exceeded_duration);
+    let planned = PreparedPlan::new(plan, read, read_at, estimate, exceeded);
     Ok(PreparedPlan {
         freshness: planned.freshness.offline(),
         ..planned

@@ -5,6 +5,7 @@ use super::failure::{Failure, FailureKind};
 use super::file_index;
 use super::home::home_directory;
 use super::output::Output;
+use crate::config::declaration::Declaration;
 use crate::config::lint::{UNKNOWN_REFERENCE_CODE, is_shown_by_default};
 use crate::config::settings::{
     ConnectionSettings, EndpointSetting, ProjectSettings, WorkspaceSettings, parse_settings,
@@ -12,7 +13,7 @@ use crate::config::settings::{
 use crate::config::source::{self, SourceFile};
 use crate::config::{LoadedConfig, load, load_with_index};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{DeclaredSegment, Keyword, did_you_mean};
+use crate::model::{Keyword, SegmentName, did_you_mean};
 use crate::render::diagnostic::sort;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -240,13 +241,17 @@ impl Project {
         let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
         format!("workspaces in segctl.yaml: {}", names.join(", "))
     }
+}
 
-    pub(super) fn declared_segments(&self, workspace: &str) -> Vec<DeclaredSegment> {
-        let declarations = self.loaded.declarations.iter();
-        declarations
-            .filter(|declaration| declaration.applies_to(workspace))
-            .map(|declaration| declaration.segment.clone())
-            .collect()
+impl<'a> SelectedWorkspace<'a> {
+    pub(super) fn declarations(self) -> impl Iterator<Item = &'a Declaration> {
+        let declarations = self.project.loaded.declarations.iter();
+        declarations.filter(move |declaration| declaration.applies_to(self.name))
+    }
+
+    pub(super) fn declaration(self, name: &SegmentName) -> Option<&'a Declaration> {
+        self.declarations()
+            .find(|declaration| declaration.segment.name == *name)
     }
 }
 
