@@ -128,7 +128,7 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
             require_possible_state(&machine, (spec.number, &lifetime)).await;
             commands::plan(&machine, &reconciler, spec).await
         }
-        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, (spec, lifetime)).await,
+        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, spec, lifetime).await,
     };
     reconciler.client.flush_request_log().await;
     machine.lifetimes.lock().unwrap().remove(&id);
@@ -139,7 +139,8 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
 async fn run_with_lock(
     machine: &Machine,
     reconciler: &SimulatedReconciler,
-    (spec, lifetime): (RunSpec, Arc<ProcessLifetime>),
+    spec: RunSpec,
+    lifetime: Arc<ProcessLifetime>,
 ) -> RunExit {
     let clock = ProcessClock {
         announced_waits: None,
