@@ -29,7 +29,7 @@ use crate::plan::saved::SavedPlan;
 use crate::plan::step::{Code, Plan};
 use crate::plan::targeting::Selection;
 use crate::rate_limit::RateLimiter;
-use crate::state::recovery::{listed_cohort_records, recovery_records, unrestored_segments};
+use crate::state::recovery::{Evidence, listed_cohort_records, recovery_records, unrestored_segments};
 use crate::state::{Cache, JournalEntry, NoteSink, State, StateStore, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,7 +293,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
             ids.extend(ids_with_pending_writes(scope.state, listed));
             ids
         };
-        let (now, fetched) = recheck((&self.client, &self.clock), &scope, ids_to_read).await?;
+        let (now, fetched) = recheck(&self.client, &self.clock, &scope, ids_to_read).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
         let recovered_writes = self.recover_unfinished_writes(state, &now, policy.api_behavior, is_declared);
         let differences = saved.differences(&now, state);
@@ -321,7 +321,8 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
         api_behavior: ApiBehavior,
         is_declared: impl Fn(&SegmentName) -> bool,
     ) -> bool {
-        for remote in unrestored_segments(state, (observed, api_behavior)) {
+        let evidence = Evidence::new(observed, api_behavior);
+        for remote in unrestored_segments(state, evidence) {
             // The plan changes a declared segment anyway.
             if remote.kind != RemoteKind::Filter || !is_declared(&remote.name) {
                 (self.on_note)(unrestored_message(remote));
@@ -332,7 +333,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
         for entry in listed {
             state.apply_journal_entry(entry);
         }
-        let recovered = recovery_records(state, (observed, api_behavior), self.client.server_time());
+        let recovered = recovery_records(state, evidence, self.client.server_time());
         if !recovered.is_empty() {
             recovered_writes = true;
         }
@@ -401,7 +402,7 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
         cache.shown_kinds.merge(shown_kinds);
         for (id, (remote, lifecycle)) in fetched {
             let listed = *lifecycle == Lifecycle::Active || policy.api_behavior.list_shows_archived;
-            let entry = cache_entry(remote, listed, (state, self.clock.now()));
+            let entry = cache_entry(remote, listed, state, self.clock.now());
             cache.segments.insert(id.clone(), entry);
         }
         self.save_cache(&cache).await;

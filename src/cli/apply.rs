@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{Purpose, estimate_cost, make_plan, policy_with_overrides};
-use super::project::{Project, ProjectOptions, describe_endpoint};
+use super::project::{Project, ProjectOptions, SelectedWorkspace, describe_endpoint};
 use super::publisher::{note_closed_folders, publisher};
 use super::reporter::{NO_CHANGES, RunReporter};
 use super::signals::Signals;
@@ -15,7 +15,6 @@ use super::state_lock::{LockRequest, LockedState};
 use super::{block_on, show};
 use crate::api::FetchedSegment;
 use crate::apply::{AbortReason, ApplyOptions, RunStatus, StepEvent};
-use crate::config::settings::WorkspaceSettings;
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::{Action, Plan};
@@ -27,8 +26,7 @@ use std::process::ExitCode;
 
 /// What every stage of an apply uses.
 struct ApplyRun<'a> {
-    project: &'a Project,
-    workspace: (&'a str, &'a WorkspaceSettings),
+    workspace: SelectedWorkspace<'a>,
     arguments: &'a ApplyArguments,
     report: &'a RunReporter,
     connection: &'a Connection,
@@ -77,28 +75,26 @@ fn apply(
                 .with_help("omit --workspace: the plan contains the workspace"));
         }
         let workspace = project.named_workspace(&name)?;
-        let run = run_in_workspace(&project, workspace, Some(saved), (arguments, report));
-        return block_on(run);
+        return block_on(run_in_workspace(workspace, Some(saved), arguments, report));
     }
     project.require_valid(output)?;
     report.report_file_diagnostics(&project.default_diagnostics());
     let workspace = project.workspace(&arguments.workspace)?;
-    block_on(run_in_workspace(&project, workspace, None, (arguments, report)))
+    block_on(run_in_workspace(workspace, None, arguments, report))
 }
 
 async fn run_in_workspace(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
+    workspace: SelectedWorkspace<'_>,
     saved: Option<SavedPlan>,
-    (arguments, report): (&ApplyArguments, &RunReporter),
+    arguments: &ApplyArguments,
+    report: &RunReporter,
 ) -> Result<Option<FailureKind>, Failure> {
-    report.set_workspace(workspace.0);
-    require_callback_url(workspace.1, &arguments.upload_wait)?;
+    report.set_workspace(workspace.name);
+    require_callback_url(workspace.settings, &arguments.upload_wait)?;
     let signals = Signals::listen(report.output)?;
-    let output = (report.output, signals.cancel_token.clone());
-    let connection = Connection::open(project, workspace, output).await?;
+    let cancel_token = signals.cancel_token.clone();
+    let connection = Connection::open(workspace, report.output, cancel_token).await?;
     let run = ApplyRun {
-        project,
         workspace,
         arguments,
         report,
@@ -134,9 +130,10 @@ impl ApplyRun<'_> {
         let callback_listener = self.collect_earlier_upload_results().await?;
         let arguments = self.arguments;
         let planned = make_plan(
-            self.project,
             self.workspace,
-            (&arguments.planning, arguments.refresh.policy(), Purpose::Apply),
+            &arguments.planning,
+            arguments.refresh.policy(),
+            Purpose::Apply,
             self.connection,
         );
         let planned = self.signals.until_cancelled(planned).await??;
@@ -173,9 +170,9 @@ impl ApplyRun<'_> {
         let callback_listener = self.collect_earlier_upload_results().await?;
         let reconciler = &self.connection.reconciler;
         let (mut state, has_new_results) = reconciler.load_state().await?;
-        require_applicable((&saved, &document), &state, &self.connection.workspace_digest)?;
+        require_applicable(&saved, &document, &state, &self.connection.workspace_digest)?;
         let planning = &self.arguments.planning;
-        let policy = policy_with_overrides(self.workspace.1, planning);
+        let policy = policy_with_overrides(self.workspace.settings, planning);
         let recheck = reconciler.recheck(&saved, &mut state, &policy);
         let recheck = self.signals.until_cancelled(recheck).await??;
         if !recheck.differences.is_empty() {
@@ -185,8 +182,8 @@ impl ApplyRun<'_> {
                 ..stale_plan(message)
             });
         }
-        let cost = estimate_cost(&saved.plan, reconciler.rate_limiter(), (planning, Purpose::Apply));
-        if let (_, Some(exceeded)) = cost {
+        let rate_limiter = reconciler.rate_limiter();
+        if let (_, Some(exceeded)) = estimate_cost(&saved.plan, rate_limiter, planning, Purpose::Apply) {
             return Err(Failure {
                 help: exceeded.help(),
                 ..Failure::new(FailureKind::Guard, exceeded.to_string())
@@ -228,9 +225,9 @@ impl ApplyRun<'_> {
     }
 
     async fn start_callback_listener(&self) -> Result<CallbackListener, Failure> {
-        let options = (&self.arguments.upload_wait, self.report.output);
+        let (arguments, output) = (&self.arguments.upload_wait, self.report.output);
         let secret = &self.connection.callback_secret;
-        CallbackListener::start(self.project, self.workspace, options, secret).await
+        CallbackListener::start(self.workspace, arguments, output, secret).await
     }
 
     async fn execute(&self, mut work: PreparedApply) -> Result<Option<FailureKind>, Failure> {
@@ -241,18 +238,18 @@ impl ApplyRun<'_> {
             work.callback_listener = self.start_callback_listener().await?;
         }
         if has_uploads {
-            note_closed_folders(self.project, self.workspace.1, self.report.output)?;
+            note_closed_folders(self.workspace, self.report.output)?;
         }
         let listener = work.callback_listener;
-        let policy = &self.workspace.1.policy;
+        let policy = &self.workspace.settings.policy;
         let options = ApplyOptions {
             run_id: self.report.run_id.clone(),
             api_behavior: policy.api_behavior,
             adoption: policy.adoption,
             saved_plan_digest: work.saved_plan_digest,
             recovered_writes: work.recovered_writes,
-            config_directory: self.project.directory.clone(),
-            publisher: publisher(self.project, self.workspace.1)?,
+            config_directory: self.workspace.project.directory.clone(),
+            publisher: publisher(self.workspace)?,
             callbacks: listener.callbacks.clone(),
             parallelism: self.arguments.parallelism,
             cancel_token: self.signals.cancel_token.clone(),
@@ -296,7 +293,7 @@ impl ApplyRun<'_> {
             let message = "cannot ask for approval: the plan could not be printed; no changes were made";
             return Err(Failure::new(FailureKind::Error, message));
         }
-        let (name, settings) = self.workspace;
+        let SelectedWorkspace { name, settings, .. } = self.workspace;
         let endpoint = describe_endpoint(settings);
         let question = format!("Apply these changes to workspace \"{name}\" ({endpoint})?");
         match ask(&question, output).await? {
@@ -309,7 +306,8 @@ impl ApplyRun<'_> {
 
 /// Rejects a saved plan that cannot be applied, without API requests.
 fn require_applicable(
-    (saved, document): (&SavedPlan, &PlanDocument),
+    saved: &SavedPlan,
+    document: &PlanDocument,
     state: &State,
     workspace_digest: &str,
 ) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::arguments::UploadWaitArguments;
 use super::connection::open_state_store;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use super::project::Project;
+use super::project::SelectedWorkspace;
 use super::secret_settings::SettingResolver;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
@@ -30,16 +30,16 @@ impl CallbackListener {
     /// Starts a server if the run waits and has an address to listen on. Sets `secret` to the token of the callback URL,
     /// so that it is redacted in responses.
     pub(super) async fn start(
-        project: &Project,
-        (name, workspace): (&str, &WorkspaceSettings),
-        (arguments, output): (&UploadWaitArguments, Output),
+        workspace: SelectedWorkspace<'_>,
+        arguments: &UploadWaitArguments,
+        output: Output,
         secret: &OnceLock<SecretString>,
     ) -> Result<Self, Failure> {
-        require_callback_url(workspace, arguments)?;
+        require_callback_url(workspace.settings, arguments)?;
         let timeout = arguments.wait.then_some(arguments.wait_timeout);
-        let settings = workspace.callbacks.as_ref();
+        let settings = workspace.settings.callbacks.as_ref();
         let token = match settings {
-            Some(settings) => callback_token(settings, &project.directory)?,
+            Some(settings) => callback_token(settings, &workspace.project.directory)?,
             None if timeout.is_none() => return Ok(Self::default()),
             None => hexadecimal(&random_bytes()?).into(),
         };
@@ -51,7 +51,7 @@ impl CallbackListener {
         };
         let server = match listen.filter(|_| timeout.is_some()) {
             Some(listen) => {
-                let store = open_state_store(project, name, workspace)?;
+                let store = open_state_store(workspace)?;
                 Some(CallbackServer::start(listen, store, token, lost_callback_printer(output)).await?)
             }
             None => None,

@@ -24,8 +24,9 @@ pub(super) async fn run(
 }
 
 async fn serve(project: &Project, arguments: &ServeArguments, output: Output) -> Result<ExitCode, Failure> {
-    let (name, workspace) = project.workspace(&arguments.workspace)?;
-    let settings = workspace.callbacks.as_ref().ok_or_else(|| {
+    let workspace = project.workspace(&arguments.workspace)?;
+    let name = workspace.name;
+    let settings = workspace.settings.callbacks.as_ref().ok_or_else(|| {
         let message = format!("`callbacks` is not set for the workspace `{name}` in segctl.yaml");
         Failure::new(FailureKind::Usage, message)
             .with_help("set `callbacks: {url: https://…, token: ${SEGCTL_CALLBACK_TOKEN}}` for the workspace")
@@ -34,7 +35,7 @@ async fn serve(project: &Project, arguments: &ServeArguments, output: Output) ->
         Failure::new(FailureKind::Usage, "no address to listen on is set")
             .with_help("use --listen 0.0.0.0:8080, or set `callbacks.listen` in segctl.yaml")
     })?;
-    let store = open_state_store(project, name, workspace)?;
+    let store = open_state_store(workspace)?;
     let token = callback_token(settings, &project.directory)?;
     let server = CallbackServer::start(listen, store, &token, callback_printer(output)).await?;
     let signals = Signals::listen(output)?;

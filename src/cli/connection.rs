@@ -3,7 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use super::home::expand_home;
 use super::output::Output;
-use super::project::Project;
+use super::project::SelectedWorkspace;
 use super::secret_settings::SettingResolver;
 use super::wait_messages::WaitReporter;
 use crate::api::{
@@ -34,11 +34,12 @@ pub(super) struct Connection {
 impl Connection {
     /// Resolves the credentials, and starts the sandbox if the workspace is one.
     pub(super) async fn open(
-        project: &Project,
-        (name, workspace): (&str, &WorkspaceSettings),
-        (output, cancel_token): (Output, CancelToken),
+        workspace: SelectedWorkspace<'_>,
+        output: Output,
+        cancel_token: CancelToken,
     ) -> Result<Self, Failure> {
-        let (endpoint, credentials, sandbox_server) = match &workspace.connection {
+        let (project, settings) = (workspace.project, workspace.settings);
+        let (endpoint, credentials, sandbox_server) = match &settings.connection {
             ConnectionSettings::Sandbox { file } => {
                 start_sandbox(&project.directory.join(expand_home(file, "sandbox")?)).await?
             }
@@ -58,7 +59,7 @@ impl Connection {
                 (remote_endpoint(endpoint)?, credentials, None)
             }
         };
-        let identity = match &workspace.connection {
+        let identity = match &settings.connection {
             // The sandbox listens on another port each time.
             ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
             ConnectionSettings::MoEngage { .. } => format!("{endpoint} {}", credentials.workspace_id),
@@ -67,17 +68,17 @@ impl Connection {
         let transport =
             HttpTransport::new(endpoint, credentials)?.with_redacted_secret(Arc::clone(&callback_secret));
         let on_note = Box::new(move |note: String| output.print_note(note));
-        let request_log = SharedRequestLog::new(open_state_store(project, name, workspace)?, on_note);
-        let limits = rate_limits(workspace);
+        let request_log = SharedRequestLog::new(open_state_store(workspace)?, on_note);
+        let limits = rate_limits(settings);
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         // The seed spreads the retries of runs that were rejected at the same moment.
         let seed = u64::from(std::process::id());
         let client = Client::new(transport, SystemClock, limits, seed)
             .with_cancellation(cancel_token)
-            .with_file_content_type(workspace.policy.api_behavior.file_request_content_type)
+            .with_file_content_type(settings.policy.api_behavior.file_request_content_type)
             .with_wait_observer(WaitReporter::new(output).into_observer())
             .with_request_log(request_log);
-        let store = open_state_store(project, name, workspace)?;
+        let store = open_state_store(workspace)?;
         // If this fails, the log is only longer than necessary, and the first request reports the problem.
         drop(store.prune_requests(oldest.unwrap_or_default()).await);
         let reconciler = Reconciler {
@@ -114,18 +115,14 @@ fn print_notes_once(output: Output) -> Box<NoteSink> {
     })
 }
 
-pub(super) fn open_state_store(
-    project: &Project,
-    name: &str,
-    workspace: &WorkspaceSettings,
-) -> Result<StateStore, Failure> {
-    let default = || StateLocation::Directory(format!(".segctl/{name}"));
-    let location = workspace.state.clone().unwrap_or_else(default);
+pub(super) fn open_state_store(workspace: SelectedWorkspace<'_>) -> Result<StateStore, Failure> {
+    let default = || StateLocation::Directory(format!(".segctl/{}", workspace.name));
+    let location = workspace.settings.state.clone().unwrap_or_else(default);
     let location = match location {
         StateLocation::Directory(directory) => StateLocation::Directory(expand_home(&directory, "state")?),
         StateLocation::ObjectStore(_) => location,
     };
-    Ok(StateStore::open(&location, &project.directory)?)
+    Ok(StateStore::open(&location, &workspace.project.directory)?)
 }
 
 impl From<SetupError> for Failure {

@@ -9,10 +9,9 @@ use super::edits::FileEdits;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use super::output::Output;
 use super::planning::{plan_request, require_matching_patterns, selection};
-use super::project::{Project, describe_endpoint};
+use super::project::{Project, SelectedWorkspace, describe_endpoint};
 use super::signals::Signals;
 use crate::api::{Clock, SystemClock};
-use crate::config::settings::WorkspaceSettings;
 use crate::model::Freshness;
 use crate::plan::plan;
 use crate::plan::step::{Finding, Plan};
@@ -28,19 +27,19 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    if !has_state(project, workspace).await? {
-        return report_no_state(project, workspace, (arguments, output));
+    if !has_state(workspace).await? {
+        return report_no_state(workspace, arguments, output);
     }
     let started_at = SystemClock.now();
-    let read = read_workspace(project, workspace, (arguments, output)).await?;
+    let read = read_workspace(workspace, arguments, output).await?;
     let mut plan = plan(&read.plan_input());
     retain_selected(&mut plan, read.plan_input().selection);
-    let updates = FileUpdates::of(&plan, &read, (workspace.0, &project.loaded.declarations));
+    let updates = FileUpdates::of(&plan, &read, workspace);
     let edits = FileEdits::of(&updates.patches);
     let diffs = edits.diffs()?;
-    let endpoint = describe_endpoint(workspace.1);
+    let endpoint = describe_endpoint(workspace.settings);
     let (already, unwritable) = (&updates.already_in_files, updates.unwritable);
-    let report = DriftReport::new(workspace.0, &endpoint, &plan.drift, already, diffs, unwritable)
+    let report = DriftReport::new(workspace.name, &endpoint, &plan.drift, already, diffs, unwritable)
         .with_findings(&plan)
         .with_freshness(Freshness::new(&read.observed, &read.examined, started_at));
     if output.json {
@@ -63,16 +62,16 @@ pub(super) async fn run(
 
 /// Reads what the drift depends on. A signal ends the reading; what was read stays in the cache.
 async fn read_workspace(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
-    (arguments, output): (&DriftArguments, Output),
+    workspace: SelectedWorkspace<'_>,
+    arguments: &DriftArguments,
+    output: Output,
 ) -> Result<LoadedWorkspace, Failure> {
     let signals = Signals::listen(output)?;
-    let connection = (output, signals.cancel_token.clone());
-    let connection = Connection::open(project, workspace, connection).await?;
+    let cancel_token = signals.cancel_token.clone();
+    let connection = Connection::open(workspace, output, cancel_token).await?;
     let request = PlanRequest {
-        selection: selection(project, workspace.0, &arguments.selection)?,
-        ..plan_request(project, workspace, arguments.refresh.policy())
+        selection: selection(workspace, &arguments.selection)?,
+        ..plan_request(workspace, arguments.refresh.policy())
     };
     let read = connection
         .reconciler
@@ -89,32 +88,33 @@ async fn read_workspace(
 }
 
 /// Whether an apply recorded a segment, or began to.
-async fn has_state(project: &Project, workspace: (&str, &WorkspaceSettings)) -> Result<bool, Failure> {
-    let store = connection::open_state_store(project, workspace.0, workspace.1)?;
+async fn has_state(workspace: SelectedWorkspace<'_>) -> Result<bool, Failure> {
+    let store = connection::open_state_store(workspace)?;
     let state = store.load().await?;
     Ok(state.managed_entries().next().is_some() || state.intents().next().is_some())
 }
 
 /// Without a state the drift of a declared segment is unknown, which is not the same as no drift.
 fn report_no_state(
-    project: &Project,
-    (name, settings): (&str, &WorkspaceSettings),
-    (arguments, output): (&DriftArguments, Output),
+    workspace: SelectedWorkspace<'_>,
+    arguments: &DriftArguments,
+    output: Output,
 ) -> Result<ExitCode, Failure> {
+    let SelectedWorkspace { project, name, .. } = workspace;
     if project.loaded.sources.is_empty() {
         let message = format!("no segment files, and no state for workspace `{name}`");
         return Err(Failure::new(FailureKind::InvalidFiles, message).with_help(
             "check `segments` in segctl.yaml; `segctl import` writes files for existing segments",
         ));
     }
-    let no_state = !project.declared_segments(name).is_empty();
+    let no_state = workspace.declarations().next().is_some();
     if no_state && arguments.detailed_exitcode {
         let message = format!("no state for workspace `{name}`, so the drift is unknown");
         return Err(Failure::new(FailureKind::Error, message)
             .with_help("run `segctl apply` first")
             .with_help("if the state was lost, restore its directory, or run `segctl state rebuild`"));
     }
-    let endpoint = describe_endpoint(settings);
+    let endpoint = describe_endpoint(workspace.settings);
     let report = DriftReport::without_state(name, &endpoint, no_state);
     if output.json {
         output.print_json(&report);

@@ -6,10 +6,9 @@ use super::failure::{Failure, FailureKind};
 use super::new_files::{NewFiles, default_directory};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
-use super::project::{NewFileCheck, Project};
+use super::project::{NewFileCheck, Project, SelectedWorkspace};
 use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
-use crate::config::settings::WorkspaceSettings;
 use crate::model::{
     DeclaredSegment, NamePattern, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentKind,
     SegmentName, UnreadableRow, did_you_mean, escape_unprintable,
@@ -34,19 +33,20 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let result = import(project, workspace, &connection, (arguments, output)).await;
+    let connection = Connection::open(workspace, output, CancelToken::never()).await?;
+    let result = import(workspace, &connection, arguments, output).await;
     connection.close().await;
     result
 }
 
 async fn import(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
+    workspace: SelectedWorkspace<'_>,
     connection: &Connection,
-    (arguments, output): (&ImportArguments, Output),
+    arguments: &ImportArguments,
+    output: Output,
 ) -> Result<ExitCode, Failure> {
-    let request = plan_request(project, workspace, Refresh::Partial);
+    let project = workspace.project;
+    let request = plan_request(workspace, Refresh::Partial);
     let mut read = read_workspace(request, connection).await?;
     let mut unmanaged = segments_without_file(plan(&read.plan_input()), &read.observed);
     for row in &read.observed.unreadable_rows {
@@ -59,7 +59,7 @@ async fn import(
         return Ok(ExitCode::SUCCESS);
     }
     let declared = read.plan_input().declared;
-    require_matches((&unmanaged, declared), &arguments.patterns)?;
+    require_matches(&arguments.patterns, &unmanaged, declared)?;
     if unmanaged.is_empty() {
         return Ok(ImportResult::default().print_summary(&NewFileCheck::default(), output));
     }
@@ -77,7 +77,7 @@ async fn import(
         None => default_directory(project)?,
     };
     let files = NewFiles::in_directory(directory)?;
-    let mut result = write_files((project, &read), &unmanaged, files, output)?;
+    let mut result = write_files(project, &read, &unmanaged, files, output)?;
     if arguments.all {
         result.skipped += read.observed.unreadable_rows.len();
     }
@@ -92,8 +92,9 @@ async fn import(
 
 /// A pattern without a match is a typing error, which the results of other patterns would hide. So nothing is written.
 fn require_matches(
-    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
     patterns: &[NamePattern],
+    unmanaged: &[SegmentRef],
+    declared: &[DeclaredSegment],
 ) -> Result<(), Failure> {
     let is_unmatched =
         |pattern: &&NamePattern| !unmanaged.iter().any(|segment| pattern.matches(&segment.name));
@@ -111,16 +112,15 @@ fn require_matches(
     }
     let mut failure = Failure::new(FailureKind::Error, message);
     for pattern in unmatched {
-        failure
-            .help
-            .extend(unmatched_help(pattern, (unmanaged, declared)));
+        failure.help.extend(unmatched_help(pattern, unmanaged, declared));
     }
     Err(failure.with_help("run `segctl import` without a name to list the unmanaged segments"))
 }
 
 fn unmatched_help(
     pattern: &NamePattern,
-    (unmanaged, declared): (&[SegmentRef], &[DeclaredSegment]),
+    unmanaged: &[SegmentRef],
+    declared: &[DeclaredSegment],
 ) -> Option<String> {
     if let Some(segment) = declared.iter().find(|segment| pattern.matches(&segment.name)) {
         let (name, origin) = (&segment.name, &segment.origin);
@@ -200,7 +200,8 @@ fn print_list(segments: &[&ObservedSegment], output: Output) {
 }
 
 fn write_files(
-    (project, read): (&Project, &LoadedWorkspace),
+    project: &Project,
+    read: &LoadedWorkspace,
     selected: &[SegmentRef],
     mut files: NewFiles,
     output: Output,

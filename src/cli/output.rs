@@ -5,8 +5,9 @@
 use super::arguments::{CompactArguments, JsonFileArguments};
 use super::atomic_file::AtomicFile;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
+use crate::diagnostic::Diagnostic;
 use crate::model::escape_unprintable;
-use crate::render::diagnostic::diagnostics_json;
+use crate::render::diagnostic::{diagnostics_json, limited_diagnostics_text};
 use crate::render::json::FORMAT_VERSION;
 use crate::render::text::TextOptions;
 use jiff::tz::TimeZone;
@@ -22,7 +23,7 @@ use std::sync::OnceLock;
 pub(super) struct Output {
     pub(super) json: bool,
     /// Diagnostics that text shows in full; 0 means all. JSON has all.
-    pub(super) max_errors: usize,
+    max_errors: usize,
     allow_color: bool,
     /// Set once standard output could not be written. The process has one stream, so it has one flag.
     stdout_failed: &'static OnceLock<()>,
@@ -50,13 +51,17 @@ impl Output {
         }
     }
 
-    pub(super) fn stderr_color(self) -> bool {
+    fn stderr_color(self) -> bool {
         self.allow_color && (is_color_forced() || io::stderr().is_terminal())
     }
 
-    /// How diagnostics on standard error look: their color and their limit.
-    pub(super) fn diagnostics_style(self) -> (bool, usize) {
-        (self.stderr_color(), self.max_errors)
+    /// Diagnostics for standard error, where `sources` returns the text of a file by its name.
+    pub(super) fn diagnostics_text<'a>(
+        self,
+        diagnostics: &[Diagnostic],
+        sources: &dyn Fn(&str) -> Option<&'a str>,
+    ) -> String {
+        limited_diagnostics_text(diagnostics, sources, self.stderr_color(), self.max_errors)
     }
 
     /// The time zone of times in text.

@@ -20,13 +20,13 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let (planned, workspace_digest) = if arguments.offline {
-        let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
+        let planned = plan_offline(workspace, &arguments.planning, output).await?;
         (planned, None)
     } else {
-        let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
+        let connection = Connection::open(workspace, output, CancelToken::never()).await?;
         let digest = connection.workspace_digest.clone();
-        let options = (&arguments.planning, arguments.refresh.policy(), Purpose::Show);
-        let planned = make_plan(project, workspace, options, &connection).await;
+        let (planning, refresh) = (&arguments.planning, arguments.refresh.policy());
+        let planned = make_plan(workspace, planning, refresh, Purpose::Show, &connection).await;
         connection.close().await;
         (planned?, Some(digest))
     };

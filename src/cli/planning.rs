@@ -5,7 +5,7 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::given_files::GivenFiles;
 use super::output::Output;
-use super::project::{Project, describe_endpoint};
+use super::project::{SelectedWorkspace, describe_endpoint};
 use crate::api::{Clock, FetchedSegment, SystemClock};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{Freshness, NamePattern, ObservedWorkspace, Policy, SegmentId};
@@ -41,7 +41,8 @@ impl PreparedPlan {
         plan: Plan,
         read: LoadedWorkspace,
         read_at: Timestamp,
-        (estimate, exceeded_duration): (Estimate, Option<MaxDurationExceeded>),
+        estimate: Estimate,
+        exceeded_duration: Option<MaxDurationExceeded>,
     ) -> Self {
         Self {
             plan,
@@ -76,17 +77,14 @@ impl PreparedPlan {
 }
 
 /// A request for all segments, without overrides from the command line.
-pub(super) fn plan_request(
-    project: &Project,
-    (name, workspace): (&str, &WorkspaceSettings),
-    refresh: Refresh,
-) -> PlanRequest {
+pub(super) fn plan_request(workspace: SelectedWorkspace<'_>, refresh: Refresh) -> PlanRequest {
+    let declared = workspace.declarations();
     PlanRequest {
-        workspace: name.to_owned(),
-        endpoint: describe_endpoint(workspace),
-        declared: project.declared_segments(name),
-        directory: project.directory.clone(),
-        policy: workspace.policy.clone(),
+        workspace: workspace.name.to_owned(),
+        endpoint: describe_endpoint(workspace.settings),
+        declared: declared.map(|declared| declared.segment.clone()).collect(),
+        directory: workspace.project.directory.clone(),
+        policy: workspace.settings.policy.clone(),
         overrides: Overrides::default(),
         selection: Selection::default(),
         refresh,
@@ -94,31 +92,30 @@ pub(super) fn plan_request(
 }
 
 fn plan_request_from_arguments(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
-    (arguments, refresh): (&PlanningArguments, Refresh),
+    workspace: SelectedWorkspace<'_>,
+    arguments: &PlanningArguments,
+    refresh: Refresh,
 ) -> Result<PlanRequest, Failure> {
     Ok(PlanRequest {
-        policy: policy_with_overrides(workspace.1, arguments),
+        policy: policy_with_overrides(workspace.settings, arguments),
         overrides: Overrides {
             allow_empty: arguments.allow_empty,
             allow_missing_segments: arguments.allow_missing_segments,
             force_upload: arguments.force_upload,
             assume_members_in_sync: arguments.assume_members_in_sync,
         },
-        selection: selection(project, workspace.0, &arguments.selection)?,
-        ..plan_request(project, workspace, refresh)
+        selection: selection(workspace, &arguments.selection)?,
+        ..plan_request(workspace, refresh)
     })
 }
 
 pub(super) fn selection(
-    project: &Project,
-    workspace: &str,
+    workspace: SelectedWorkspace<'_>,
     arguments: &SelectionArguments,
 ) -> Result<Selection, Failure> {
     let mut targets = arguments.target.clone();
     if !arguments.target_file.is_empty() {
-        targets.extend(GivenFiles::find(project, &arguments.target_file).targets(workspace)?);
+        targets.extend(GivenFiles::find(workspace.project, &arguments.target_file).targets(workspace.name)?);
     }
     Ok(Selection {
         targets,
@@ -156,32 +153,33 @@ pub(super) fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Fa
 }
 
 pub(super) async fn make_plan(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
-    (arguments, refresh, purpose): (&PlanningArguments, Refresh, Purpose),
+    workspace: SelectedWorkspace<'_>,
+    arguments: &PlanningArguments,
+    refresh: Refresh,
+    purpose: Purpose,
     connection: &Connection,
 ) -> Result<PreparedPlan, Failure> {
     let started_at = SystemClock.now();
-    let request = plan_request_from_arguments(project, workspace, (arguments, refresh))?;
+    let request = plan_request_from_arguments(workspace, arguments, refresh)?;
     let mut read = read_workspace(request, connection).await?;
     let plan = connection.reconciler.plan(&mut read).await?;
-    let cost = estimate_cost(&plan, connection.reconciler.rate_limiter(), (arguments, purpose));
-    Ok(PreparedPlan::new(plan, read, started_at, cost))
+    let rate_limiter = connection.reconciler.rate_limiter();
+    let (estimate, exceeded) = estimate_cost(&plan, rate_limiter, arguments, purpose);
+    Ok(PreparedPlan::new(plan, read, started_at, estimate, exceeded))
 }
 
 /// Plans from the cache, without API requests or credentials.
 pub(super) async fn plan_offline(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
+    workspace: SelectedWorkspace<'_>,
     arguments: &PlanningArguments,
     output: Output,
 ) -> Result<PreparedPlan, Failure> {
-    let store = connection::open_state_store(project, workspace.0, workspace.1)?;
-    let request = plan_request_from_arguments(project, workspace, (arguments, Refresh::None))?;
+    let store = connection::open_state_store(workspace)?;
+    let request = plan_request_from_arguments(workspace, arguments, Refresh::None)?;
     let on_note = move |note: String| output.print_note(note);
     let mut read = LoadedWorkspace::load_local(request, &store, SystemClock.now(), &on_note).await?;
     if read.cache.listed_at.is_none() {
-        let message = format!("no cached data for workspace `{}`", workspace.0);
+        let message = format!("no cached data for workspace `{}`", workspace.name);
         let help = "run `segctl plan` online first, and make its complete state directory available to the offline run";
         return Err(Failure::new(FailureKind::Error, message).with_help(help));
     }
@@ -189,14 +187,14 @@ pub(super) async fn plan_offline(
     require_matching_patterns(&read)?;
     read.load_member_lists(&store, &on_note).await?;
     let plan = plan(&read.plan_input());
-    let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.1));
+    let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.settings));
     match store.load_requests().await {
         Ok(requests) => rate_limiter.merge_log(requests, read.now),
         Err(error) => output.print_note(format!("the estimate ignores requests of earlier runs: {error}")),
     }
-    let cost = estimate_cost(&plan, rate_limiter, (arguments, Purpose::Show));
+    let (estimate, exceeded) = estimate_cost(&plan, rate_limiter, arguments, Purpose::Show);
     let read_at = read.now;
-    let planned = PreparedPlan::new(plan, read, read_at, cost);
+    let planned = PreparedPlan::new(plan, read, read_at, estimate, exceeded);
     Ok(PreparedPlan {
         freshness: planned.freshness.offline(),
         ..planned
@@ -214,7 +212,8 @@ pub(super) enum Purpose {
 pub(super) fn estimate_cost(
     plan: &Plan,
     rate_limiter: RateLimiter,
-    (arguments, purpose): (&PlanningArguments, Purpose),
+    arguments: &PlanningArguments,
+    purpose: Purpose,
 ) -> (Estimate, Option<MaxDurationExceeded>) {
     let mut requests = plan.requests();
     if purpose == Purpose::Apply && !requests.is_empty() {

@@ -5,6 +5,7 @@ use super::failure::{Failure, FailureKind};
 use super::file_index;
 use super::home::home_directory;
 use super::output::Output;
+use crate::config::declaration::Declaration;
 use crate::config::lint::{UNKNOWN_REFERENCE_CODE, is_shown_by_default};
 use crate::config::settings::{
     ConnectionSettings, EndpointSetting, ProjectSettings, WorkspaceSettings, parse_settings,
@@ -12,8 +13,8 @@ use crate::config::settings::{
 use crate::config::source::{self, SourceFile};
 use crate::config::{LoadedConfig, load, load_with_index};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{DeclaredSegment, Keyword, did_you_mean};
-use crate::render::diagnostic::{limited_diagnostics_text, sort};
+use crate::model::{Keyword, SegmentName, did_you_mean};
+use crate::render::diagnostic::sort;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +42,14 @@ pub(super) struct ProjectOptions<'a> {
     pub(super) config: Option<&'a Path>,
     /// Parse every segment file.
     pub(super) no_cache: bool,
+}
+
+/// The workspace of a command.
+#[derive(Clone, Copy)]
+pub(super) struct SelectedWorkspace<'a> {
+    pub(super) project: &'a Project,
+    pub(super) name: &'a str,
+    pub(super) settings: &'a WorkspaceSettings,
 }
 
 #[derive(Default)]
@@ -170,11 +179,7 @@ impl Project {
         });
         sort(&mut errors);
         let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());
-        output.print_status(&limited_diagnostics_text(
-            &errors,
-            &text_of,
-            output.diagnostics_style(),
-        ));
+        output.print_status(&output.diagnostics_text(&errors, &text_of));
         NewFileCheck {
             has_errors: !errors.is_empty(),
             ignored,
@@ -194,14 +199,11 @@ impl Project {
             None if file == settings => Some(self.redacted_settings.as_str()),
             None => None,
         };
-        limited_diagnostics_text(diagnostics, &text_of, output.diagnostics_style())
+        output.diagnostics_text(diagnostics, &text_of)
     }
 
     /// The selected workspace, or else the default workspace, or else the only one.
-    pub(super) fn workspace(
-        &self,
-        arguments: &WorkspaceArguments,
-    ) -> Result<(&str, &WorkspaceSettings), Failure> {
+    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<SelectedWorkspace<'_>, Failure> {
         let mut names = self.settings.workspaces.keys();
         let only = || names.next().filter(|_| names.next().is_none());
         let selected = arguments.workspace.as_ref();
@@ -213,10 +215,14 @@ impl Project {
         self.named_workspace(name)
     }
 
-    pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
+    pub(super) fn named_workspace(&self, name: &str) -> Result<SelectedWorkspace<'_>, Failure> {
         match self.settings.workspaces.get_key_value(name) {
-            Some((name, workspace)) => match workspace.unsupported.first() {
-                None => Ok((name, workspace)),
+            Some((name, settings)) => match settings.unsupported.first() {
+                None => Ok(SelectedWorkspace {
+                    project: self,
+                    name,
+                    settings,
+                }),
                 Some(found) => Err(unsupported_failure(found)),
             },
             None => {
@@ -235,13 +241,17 @@ impl Project {
         let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
         format!("workspaces in segctl.yaml: {}", names.join(", "))
     }
+}
 
-    pub(super) fn declared_segments(&self, workspace: &str) -> Vec<DeclaredSegment> {
-        let declarations = self.loaded.declarations.iter();
-        declarations
-            .filter(|declaration| declaration.applies_to(workspace))
-            .map(|declaration| declaration.segment.clone())
-            .collect()
+impl<'a> SelectedWorkspace<'a> {
+    pub(super) fn declarations(self) -> impl Iterator<Item = &'a Declaration> {
+        let declarations = self.project.loaded.declarations.iter();
+        declarations.filter(move |declaration| declaration.applies_to(self.name))
+    }
+
+    pub(super) fn declaration(self, name: &SegmentName) -> Option<&'a Declaration> {
+        self.declarations()
+            .find(|declaration| declaration.segment.name == *name)
     }
 }
 
@@ -368,8 +378,7 @@ fn invalid_settings(mut errors: Vec<Diagnostic>, source: Option<&SourceFile>, ou
     // An error can be next to a secret, so excerpts come from a redacted text.
     let text = source.map(SourceFile::redacted_text);
     if !output.json {
-        let style = output.diagnostics_style();
-        output.print_status(&limited_diagnostics_text(&errors, &|_| text.as_deref(), style));
+        output.print_status(&output.diagnostics_text(&errors, &|_| text.as_deref()));
     }
     Failure {
         diagnostics: errors,

@@ -3,8 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use super::home::expand_home;
 use super::output::Output;
-use super::project::Project;
-use crate::config::settings::WorkspaceSettings;
+use super::project::SelectedWorkspace;
 use crate::model::PublishLocation;
 use crate::publish::{FolderPublisher, Publisher, closed_folders};
 use std::sync::Arc;
@@ -13,14 +12,12 @@ use std::sync::Arc;
 use {crate::publish::BucketPublisher, std::env, std::ffi::OsString};
 
 /// The publisher of `publish` in segctl.yaml, if it is set.
-pub(super) fn publisher(
-    project: &Project,
-    workspace: &WorkspaceSettings,
-) -> Result<Option<Arc<dyn Publisher>>, Failure> {
-    Ok(match &workspace.policy.publish {
+pub(super) fn publisher(workspace: SelectedWorkspace<'_>) -> Result<Option<Arc<dyn Publisher>>, Failure> {
+    Ok(match &workspace.settings.policy.publish {
         None => None,
         Some(PublishLocation::Folder { directory, url }) => {
-            let folder = project
+            let folder = workspace
+                .project
                 .directory
                 .join(expand_home(directory, "publish.directory")?);
             Some(Arc::new(FolderPublisher::at(folder, url.clone())))
@@ -43,14 +40,11 @@ pub(super) fn publisher(
 }
 
 /// Warns about folders that keep a web server from reading the published lists.
-pub(super) fn note_closed_folders(
-    project: &Project,
-    workspace: &WorkspaceSettings,
-    output: Output,
-) -> Result<(), Failure> {
-    let Some(PublishLocation::Folder { directory, url }) = &workspace.policy.publish else {
+pub(super) fn note_closed_folders(workspace: SelectedWorkspace<'_>, output: Output) -> Result<(), Failure> {
+    let Some(PublishLocation::Folder { directory, url }) = &workspace.settings.policy.publish else {
         return Ok(());
     };
+    let project = workspace.project;
     let folder = project
         .directory
         .join(expand_home(directory, "publish.directory")?);

@@ -14,10 +14,9 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
-use super::project::Project;
+use super::project::{Project, SelectedWorkspace};
 use super::state_lock::{LockRequest, LockedState};
 use crate::api::{CancelHandle, CancelToken, Clock, SystemClock};
-use crate::config::settings::WorkspaceSettings;
 use crate::model::SegmentName;
 use crate::observe::Refresh;
 use crate::plan;
@@ -46,9 +45,9 @@ pub(super) async fn run(
 }
 
 async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output) -> Result<(), Failure> {
-    let (name, workspace) = project.workspace(arguments)?;
-    let store = connection::open_state_store(project, name, workspace)?;
-    let document = StateDocument::new(name, &store.load().await?);
+    let workspace = project.workspace(arguments)?;
+    let store = connection::open_state_store(workspace)?;
+    let document = StateDocument::new(workspace.name, &store.load().await?);
     if output.json {
         output.print_json(&document);
     } else {
@@ -59,7 +58,8 @@ async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output)
 
 async fn lock_state<'a>(
     store: &'a StateStore,
-    (command, arguments): (&'static str, &LockArguments),
+    command: &'static str,
+    arguments: &LockArguments,
     output: Output,
 ) -> Result<LockedState<'a>, Failure> {
     let request = LockRequest {
@@ -71,13 +71,13 @@ async fn lock_state<'a>(
 }
 
 async fn rm(project: &Project, arguments: &RmArguments, output: Output) -> Result<(), Failure> {
-    let (name, workspace) = project.workspace(&arguments.workspace)?;
-    let store = connection::open_state_store(project, name, workspace)?;
-    let locked = lock_state(&store, ("segctl state rm", &arguments.lock), output).await?;
+    let workspace = project.workspace(&arguments.workspace)?;
+    let store = connection::open_state_store(workspace)?;
+    let locked = lock_state(&store, "segctl state rm", &arguments.lock, output).await?;
     let work = remove_from_state(&store, &arguments.name, output);
     let state = locked.run(work, &CancelHandle::new().0).await?;
     if output.json {
-        output.print_json(&StateDocument::new(name, &state));
+        output.print_json(&StateDocument::new(workspace.name, &state));
     }
     Ok(())
 }
@@ -105,11 +105,11 @@ async fn remove_from_state(store: &StateStore, segment: &str, output: Output) ->
 
 async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let command = ("segctl state rebuild", &arguments.lock);
-    let result = match lock_state(&connection.reconciler.store, command, output).await {
+    let connection = Connection::open(workspace, output, CancelToken::never()).await?;
+    let store = &connection.reconciler.store;
+    let result = match lock_state(store, "segctl state rebuild", &arguments.lock, output).await {
         Ok(locked) => {
-            let work = rebuild_state(project, workspace, &connection);
+            let work = rebuild_state(workspace, &connection);
             locked.run(work, &CancelHandle::new().0).await
         }
         Err(failure) => Err(failure),
@@ -122,18 +122,17 @@ async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output
          them when a step needs their name.\n"
     ));
     if output.json {
-        output.print_json(&StateDocument::new(workspace.0, &state));
+        output.print_json(&StateDocument::new(workspace.name, &state));
     }
     Ok(())
 }
 
 /// Returns the number of segments that were found, and the new state.
 async fn rebuild_state(
-    project: &Project,
-    workspace: (&str, &WorkspaceSettings),
+    workspace: SelectedWorkspace<'_>,
     connection: &Connection,
 ) -> Result<(usize, State), Failure> {
-    let read = read_workspace(plan_request(project, workspace, Refresh::Full), connection).await?;
+    let read = read_workspace(plan_request(workspace, Refresh::Full), connection).await?;
     let on_note = &connection.reconciler.on_note;
     for row in &read.observed.unreadable_rows {
         let (position, reason) = (row.position, &row.reason);
@@ -181,8 +180,9 @@ fn rebuilt_state(mut state: State, updates: Vec<StateUpdate>, references: &Resol
 
 /// Prints the holder of the lock, asks for approval, and removes the lock.
 async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) -> Result<(), Failure> {
-    let (name, workspace) = project.workspace(&arguments.workspace)?;
-    let store = connection::open_state_store(project, name, workspace)?;
+    let workspace = project.workspace(&arguments.workspace)?;
+    let store = connection::open_state_store(workspace)?;
+    let name = workspace.name;
     let Some(lock) = store.change_lock(|_| LockChange::Keep).await? else {
         output.print_status_line(&format!("The state of {name} is not locked."));
         return Ok(());

@@ -3,9 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::api::{CancelHandle, Clock, SystemClock};
-use crate::state::{
-    HeldLock, Lock, LockError, LockHolder, LockOptions, NoteSink, ProcessIdentity, StateStore,
-};
+use crate::state::{HeldLock, Lock, LockError, LockHolder, LockOptions, ProcessIdentity, StateStore};
 use jiff::SignedDuration;
 
 pub(super) struct LockRequest<'a> {
@@ -17,9 +15,8 @@ pub(super) struct LockRequest<'a> {
 
 /// A state that this process has locked.
 pub(super) struct LockedState<'a> {
-    store: &'a StateStore,
     output: Output,
-    held: HeldLock,
+    held: HeldLock<'a, SystemClock>,
 }
 
 impl<'a> LockedState<'a> {
@@ -36,18 +33,16 @@ impl<'a> LockedState<'a> {
             has_exited: &ProcessIdentity::has_exited,
         };
         let on_note = move |note: String| output.print_note(note);
-        let held = HeldLock::acquire((store, &SystemClock), options, &on_note).await?;
-        Ok(Self { store, output, held })
+        let held = HeldLock::acquire(store, &SystemClock, options, &on_note).await?;
+        Ok(Self { output, held })
     }
 
     /// Runs `work` and releases the lock. The loss of the lock cancels `cancel_handle`.
     pub(super) async fn run<A>(self, work: impl Future<Output = A>, cancel_handle: &CancelHandle) -> A {
         let output = self.output;
         let on_note = move |note: String| output.print_note(note);
-        let observers: (&NoteSink, _) = (&on_note, cancel_handle);
-        let environment = (self.store, &SystemClock);
-        let result = self.held.run_while_held(environment, work, observers).await;
-        if let Err(error) = self.held.release(self.store).await {
+        let result = self.held.run_while_held(work, &on_note, cancel_handle).await;
+        if let Err(error) = self.held.release().await {
             output.print_note(format!("the state stays locked until its lease expires: {error}"));
         }
         result

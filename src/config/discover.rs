@@ -22,7 +22,8 @@ const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 /// segment. Diagnostics contain paths as `display_path` prints them.
 #[must_use]
 pub fn discover(
-    (base, settings): (&Path, &Path),
+    base: &Path,
+    settings: &Path,
     patterns: &[String],
     display_path: &dyn Fn(&Path) -> String,
 ) -> (Vec<PathBuf>, Vec<Diagnostic>) {
@@ -247,7 +248,7 @@ fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<FoundFile>,
                 is_link: entry.path_is_symlink(),
                 path: entry.into_path(),
             }),
-            Err(error) => diagnostics.extend(walk_error((root, display_path), None, error)),
+            Err(error) => diagnostics.extend(walk_error(root, display_path, None, error)),
         }
     }
     // The walk has the order of the file system.
@@ -257,13 +258,14 @@ fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<FoundFile>,
 
 /// `None` for a broken link that is not a segment file.
 fn walk_error(
-    (root, display): (&Path, &dyn Fn(&Path) -> String),
+    root: &Path,
+    display: &dyn Fn(&Path) -> String,
     path: Option<PathBuf>,
     error: ignore::Error,
 ) -> Option<Diagnostic> {
     match error {
-        ignore::Error::WithPath { path, err } => walk_error((root, display), Some(path), *err),
-        ignore::Error::WithDepth { err, .. } => walk_error((root, display), path, *err),
+        ignore::Error::WithPath { path, err } => walk_error(root, display, Some(path), *err),
+        ignore::Error::WithDepth { err, .. } => walk_error(root, display, path, *err),
         ignore::Error::Loop { ancestor, child } => {
             let child = display(&child);
             let message = format!("the link `{child}` points to its parent `{}`", display(&ancestor));
@@ -318,7 +320,7 @@ mod tests {
     fn discovered(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
         let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
         let display_path = |path: &Path| path.to_string_lossy().into_owned();
-        let (files, diagnostics) = discover((base, &base.join("segctl.yaml")), &patterns, &display_path);
+        let (files, diagnostics) = discover(base, &base.join("segctl.yaml"), &patterns, &display_path);
         let relative = |path: &PathBuf| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
         let codes = diagnostics
             .iter()

@@ -49,7 +49,7 @@ pub fn load_with_index(
     index: Option<&FileIndex>,
 ) -> LoadedConfig {
     let base = settings_file.parent().unwrap_or(Path::new(""));
-    let (files, diagnostics) = discover((base, settings_file), &settings.segments, display_path);
+    let (files, diagnostics) = discover(base, settings_file, &settings.segments, display_path);
     let mut loaded = LoadedConfig {
         diagnostics,
         ..LoadedConfig::default()
@@ -58,7 +58,7 @@ pub fn load_with_index(
     let mut is_index_current = true;
     let read = |path: &PathBuf| {
         let name: Arc<str> = display_path(path).into();
-        let file = read_file((path, base), &name, index);
+        let file = read_file(path, base, &name, index);
         (name, file)
     };
     for ((name, file), path) in parallel::map(&files, read).into_iter().zip(&files) {
@@ -133,7 +133,8 @@ struct LoadedFile<'i> {
 }
 
 fn read_file<'i>(
-    (path, base): (&Path, &Path),
+    path: &Path,
+    base: &Path,
     display_name: &str,
     index: Option<&'i FileIndex>,
 ) -> LoadedFile<'i> {
@@ -148,11 +149,11 @@ fn read_file<'i>(
     };
     let digest = index.map(|_| Digest::new(Sha256::digest(source.text.as_bytes()).into()));
     let mut file = digest
-        .and_then(|digest| indexed_file(&source, index?.find(&digest)?))
+        .and_then(|digest| indexed_file(&source, index?, &digest))
         .unwrap_or_else(|| decode_file(&source, digest));
     for declaration in &mut file.declarations {
         if let Some(list) = declaration.segment.contents.member_file_path_mut() {
-            *list = resolve_list_path(list, (path, base));
+            *list = resolve_list_path(list, path, base);
         }
     }
     LoadedFile {
@@ -163,8 +164,10 @@ fn read_file<'i>(
 
 fn indexed_file<'i>(
     source: &Arc<SourceFile>,
-    (indexed, line): (IndexedFile, &'i str),
+    index: &'i FileIndex,
+    digest: &Digest,
 ) -> Option<LoadedFile<'i>> {
+    let (indexed, line) = index.find(digest)?;
     let (declarations, diagnostics) = indexed.into_parts(source)?;
     Some(LoadedFile {
         source: None,
@@ -196,7 +199,7 @@ fn decode_file<'i>(source: &Arc<SourceFile>, digest: Option<Digest>) -> LoadedFi
         diagnostics.extend(errors);
     }
     let line_of = |digest| {
-        let indexed = IndexedFile::of(source, (&declarations, &diagnostics))?;
+        let indexed = IndexedFile::of(source, &declarations, &diagnostics)?;
         Some(Cow::Owned(file_index::line_of(&digest, &indexed)))
     };
     LoadedFile {
@@ -208,7 +211,7 @@ fn decode_file<'i>(source: &Arc<SourceFile>, digest: Option<Digest>) -> LoadedFi
 }
 
 /// Makes the path of a member list relative to the folder of `segctl.yaml` instead of the segment file.
-fn resolve_list_path(list: &str, (file, base): (&Path, &Path)) -> String {
+fn resolve_list_path(list: &str, file: &Path, base: &Path) -> String {
     if below_home(list).is_some() {
         return list.to_owned();
     }

@@ -318,11 +318,10 @@ impl Scope<'_> {
             cached.listed && cached.name == listed.name && cached.created_time == listed.created_time
         });
         let kind = parse_kind(&listed.kind);
-        let identity = (&listed.id, &listed.name, &kind);
         ObservedSegment {
             id: listed.id.clone(),
             name: listed.name.clone(),
-            lifecycle: self.lifecycle(identity, true, self.shown_kinds),
+            lifecycle: self.lifecycle(&listed.id, &listed.name, &kind, true, self.shown_kinds),
             kind,
             source: listed.source.clone(),
             created_time: listed.created_time.clone(),
@@ -334,7 +333,7 @@ impl Scope<'_> {
     }
 
     fn fetched(&self, segment: &RemoteSegment, listed: bool, shown: &ShownKinds) -> ObservedSegment {
-        let entry = cache_entry(segment, listed, (self.state, self.now));
+        let entry = cache_entry(segment, listed, self.state, self.now);
         ObservedSegment {
             fetched_at: Some(self.now),
             ..self.cached(&segment.id, &entry, shown)
@@ -342,12 +341,11 @@ impl Scope<'_> {
     }
 
     fn cached(&self, id: &SegmentId, cached: &CachedSegment, shown: &ShownKinds) -> ObservedSegment {
-        let identity = (id, &cached.name, &cached.kind);
         ObservedSegment {
             id: id.clone(),
             name: cached.name.clone(),
             kind: cached.kind.clone(),
-            lifecycle: self.lifecycle(identity, cached.listed, shown),
+            lifecycle: self.lifecycle(id, &cached.name, &cached.kind, cached.listed, shown),
             source: cached.source.clone(),
             created_time: cached.created_time.clone(),
             listed: cached.listed,
@@ -360,11 +358,7 @@ impl Scope<'_> {
 
 /// The cache entry of a segment in an answer; `state` contains what was applied before that answer.
 #[must_use]
-pub fn cache_entry(
-    segment: &RemoteSegment,
-    listed: bool,
-    (state, now): (&State, Timestamp),
-) -> CachedSegment {
+pub fn cache_entry(segment: &RemoteSegment, listed: bool, state: &State, now: Timestamp) -> CachedSegment {
     CachedSegment {
         name: segment.name.clone(),
         kind: parse_kind(&segment.kind),

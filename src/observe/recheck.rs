@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Reads the list, and then the ids that `ids_to_read` selects from it. The answers are part of the result, since they are
 /// as fresh as a read before a write that follows at once.
 pub async fn recheck<T: Transport, C: Clock>(
-    (client, clock): (&Client<T, C>, &C),
+    client: &Client<T, C>,
+    clock: &C,
     scope: &Scope<'_>,
     ids_to_read: impl FnOnce(&ObservedWorkspace) -> BTreeSet<SegmentId>,
 ) -> Result<(ObservedWorkspace, BTreeMap<SegmentId, FetchedSegment>), RequestError> {

@@ -18,7 +18,9 @@ impl Scope<'_> {
 
     pub(super) fn lifecycle(
         &self,
-        (id, name, kind): (&SegmentId, &SegmentName, &RemoteKind),
+        id: &SegmentId,
+        name: &SegmentName,
+        kind: &RemoteKind,
         listed: bool,
         shown: &ShownKinds,
     ) -> Lifecycle {
@@ -141,8 +143,10 @@ mod tests {
 
     fn observed_lifecycle(
         state: &State,
-        (setting, shown): (Option<ListedKinds>, &[&str]),
-        (word, now): (&str, i64),
+        setting: Option<ListedKinds>,
+        shown: &[&str],
+        word: &str,
+        now: i64,
     ) -> Lifecycle {
         let mut shown_kinds = ShownKinds::default();
         shown.iter().for_each(|word| shown_kinds.add(word, None));
@@ -163,8 +167,8 @@ mod tests {
             now: day(now),
         };
         let kind = RemoteKind::Other(word.to_owned());
-        let identity = (&SegmentId::new("a1"), &SegmentName::new("One"), &kind);
-        scope.lifecycle(identity, false, &shown_kinds)
+        let (id, name) = (SegmentId::new("a1"), SegmentName::new("One"));
+        scope.lifecycle(&id, &name, &kind, false, &shown_kinds)
     }
 
     #[test]
@@ -194,8 +198,7 @@ mod tests {
         ];
         for (kind, setting, shown, now, expected) in table {
             let word = if kind == File { "FILE_V2" } else { "COHORT" };
-            let observe =
-                |lifecycle| observed_lifecycle(&state(kind, lifecycle), (setting, &shown), (word, now));
+            let observe = |lifecycle| observed_lifecycle(&state(kind, lifecycle), setting, &shown, word, now);
             assert_eq!(observe(Active), expected, "{kind:?} {setting:?} {shown:?} {now}");
             assert_eq!(
                 observe(Archived),
@@ -204,7 +207,7 @@ mod tests {
             );
         }
         // Without an entry, an unarchive is safe in any case.
-        let unknown = observed_lifecycle(&State::default(), (None, &[]), ("FILE_V2", 1));
+        let unknown = observed_lifecycle(&State::default(), None, &[], "FILE_V2", 1);
         assert_eq!(unknown, Archived);
     }
 
@@ -221,7 +224,7 @@ mod tests {
                 state.record(entry.clone());
             }
             let observe =
-                |state: &State, now| observed_lifecycle(state, (Some(ListedKinds::Filter), &[]), (word, now));
+                |state: &State, now| observed_lifecycle(state, Some(ListedKinds::Filter), &[], word, now);
             assert_eq!(observe(&state, 59), Lifecycle::Active);
             assert_eq!(observe(&state, 60), Lifecycle::Archived);
             // An unarchive does.

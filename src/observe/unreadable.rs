@@ -65,7 +65,7 @@ impl Scope<'_> {
         } else if let Some(entry) = self.state.managed_entry(id) {
             // The list does not contain it, and MoEngage answers: it is archived, as far as known.
             let name = &entry.name;
-            let lifecycle = self.lifecycle((id, name, &RemoteKind::Filter), false, &observed.shown_kinds);
+            let lifecycle = self.lifecycle(id, name, &RemoteKind::Filter, false, &observed.shown_kinds);
             let remote = ObservedSegment {
                 lifecycle,
                 listed: false,

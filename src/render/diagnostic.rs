@@ -62,7 +62,8 @@ pub fn diagnostics_text<'a>(
 pub fn limited_diagnostics_text<'a>(
     diagnostics: &[Diagnostic],
     sources: &dyn Fn(&str) -> Option<&'a str>,
-    (color, limit): (bool, usize),
+    color: bool,
+    limit: usize,
 ) -> String {
     if limit == 0 || diagnostics.len() <= limit {
         return diagnostics_text(diagnostics, sources, color);

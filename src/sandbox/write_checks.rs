@@ -108,16 +108,16 @@ fn check_cycle(
 
 fn check_size(state: &SandboxState, (included, excluded): &DefinitionJson) -> Option<HttpResponse> {
     let reject = |message: &str| Some(EndpointFamily::V3.error(413, message));
-    let definition = (included, excluded.as_ref());
-    if counted_references(state, definition).len() > REFERENCE_LIMIT {
+    let excluded = excluded.as_ref();
+    if counted_references(state, included, excluded).len() > REFERENCE_LIMIT {
         return reject("more than 10 custom segments");
     }
-    if nesting_level(state, definition, &mut BTreeMap::new()) > NESTING_LIMIT {
+    if nesting_level(state, included, excluded, &mut BTreeMap::new()) > NESTING_LIMIT {
         return reject("nested more than 6 levels");
     }
     let stored =
         |id: &str| definition_of(state, id).map(|(included, excluded)| (included.clone(), excluded.cloned()));
-    if expanded_length(included, excluded.as_ref(), &stored) > EXPANDED_LENGTH_LIMIT {
+    if expanded_length(included, excluded, &stored) > EXPANDED_LENGTH_LIMIT {
         return reject("query length limit exceeded");
     }
     None
@@ -133,7 +133,8 @@ fn definition_of<'a>(state: &'a SandboxState, id: &str) -> Option<(&'a Value, Op
 /// File and cohort segments count toward neither the number of references nor the nesting level.
 fn counted_references(
     state: &SandboxState,
-    (included, excluded): (&Value, Option<&Value>),
+    included: &Value,
+    excluded: Option<&Value>,
 ) -> impl ExactSizeIterator<Item = String> + use<> {
     let mut ids = referenced_ids(included, excluded);
     ids.retain(|id| {
@@ -147,17 +148,18 @@ fn counted_references(
 /// levels, so that a diamond is walked once per segment. A segment that is being walked counts 0, so that cycles end.
 fn nesting_level(
     state: &SandboxState,
-    definition: (&Value, Option<&Value>),
+    included: &Value,
+    excluded: Option<&Value>,
     known: &mut BTreeMap<String, usize>,
 ) -> usize {
     let mut highest = 0;
-    for id in counted_references(state, definition) {
+    for id in counted_references(state, included, excluded) {
         let level = match known.get(&id) {
             Some(level) => *level,
             None => match definition_of(state, &id) {
-                Some(referenced) => {
+                Some((included, excluded)) => {
                     known.insert(id.clone(), 0);
-                    let level = nesting_level(state, referenced, known);
+                    let level = nesting_level(state, included, excluded, known);
                     known.insert(id, level);
                     level
                 }
@@ -168,6 +170,6 @@ fn nesting_level(
     }
     match highest {
         0 => 1,
-        highest => highest + 1 + usize::from(has_nested_group(definition.0, definition.1)),
+        highest => highest + 1 + usize::from(has_nested_group(included, excluded)),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    pub(super) fn of(state: &State, (generation, has_journal): (u64, bool)) -> Self {
+    pub(super) fn of(state: &State, generation: u64, has_journal: bool) -> Self {
         Self {
             generation,
             has_journal,

@@ -7,37 +7,31 @@
 mod evidence;
 
 use super::member_lists::IN_FLIGHT_LIMIT;
-use crate::model::{ApiBehavior, ObservedSegment, ObservedWorkspace, RemoteKind};
+use crate::model::{ObservedSegment, ObservedWorkspace, RemoteKind};
 use crate::state::{IntendedWrite, Intent, JournalEntry, State, StateEntry};
+pub use evidence::Evidence;
 use evidence::recovered_entry;
 use jiff::Timestamp;
 
 /// The entries that resolve the unfinished writes of `state`. A write without effect stays unresolved while its request may
 /// still arrive; `now` is by MoEngage's clock.
 #[must_use]
-pub fn recovery_records(
-    state: &State,
-    (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
-    now: Timestamp,
-) -> Vec<JournalEntry> {
+pub fn recovery_records(state: &State, evidence: Evidence<'_>, now: Timestamp) -> Vec<JournalEntry> {
+    let unreadable = &evidence.observed.unreadable;
     let mut records = Vec::new();
     for intent in state.intents() {
-        if intent
-            .write
-            .id()
-            .is_some_and(|id| observed.unreadable.contains_key(id))
-        {
+        if intent.write.id().is_some_and(|id| unreadable.contains_key(id)) {
             // A later run may be able to read the result.
             continue;
         }
-        let recovered = recovered_entry(state, (observed, api_behavior), intent);
+        let recovered = recovered_entry(state, evidence, intent);
         // A negative age means that the clock was set back.
         let age = now.duration_since(intent.sent_at);
         let is_in_flight = !age.is_negative() && age < IN_FLIGHT_LIMIT;
         match recovered {
             Some(entry) => records.push(JournalEntry::StateEntry(entry)),
             None if is_in_flight => continue,
-            None if is_creation_hidden(intent, (observed, api_behavior)) => {
+            None if is_creation_hidden(intent, evidence) => {
                 records.extend(without_published_file(intent));
                 continue;
             }
@@ -50,10 +44,11 @@ pub fn recovery_records(
 
 /// Whether the write may have created a segment that no list shows. The recorded intent then shows what the next run has to
 /// expect: members of a cohort, or a file segment that holds the name.
-fn is_creation_hidden(intent: &Intent, (observed, api_behavior): (&ObservedWorkspace, ApiBehavior)) -> bool {
+fn is_creation_hidden(intent: &Intent, evidence: Evidence<'_>) -> bool {
+    let (behavior, shown) = (evidence.api_behavior, &evidence.observed.shown_kinds);
     match intent.write {
-        IntendedWrite::CreateFileSegment { .. } => !api_behavior.lists_file_segments(&observed.shown_kinds),
-        IntendedWrite::CreateCohort { .. } => !api_behavior.lists_cohorts(&observed.shown_kinds),
+        IntendedWrite::CreateFileSegment { .. } => !behavior.lists_file_segments(shown),
+        IntendedWrite::CreateCohort { .. } => !behavior.lists_cohorts(shown),
         IntendedWrite::Create { .. }
         | IntendedWrite::Update { .. }
         | IntendedWrite::ProbeNameHolder { .. }
@@ -89,24 +84,24 @@ fn without_published_file(intent: &Intent) -> Vec<JournalEntry> {
 /// The unmanaged segments that an interrupted run unarchived and did not archive again.
 pub fn unrestored_segments<'o>(
     state: &'o State,
-    (observed, api_behavior): (&'o ObservedWorkspace, ApiBehavior),
+    evidence: Evidence<'o>,
 ) -> impl Iterator<Item = &'o ObservedSegment> {
     let temporarily_unarchived = state.intents().filter(|intent| intent.rearchive_if_unadopted);
     temporarily_unarchived.filter_map(move |intent| {
-        let mut segments = observed.segments.values();
+        let mut segments = evidence.observed.segments.values();
         let remote = match &intent.write {
             IntendedWrite::ProbeNameHolder { name, .. } => segments.find(|remote| remote.name == *name),
             IntendedWrite::Create { .. }
             | IntendedWrite::CreateCohort { .. }
             | IntendedWrite::CreateFileSegment { .. } => None,
             IntendedWrite::Update { id, .. } | IntendedWrite::SetLifecycle { id, .. } => {
-                observed.segments.get(id)
+                evidence.observed.segments.get(id)
             }
         };
         remote.filter(|remote| {
             remote.listed
                 && state.managed_entry(&remote.id).is_none()
-                && recovered_entry(state, (observed, api_behavior), intent).is_none()
+                && recovered_entry(state, evidence, intent).is_none()
         })
     })
 }
@@ -138,7 +133,7 @@ pub fn listed_cohort_records(state: &State, observed: &ObservedWorkspace) -> Vec
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
+    use crate::model::{ApiBehavior, Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
     use crate::state::{Revision, StepKey};
     use serde_json::json;
 
@@ -228,10 +223,14 @@ pub(crate) mod tests {
         }
     }
 
+    fn evidence(observed: &ObservedWorkspace) -> Evidence<'_> {
+        Evidence::new(observed, ApiBehavior::default())
+    }
+
     /// Recovers when no request can be in flight.
-    fn recover_into(state: &mut State, remote_state: (&ObservedWorkspace, ApiBehavior)) {
+    fn recover_into(state: &mut State, evidence: Evidence<'_>) {
         let now = Timestamp::from_second(600).unwrap();
-        for record in recovery_records(state, remote_state, now) {
+        for record in recovery_records(state, evidence, now) {
             state.apply_journal_entry(record);
         }
         assert_eq!(state.intents().count(), 0);
@@ -261,9 +260,10 @@ pub(crate) mod tests {
             };
             let mut state = state_with_intent(false, create_file.clone());
             let observed = ObservedWorkspace::default();
+            let evidence = Evidence::new(&observed, api_behavior);
             let now = Timestamp::from_second(600).unwrap();
             for _ in 0..2 {
-                for record in recovery_records(&state, (&observed, api_behavior), now) {
+                for record in recovery_records(&state, evidence, now) {
                     state.apply_journal_entry(record);
                 }
                 assert_eq!(state.intents().count(), usize::from(is_kept), "{setting:?}");
@@ -317,7 +317,7 @@ pub(crate) mod tests {
             });
             state.record(entry);
             let observed = observed_segment("Renamed", 1, Lifecycle::Active);
-            recover_into(&mut state, (&observed, ApiBehavior::default()));
+            recover_into(&mut state, evidence(&observed));
             let entry = state.managed_entry(&SegmentId::new("a1")).unwrap();
             // The state has the declared name, so the rename is drift.
             assert_eq!((entry.name.as_str(), entry.digest.as_deref()), expected);
@@ -359,7 +359,7 @@ pub(crate) mod tests {
                 });
                 state.record(entry);
             }
-            recover_into(&mut state, (&observed, ApiBehavior::default()));
+            recover_into(&mut state, evidence(&observed));
             let entry = state.managed_entry(&id).cloned();
             let digest = entry.as_ref().and_then(|entry| entry.digest.as_deref());
             assert_eq!(digest == Some("digest"), is_applied, "{write:?} {observed:?}");
@@ -386,7 +386,7 @@ pub(crate) mod tests {
             for is_managed in [true, false] {
                 let mut state = state_with_intent(is_managed, write.clone());
                 let observed = observed_segment("One", 1, Lifecycle::Active);
-                recover_into(&mut state, (&observed, api_behavior));
+                recover_into(&mut state, Evidence::new(&observed, api_behavior));
                 let id = SegmentId::new("a1");
                 let entry = state.any_entry(&id).unwrap();
                 assert_eq!(
@@ -429,12 +429,9 @@ pub(crate) mod tests {
             // A request that was sent a moment ago may still arrive.
             if !is_applied {
                 let now = Timestamp::from_second(6).unwrap();
-                assert_eq!(
-                    recovery_records(&after, (&observed, ApiBehavior::default()), now),
-                    []
-                );
+                assert_eq!(recovery_records(&after, evidence(&observed), now), []);
             }
-            recover_into(&mut after, (&observed, ApiBehavior::default()));
+            recover_into(&mut after, evidence(&observed));
             let entry = after.managed_entry(&SegmentId::new("a1")).cloned();
             if !is_applied {
                 assert_eq!(entry, before, "{write:?}");

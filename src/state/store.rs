@@ -258,7 +258,7 @@ impl StateStore {
                 let bytes = encode_journal_object(first, &[]);
                 self.storage.put(&first.name(), bytes).await?;
             }
-            let file = StateFile::of(state, (generation, has_journal));
+            let file = StateFile::of(state, generation, has_journal);
             let bytes = checksummed_json::encode(STATE_VERSION, &file).into_bytes();
             position.attempts.insert(Version::of_bytes(&bytes));
             match self.storage.put_if(STATE_FILE, bytes, &base.object).await? {

@@ -9,7 +9,7 @@ use segctl::model::{
     Group, GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
 use segctl::sandbox::{RateLimitMode, SandboxSettings};
-use segctl::state::recovery::unrestored_segments;
+use segctl::state::recovery::{Evidence, unrestored_segments};
 use serde_json::{Value, json};
 
 fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
@@ -188,14 +188,12 @@ async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
     );
     workspace.set_faults(&json!([]));
     let (state, observed) = (workspace.stored_state(), workspace.observe(&desired).await);
-    let unrestored: Vec<_> = unrestored_segments(&state, (&observed, ApiBehavior::default()))
+    let unrestored: Vec<_> = unrestored_segments(&state, Evidence::new(&observed, ApiBehavior::default()))
         .map(|segment| segment.name.as_str())
         .collect();
     assert_eq!(unrestored, ["A"]);
     workspace.send_api_request("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&desired).await;
-    assert_eq!(
-        unrestored_segments(&state, (&observed, ApiBehavior::default())).count(),
-        0
-    );
+    let evidence = Evidence::new(&observed, ApiBehavior::default());
+    assert_eq!(unrestored_segments(&state, evidence).count(), 0);
 }

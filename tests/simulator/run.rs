@@ -128,7 +128,7 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
             require_possible_state(&machine, (spec.number, &lifetime)).await;
             commands::plan(&machine, &reconciler, spec).await
         }
-        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, (spec, lifetime)).await,
+        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &reconciler, spec, lifetime).await,
     };
     reconciler.client.flush_request_log().await;
     machine.lifetimes.lock().unwrap().remove(&id);
@@ -139,7 +139,8 @@ async fn run(machine: Machine, spec: RunSpec, lifetime: Arc<ProcessLifetime>) ->
 async fn run_with_lock(
     machine: &Machine,
     reconciler: &SimulatedReconciler,
-    (spec, lifetime): (RunSpec, Arc<ProcessLifetime>),
+    spec: RunSpec,
+    lifetime: Arc<ProcessLifetime>,
 ) -> RunExit {
     let clock = ProcessClock {
         announced_waits: None,
@@ -162,7 +163,7 @@ async fn run_with_lock(
         timeout: spec.lock_timeout,
         has_exited: &has_exited,
     };
-    let held = match HeldLock::acquire((&reconciler.store, &clock), options, &reconciler.on_note).await {
+    let held = match HeldLock::acquire(&reconciler.store, &clock, options, &reconciler.on_note).await {
         Ok(held) => held,
         Err(error) => {
             machine
@@ -187,13 +188,9 @@ async fn run_with_lock(
     };
     let run = commands::apply(machine, reconciler, (spec, publisher));
     let end = held
-        .run_while_held(
-            (&reconciler.store, &clock),
-            run,
-            (&reconciler.on_note, &cancel_handle),
-        )
+        .run_while_held(run, &reconciler.on_note, &cancel_handle)
         .await;
-    if let Err(error) = held.release(&reconciler.store).await {
+    if let Err(error) = held.release().await {
         (reconciler.on_note)(format!(
             "the lock was not released and stays until it expires: {error}"
         ));

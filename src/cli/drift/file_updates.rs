@@ -1,6 +1,7 @@
 //! The changes of segment files that accept the drift of a workspace.
 
 use super::super::edits::DeclarationPatch;
+use super::super::project::SelectedWorkspace;
 use crate::config::declaration::Declaration;
 use crate::config::edit::{DeclarationUpdate, NameLookup, Patch, patch};
 use crate::model::{Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName};
@@ -22,25 +23,18 @@ impl<'a> FileUpdates<'a> {
     ///
     /// A rename is written to every file that refers to the segment, including files of other workspaces, or to none. If
     /// it cannot be written, the rest of the drift still is.
-    pub(super) fn of(
-        plan: &Plan,
-        read: &LoadedWorkspace,
-        (workspace, declarations): (&str, &'a [Declaration]),
-    ) -> Self {
+    pub(super) fn of(plan: &Plan, read: &LoadedWorkspace, workspace: SelectedWorkspace<'a>) -> Self {
         let drifted = plan.drift.iter().filter_map(|drift| {
             let name = plan.references.identities.declared_by_id.get(&drift.id)?;
-            let declaration = declarations
-                .iter()
-                .find(|declaration| declaration.applies_to(workspace) && declaration.segment.name == *name)?;
             Some(DriftedSegment {
                 drift,
                 remote: read.remote_segment(&drift.id)?,
-                declaration,
+                declaration: workspace.declaration(name)?,
             })
         });
         let mut search = FileUpdateSearch {
             plan,
-            declarations,
+            declarations: &workspace.project.loaded.declarations,
             drifted: drifted.collect(),
             withheld_renames: BTreeMap::new(),
         };

@@ -16,11 +16,11 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let found = offline.find(&arguments.name)?;
     let revisions = revision_documents(found.entry, &offline.identities());
     let name = &arguments.name;
-    let document = HistoryDocument::new(workspace.0, name, found.entry, &found.others, revisions);
+    let document = HistoryDocument::new(workspace.name, name, found.entry, &found.others, revisions);
     if output.json {
         output.print_json(&document);
     } else {

@@ -4,9 +4,8 @@ use super::super::connection;
 use super::super::failure::{Failure, FailureKind};
 use super::super::output::Output;
 use super::super::planning::plan_request;
-use super::super::project::Project;
+use super::super::project::SelectedWorkspace;
 use crate::api::{Clock, SystemClock};
-use crate::config::settings::WorkspaceSettings;
 use crate::definition::Identities;
 use crate::model::{SegmentId, SegmentName, did_you_mean};
 use crate::observe::Refresh;
@@ -31,12 +30,9 @@ pub(super) struct StateMatch<'a> {
 }
 
 impl OfflineState {
-    pub(super) async fn load(
-        project: &Project,
-        workspace: (&str, &WorkspaceSettings),
-    ) -> Result<Self, Failure> {
-        let request = plan_request(project, workspace, Refresh::None);
-        let store = connection::open_state_store(project, workspace.0, workspace.1)?;
+    pub(super) async fn load(workspace: SelectedWorkspace<'_>) -> Result<Self, Failure> {
+        let request = plan_request(workspace, Refresh::None);
+        let store = connection::open_state_store(workspace)?;
         // Without a cache, some references have ids instead of names.
         let mut read = LoadedWorkspace::load_local(request, &store, SystemClock.now(), &drop).await?;
         read.load_cached_and_recorded();

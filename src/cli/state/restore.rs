@@ -5,7 +5,7 @@ use super::super::edits::{DeclarationPatch, FileEdits};
 use super::super::failure::{Failure, FailureKind};
 use super::super::new_files::{self, NewFiles, default_directory};
 use super::super::output::Output;
-use super::super::project::Project;
+use super::super::project::{Project, SelectedWorkspace};
 use super::lookup::{OfflineState, StateMatch, print_shared_name_note};
 use crate::config::declaration::Declaration;
 use crate::config::edit::{DeclarationUpdate, NewFile, patch, segment_file_text};
@@ -28,16 +28,15 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     project.require_valid_or_empty(output)?;
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let selected = select_revision(&offline, &arguments.revision)?;
     print_shared_name_note(selected.name, &selected.others, output);
     let declared_names = &offline.references.identities.declared_by_id;
     let declared = declared_names.get(&selected.entry.id);
     let restore = RestoreRequest {
-        project,
-        workspace: workspace.0,
+        workspace,
         name: declared.unwrap_or(&selected.entry.name),
-        declaration: declared.and_then(|name| find_declaration(project, workspace.0, name)),
+        declaration: declared.and_then(|name| workspace.declaration(name)),
         names: offline.names(),
         selected: &selected,
     };
@@ -46,7 +45,7 @@ pub(super) async fn run(
     let has_errors = written.is_changed && project.report_new_file_errors([&written.path], output).has_errors;
     let document = RestoredDocument {
         format_version: FORMAT_VERSION.to_owned(),
-        workspace: workspace.0.to_owned(),
+        workspace: workspace.name.to_owned(),
         segment: restore.name.to_string(),
         id: selected.entry.id.to_string(),
         revision: selected.number,
@@ -138,18 +137,8 @@ fn with_available_revisions(failure: Failure, name: &str, entry: &StateEntry) ->
         .with_help(format!("run `{history}` to see what each version changed"))
 }
 
-fn find_declaration<'a>(
-    project: &'a Project,
-    workspace: &str,
-    name: &SegmentName,
-) -> Option<&'a Declaration> {
-    let mut declarations = project.loaded.declarations.iter();
-    declarations.find(|declaration| declaration.applies_to(workspace) && declaration.segment.name == *name)
-}
-
 struct RestoreRequest<'a> {
-    project: &'a Project,
-    workspace: &'a str,
+    workspace: SelectedWorkspace<'a>,
     /// The name in the file.
     name: &'a SegmentName,
     declaration: Option<&'a Declaration>,
@@ -175,7 +164,7 @@ impl RestoreRequest<'_> {
             (_, Some(file)) => self.create(file, output),
             (None, None) => {
                 self.require_unused_name()?;
-                let mut files = NewFiles::in_directory(default_directory(self.project)?)?;
+                let mut files = NewFiles::in_directory(default_directory(self.workspace.project)?)?;
                 let path = files.write(self.name, &self.text()?)?;
                 Ok(self.created_file(path, output))
             }
@@ -194,7 +183,7 @@ impl RestoreRequest<'_> {
         if declaration.segment.lifecycle == Lifecycle::Archived {
             output.print_note(format!(
                 "{} sets `lifecycle: archived`; the restored definition takes effect when you remove that line",
-                self.project.display_path(&path)
+                self.workspace.project.display_path(&path)
             ));
         }
         let is_changed = !patch.is_empty();
@@ -269,7 +258,7 @@ impl RestoreRequest<'_> {
     }
 
     fn created_file(&self, path: PathBuf, output: Output) -> RestoredFile {
-        output.print_status_line(&format!("wrote {}", self.project.display_path(&path)));
+        output.print_status_line(&format!("wrote {}", self.workspace.project.display_path(&path)));
         if self.selected.entry.lifecycle == Lifecycle::Archived && self.declaration.is_none() {
             output.print_note(
                 "the segment is archived, and the new file would unarchive it; set `lifecycle: archived` in it to keep it archived",
@@ -285,16 +274,16 @@ impl RestoreRequest<'_> {
 
     /// Every command rejects a second file with the same name.
     fn require_unused_name(&self) -> Result<(), Failure> {
-        let mut declarations = self.project.loaded.declarations.iter();
+        let mut declarations = self.workspace.project.loaded.declarations.iter();
         let Some(other) = declarations.find(|declaration| declaration.segment.name == *self.name) else {
             return Ok(());
         };
         let (name, file) = (self.name, other.file_name_and_text().0);
-        let failure = if other.applies_to(self.workspace) {
+        let failure = if other.applies_to(self.workspace.name) {
             let message = format!("`{name}` is declared in {file}, for another segment");
             Failure::new(FailureKind::Error, message)
         } else {
-            let workspace = self.workspace;
+            let workspace = self.workspace.name;
             let message = format!("`{name}` is declared in {file}, but not for the workspace `{workspace}`");
             Failure::new(FailureKind::Error, message)
                 .with_help("add the workspace to `workspaces` in that file")
@@ -330,7 +319,7 @@ impl RestoreRequest<'_> {
         };
         format!(
             "restored from the state of {}: version {number} of id {}{old_name}, replaced {:.0} by {}",
-            self.workspace, entry.id, revision.replaced_at, revision.run
+            self.workspace.name, entry.id, revision.replaced_at, revision.run
         )
     }
 

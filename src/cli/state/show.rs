@@ -33,13 +33,13 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let offline = OfflineState::load(project, workspace).await?;
+    let offline = OfflineState::load(workspace).await?;
     let found = offline.find(&arguments.name)?;
     print_shared_name_note(&arguments.name, &found.others, output);
     let identities = offline.identities();
     let definition = found.entry.definition.as_ref();
     // The list also shows whether a later segment has the name.
-    let list = StateDocument::new(workspace.0, &offline.state);
+    let list = StateDocument::new(workspace.name, &offline.state);
     let mut listed = list.segments.into_iter();
     let segment = SegmentDocument {
         entry: listed
@@ -50,7 +50,7 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&EntryDocument {
             format_version: FORMAT_VERSION,
-            workspace: workspace.0.to_owned(),
+            workspace: workspace.name.to_owned(),
             segment,
         });
     } else {

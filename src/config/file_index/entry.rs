@@ -80,7 +80,8 @@ impl IndexedFile {
     /// `None` if an error was found.
     pub(in crate::config) fn of(
         source: &SourceFile,
-        (declarations, diagnostics): (&[Declaration], &[Diagnostic]),
+        declarations: &[Declaration],
+        diagnostics: &[Diagnostic],
     ) -> Option<Self> {
         let indexed = |found: &[Diagnostic]| {
             let found = found.iter().map(|found| IndexedDiagnostic::of(source, found));

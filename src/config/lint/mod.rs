@@ -120,7 +120,7 @@ pub(super) fn findings(declaration: &Declaration) -> &[Diagnostic] {
         let parts = DefinitionParts::of(declaration);
         let mut found = Vec::new();
         for rule in RULES {
-            rule.check_segment((declaration, &parts), &mut found);
+            rule.check_segment(declaration, &parts, &mut found);
         }
         found
     })
@@ -129,7 +129,8 @@ pub(super) fn findings(declaration: &Declaration) -> &[Diagnostic] {
 impl Rule {
     fn check_segment(
         &self,
-        (declaration, parts): (&Declaration, &DefinitionParts<'_>),
+        declaration: &Declaration,
+        parts: &DefinitionParts<'_>,
         found: &mut Vec<Diagnostic>,
     ) {
         match self.check {

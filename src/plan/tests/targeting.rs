@@ -9,7 +9,8 @@ fn patterns(names: &[&str]) -> Vec<NamePattern> {
 }
 
 fn plan_selected(
-    (targets, excludes): (&[&str], &[&str]),
+    targets: &[&str],
+    excludes: &[&str],
     declared: &[DeclaredSegment],
     existing: Vec<ObservedSegment>,
     policy: &Policy,
@@ -54,7 +55,7 @@ fn conflicts_block_only_the_segments_they_concern() {
         (&[], &["A"], 1),
     ];
     for (targets, excludes, expected) in cases {
-        let plan = plan_selected((targets, excludes), &files, vec![], &Policy::default());
+        let plan = plan_selected(targets, excludes, &files, vec![], &Policy::default());
         assert_eq!(
             plan.conflicts.len(),
             expected,
@@ -71,10 +72,10 @@ fn candidates_of_an_ambiguous_segment_are_not_changed() {
         declared("A", vec![spends_more_than(1.0)]),
     ];
     let existing = vec![remote_spender("x1", "X", 2.0), remote_spender("y1", "Y", 3.0)];
-    let all = plan_selected((&[], &[]), &files, existing.clone(), &Policy::default());
+    let all = plan_selected(&[], &[], &files, existing.clone(), &Policy::default());
     assert_eq!(codes(&all.conflicts), [Code::AmbiguousTarget]);
     assert_eq!(steps(&all), ["create A <>"]);
-    let without = plan_selected((&[], &["New"]), &files, existing, &Policy::default());
+    let without = plan_selected(&[], &["New"], &files, existing, &Policy::default());
     assert_eq!(
         (without.conflicts.len(), steps(&without)),
         (0, vec!["create A <>".to_owned()])
@@ -99,7 +100,7 @@ fn the_active_limit_counts_only_selected_steps() {
     ];
     for (targets, excludes, expected) in cases {
         let existing = vec![remote_spender("c1", "C", 3.0)];
-        let plan = plan_selected((targets, excludes), &files, existing, &policy);
+        let plan = plan_selected(targets, excludes, &files, existing, &policy);
         assert_eq!(
             plan.conflicts.len(),
             expected,
@@ -117,8 +118,8 @@ fn excluded_dependents_and_required_segments_are_named() {
         declared("Far", vec![member_of("Dep"), spends_more_than(3.0)]),
         declared("Alone", vec![spends_more_than(4.0)]),
     ];
-    let excluded = |selection: (&[&str], &[&str])| {
-        let plan = plan_selected(selection, &files, vec![], &Policy::default());
+    let excluded = |targets: &[&str], excludes: &[&str]| {
+        let plan = plan_selected(targets, excludes, &files, vec![], &Policy::default());
         let excluded = plan.excluded;
         let dependents = excluded.dependents.into_iter();
         let dependents: Vec<_> = dependents
@@ -132,16 +133,16 @@ fn excluded_dependents_and_required_segments_are_named() {
         )
     };
     assert_eq!(
-        excluded((&[], &["Base"])),
+        excluded(&[], &["Base"]),
         (3, false, true, "Dep on Base, Far on Dep".to_owned())
     );
-    assert_eq!(excluded((&["Alone"], &[])), (3, true, false, String::new()));
+    assert_eq!(excluded(&["Alone"], &[]), (3, true, false, String::new()));
     assert_eq!(
-        excluded((&["Far"], &["Base"])),
+        excluded(&["Far"], &["Base"]),
         (4, true, true, "Far on Dep".to_owned())
     );
-    assert_eq!(excluded((&["Dep"], &["Far"])), (2, true, true, String::new()));
-    let plan = plan_selected((&["Far"], &[]), &files, vec![], &Policy::default());
+    assert_eq!(excluded(&["Dep"], &["Far"]), (2, true, true, String::new()));
+    let plan = plan_selected(&["Far"], &[], &files, vec![], &Policy::default());
     let required_by: Vec<_> = plan
         .steps
         .iter()
@@ -161,7 +162,7 @@ fn an_archive_names_the_segment_it_frees_a_slot_for() {
     policy.api_behavior.active_limit = 1;
     let files = [declared("New", vec![spends_more_than(1.0)])];
     let existing = vec![remote_spender("a1", "Old", 2.0)];
-    let plan = plan_selected((&["New"], &[]), &files, existing, &policy);
+    let plan = plan_selected(&["New"], &[], &files, existing, &policy);
     assert_eq!(steps(&plan), ["archive Old <>", "create New <1>"]);
     let old = plan.steps.first().unwrap();
     assert_eq!(old.frees_slot_for, Some(SegmentName::new("New")));
@@ -180,7 +181,7 @@ fn freed_slots_are_assigned_among_the_selected_steps() {
         declared_archived(declared("Old", vec![spends_more_than(1.0)])),
     ];
     let existing = vec![remote_spender("o1", "Old", 1.0)];
-    let plan = plan_selected((&["New 2", "Old"], &[]), &files, existing, &policy);
+    let plan = plan_selected(&["New 2", "Old"], &[], &files, existing, &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["archive Old <>", "create New 2 <1>"]);
 }
@@ -203,14 +204,15 @@ fn a_step_that_waits_for_an_unbroken_cycle_is_not_omitted_silently() {
         ]
     };
     for targets in [&["Waiting"][..], &[]] {
-        let plan = plan_selected((targets, &[]), &files, existing(), &Policy::default());
+        let plan = plan_selected(targets, &[], &files, existing(), &Policy::default());
         let mut conflicts = plan.conflicts.iter();
         let cycle = conflicts.find(|conflict| conflict.code == Code::Cycle).unwrap();
         let waits = "; the changes of `Waiting` wait for it";
         assert!(cycle.message.ends_with(waits), "{targets:?} {:?}", plan.conflicts);
     }
     let plan = plan_selected(
-        (&[], &["Waiting", "Taker", "Renamed"]),
+        &[],
+        &["Waiting", "Taker", "Renamed"],
         &files,
         existing(),
         &Policy::default(),
@@ -238,7 +240,7 @@ fn an_ambiguous_rename_is_a_conflict_of_those_whose_names_it_takes() {
         existing.collect::<Vec<_>>()
     };
     for excludes in [&[][..], &["New"], &["New", "Third"]] {
-        let plan = plan_selected((&[], excludes), &files, existing(), &Policy::default());
+        let plan = plan_selected(&[], excludes, &files, existing(), &Policy::default());
         assert_eq!(codes(&plan.conflicts), [Code::AmbiguousTarget], "{excludes:?}");
         assert_eq!(steps(&plan), [""; 0], "{excludes:?}");
     }

@@ -68,7 +68,7 @@ fn diagnostics_beyond_the_limit_are_counted() {
     )];
     diagnostics.extend((0..14).map(|number| error(number, "SEG010")));
     diagnostics.push(error(3, "SEG013"));
-    let text = |limit| limited_diagnostics_text(&diagnostics, &|_| None, (false, limit));
+    let text = |limit| limited_diagnostics_text(&diagnostics, &|_| None, false, limit);
     insta::assert_snapshot!(text(2), @r#"
     error[SEG010]: a message
     --> 00.yaml

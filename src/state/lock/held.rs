@@ -14,8 +14,11 @@ const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Three renewals may fail before the lease expires.
 const RENEWAL_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
-#[derive(Debug)]
-pub struct HeldLock(Lock);
+pub struct HeldLock<'a, C> {
+    lock: Lock,
+    store: &'a StateStore,
+    clock: &'a C,
+}
 
 pub struct LockOptions<'a> {
     pub lock: Lock,
@@ -53,10 +56,11 @@ impl From<StoreError> for LockError {
     }
 }
 
-impl HeldLock {
+impl<'a, C: Clock> HeldLock<'a, C> {
     /// Acquires the lock, and waits for another holder until the timeout.
-    pub async fn acquire<C: Clock>(
-        (store, clock): (&StateStore, &C),
+    pub async fn acquire(
+        store: &'a StateStore,
+        clock: &'a C,
         options: LockOptions<'_>,
         on_note: &NoteSink,
     ) -> Result<Self, LockError> {
@@ -68,11 +72,11 @@ impl HeldLock {
             lock = Lock::acquired(&lock.run, &lock.command, lock.holder, clock.now());
             let before = store.change_lock(|held| lock.acquire(held, has_exited)).await?;
             let Some(held) = before else {
-                return Ok(Self(lock));
+                return Ok(Self { lock, store, clock });
             };
             if held.is_stale(lock.acquired_at, has_exited) {
                 on_note(format!("removed the stale state lock of {held}, which has ended"));
-                return Ok(Self(lock));
+                return Ok(Self { lock, store, clock });
             }
             let now = clock.now();
             if now >= deadline {
@@ -91,24 +95,21 @@ impl HeldLock {
     }
 
     /// Runs `work` and renews the lock meanwhile. If the lock is lost, `canceller` ends all waits for further writes.
-    pub async fn run_while_held<C: Clock, A>(
+    pub async fn run_while_held<A>(
         &self,
-        (store, clock): (&StateStore, &C),
         work: impl Future<Output = A>,
-        (on_note, canceller): (&NoteSink, &CancelHandle),
+        on_note: &NoteSink,
+        canceller: &CancelHandle,
     ) -> A {
-        let renewal = pin!(self.renew((store, clock), (on_note, canceller)));
+        let renewal = pin!(self.renew(on_note, canceller));
         match select(pin!(work), renewal).await {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => match never {},
         }
     }
 
-    async fn renew<C: Clock>(
-        &self,
-        (store, clock): (&StateStore, &C),
-        (on_note, canceller): (&NoteSink, &CancelHandle),
-    ) -> Infallible {
+    async fn renew(&self, on_note: &NoteSink, canceller: &CancelHandle) -> Infallible {
+        let Self { lock, store, clock } = self;
         loop {
             let next = clock
                 .now()
@@ -116,8 +117,8 @@ impl HeldLock {
                 .unwrap_or(Timestamp::MAX);
             clock.sleep_until(next).await;
             let now = clock.now();
-            match store.change_lock(|held| self.0.renew(held, now)).await {
-                Ok(Some(held)) if held.is_same_claim(&self.0) => {}
+            match store.change_lock(|held| lock.renew(held, now)).await {
+                Ok(Some(held)) if held.is_same_claim(lock) => {}
                 Ok(_) => {
                     on_note("this run lost the state lock: it starts no further write".to_owned());
                     // A write that is ready checks the lock itself before it is sent.
@@ -130,8 +131,8 @@ impl HeldLock {
     }
 
     /// Releases the lock, unless another process removed it. After an error the lock expires with its lease.
-    pub async fn release(self, store: &StateStore) -> Result<(), StoreError> {
-        store.change_lock(|held| self.0.release(held)).await?;
+    pub async fn release(self) -> Result<(), StoreError> {
+        self.store.change_lock(|held| self.lock.release(held)).await?;
         Ok(())
     }
 }
@@ -198,18 +199,17 @@ mod tests {
         let (mine, other) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
         let no_notes: &NoteSink = &|note| panic!("{note}");
-        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), no_notes)
+        let lock = HeldLock::acquire(&mine, &clock, lock_options("a", 0), no_notes)
             .await
             .unwrap();
         let work = wait_until(&clock, at(1000));
         let (canceller, token) = CancelHandle::new();
-        lock.run_while_held((&mine, &clock), work, (no_notes, &canceller))
-            .await;
+        lock.run_while_held(work, no_notes, &canceller).await;
         assert!(!token.is_cancelled());
         assert!(current_lock(&other).await.unwrap().lease_until > at(1000));
-        let error = HeldLock::acquire((&other, &clock), lock_options("b", 0), no_notes).await;
+        let error = HeldLock::acquire(&other, &clock, lock_options("b", 0), no_notes).await;
         assert!(matches!(error, Err(LockError::Held(lock)) if lock.run == "a"));
-        lock.release(&mine).await.unwrap();
+        lock.release().await.unwrap();
         assert_eq!(current_lock(&other).await, None);
     }
 
@@ -221,13 +221,12 @@ mod tests {
         let clock = SimulatedClock(Mutex::new(at(0)));
         let (sender, notes) = mpsc::channel();
         let on_note: Box<NoteSink> = Box::new(move |note| sender.send(note).unwrap());
-        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), &on_note)
+        let lock = HeldLock::acquire(&mine, &clock, lock_options("a", 0), &on_note)
             .await
             .unwrap();
         other.change_lock(|_| LockChange::Remove).await.unwrap();
         let (canceller, token) = CancelHandle::new();
-        lock.run_while_held((&mine, &clock), token.cancelled(), (&on_note, &canceller))
-            .await;
+        lock.run_while_held(token.cancelled(), &on_note, &canceller).await;
         assert!(clock.now() <= at(30), "{}", clock.now());
         assert!(notes.recv().unwrap().contains("lost the state lock"));
     }
@@ -239,12 +238,12 @@ mod tests {
         let (crashed, next) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
         let no_notes: &NoteSink = &|note| panic!("{note}");
-        HeldLock::acquire((&crashed, &clock), lock_options("a", 0), no_notes)
+        HeldLock::acquire(&crashed, &clock, lock_options("a", 0), no_notes)
             .await
             .unwrap();
         let (sender, notes) = mpsc::channel();
         let on_note: Box<NoteSink> = Box::new(move |note| sender.send(note).unwrap());
-        let lock = HeldLock::acquire((&next, &clock), lock_options("b", 600), &on_note)
+        let lock = HeldLock::acquire(&next, &clock, lock_options("b", 600), &on_note)
             .await
             .unwrap();
         let acquired_at = current_lock(&next).await.unwrap().acquired_at;
@@ -262,6 +261,6 @@ mod tests {
         let error = crashed.append(&crate::state::State::default(), &[]).await;
         assert!(matches!(error, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
         next.append(&crate::state::State::default(), &[]).await.unwrap();
-        lock.release(&next).await.unwrap();
+        lock.release().await.unwrap();
     }
 }

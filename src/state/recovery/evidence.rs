@@ -6,34 +6,44 @@ use crate::model::{
 };
 use crate::state::{IntendedWrite, Intent, State, StateEntry, UploadState};
 
+/// What MoEngage has now, and how its API behaves.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    pub(super) observed: &'a ObservedWorkspace,
+    pub(super) api_behavior: ApiBehavior,
+}
+
+impl<'a> Evidence<'a> {
+    #[must_use]
+    pub fn new(observed: &'a ObservedWorkspace, api_behavior: ApiBehavior) -> Self {
+        Self {
+            observed,
+            api_behavior,
+        }
+    }
+}
+
 /// The new entry of the segment if the write took effect, unless a later write is recorded.
-pub(super) fn recovered_entry(
-    state: &State,
-    remote_state: (&ObservedWorkspace, ApiBehavior),
-    intent: &Intent,
-) -> Option<StateEntry> {
-    let entry = entry_if_applied(state, remote_state, intent)?;
+pub(super) fn recovered_entry(state: &State, evidence: Evidence<'_>, intent: &Intent) -> Option<StateEntry> {
+    let entry = entry_if_applied(state, evidence, intent)?;
     let recorded = state.managed_entry(&entry.id);
     recorded
         .is_none_or(|recorded| recorded.applied_at <= intent.at)
         .then_some(entry)
 }
 
-fn entry_if_applied(
-    state: &State,
-    (observed, api_behavior): (&ObservedWorkspace, ApiBehavior),
-    intent: &Intent,
-) -> Option<StateEntry> {
+fn entry_if_applied(state: &State, evidence: Evidence<'_>, intent: &Intent) -> Option<StateEntry> {
     use IntendedWrite::{Create, CreateCohort, CreateFileSegment, ProbeNameHolder, SetLifecycle, Update};
 
+    let observed = evidence.observed;
     let mut segments = observed.segments.values();
     let written = |remote, definition, digest| {
-        with_definition(stamped_entry(state, remote, intent), (remote, definition), digest)
+        with_definition(stamped_entry(state, remote, intent), remote, definition, digest)
     };
     match &intent.write {
         Create { definition, digest } => {
             let remote = segments.find(|remote| remote.name == intent.segment)?;
-            is_as_written(state, (remote, definition), intent).then(|| written(remote, definition, digest))
+            is_as_written(state, remote, definition, intent).then(|| written(remote, definition, digest))
         }
         ProbeNameHolder {
             definition, digest, ..
@@ -41,7 +51,7 @@ fn entry_if_applied(
             let remote = segments.find(|remote| remote.name == intent.segment)?;
             // It may be another segment: a respelling is not enough.
             has_definition(state, remote, definition).then(|| StateEntry {
-                lifecycle_unknown: api_behavior.list_shows_archived,
+                lifecycle_unknown: evidence.api_behavior.list_shows_archived,
                 ..written(remote, definition, digest)
             })
         }
@@ -53,7 +63,7 @@ fn entry_if_applied(
         } => {
             let remote = observed.segments.get(id)?;
             // Another name comes from a later rename outside segctl, unless the update did not change the definition.
-            let is_applied = is_as_written(state, (remote, definition), intent)
+            let is_applied = is_as_written(state, remote, definition, intent)
                 && (remote.name == *name || replaces_definition(state, intent, id));
             is_applied.then(|| written(remote, definition, digest))
         }
@@ -64,7 +74,7 @@ fn entry_if_applied(
         }
         SetLifecycle { id, lifecycle, .. } => {
             let remote = observed.segments.get(id)?;
-            lifecycle_entry(state, api_behavior, intent, remote, *lifecycle)
+            lifecycle_entry(state, evidence.api_behavior, intent, remote, *lifecycle)
         }
     }
 }
@@ -151,8 +161,8 @@ fn replaced_definition<'s>(state: &'s State, intent: &Intent, id: &SegmentId) ->
 }
 
 /// Whether the definition is that of the write, or another form of it.
-fn is_as_written(state: &State, (remote, definition): (&ObservedSegment, &Payload), intent: &Intent) -> bool {
-    has_definition(state, remote, definition) || is_respelled(state, (remote, definition), intent)
+fn is_as_written(state: &State, remote: &ObservedSegment, definition: &Payload, intent: &Intent) -> bool {
+    has_definition(state, remote, definition) || is_respelled(state, remote, definition, intent)
 }
 
 fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload) -> bool {
@@ -164,7 +174,7 @@ fn has_definition(state: &State, remote: &ObservedSegment, definition: &Payload)
 }
 
 /// Whether the definition appeared since the write, in another form.
-fn is_respelled(state: &State, (remote, definition): (&ObservedSegment, &Payload), intent: &Intent) -> bool {
+fn is_respelled(state: &State, remote: &ObservedSegment, definition: &Payload, intent: &Intent) -> bool {
     let form = |definition| canonical::exact(definition, &Identities::default());
     let is_replaced = |found| {
         let replaced = replaced_definition(state, intent, &remote.id);
@@ -203,7 +213,8 @@ fn stamped_entry(state: &State, remote: &ObservedSegment, intent: &Intent) -> St
 
 fn with_definition(
     mut entry: StateEntry,
-    (remote, definition): (&ObservedSegment, &Payload),
+    remote: &ObservedSegment,
+    definition: &Payload,
     digest: &str,
 ) -> StateEntry {
     entry.set_lifecycle(Lifecycle::Active);

@@ -215,7 +215,7 @@ async fn a_longer_journal_of_a_larger_state_is_compacted_later() {
 async fn a_damaged_file_is_rejected_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let store = StateStore::in_directory(directory.path());
-    let good = checksummed_json::encode(STATE_VERSION, &StateFile::of(&state(), (1, false)));
+    let good = checksummed_json::encode(STATE_VERSION, &StateFile::of(&state(), 1, false));
     let damaged = [
         (good.replace("\"One\"", "\"Two\""), "checksum"),
         (
