@@ -52,8 +52,8 @@ fn template(source: &SourceFile, line: &Range<usize>, at: usize) -> Option<Diagn
     let before = source.slice(&(line.start..(at + 1).min(line.end)));
     let start = line.start + before.find("{{")?;
     let rest = source.slice(&(start..line.end));
-    let end = rest.rfind("}}").map_or(rest.trim_end().len(), |end| end + 2);
-    let text = rest.get(..end)?;
+    let text = templates(rest).unwrap_or(rest.trim_end());
+    let end = text.len();
     let message = "a text that starts with `{{` needs quotes";
     let location = source.location(start..start + end);
     let quoted = if text.contains('"') {
@@ -65,6 +65,20 @@ fn template(source: &SourceFile, line: &Range<usize>, at: usize) -> Option<Diagn
         Diagnostic::error(SYNTAX, message, location, "YAML reads a mapping here")
             .with_help(format!("write the whole value in quotes: {quoted}")),
     )
+}
+
+/// The template at the start of `rest`, and those after it that no bracket or comma separates from it: the mapping around
+/// the value may have more brackets.
+fn templates(rest: &str) -> Option<&str> {
+    let mut end = rest.find("}}")? + 2;
+    while let Some(after) = rest.get(end..)
+        && let Some(start) = after.find("{{")
+        && !after[..start].contains(['{', '}', '[', ']', ','])
+        && let Some(length) = after[start..].find("}}")
+    {
+        end += start + length + 2;
+    }
+    rest.get(..end)
 }
 
 /// `${NAME}` within `{…}` or `[…]`: YAML reads the text `$` and a mapping. The message does not repeat a default, which

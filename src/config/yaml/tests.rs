@@ -303,6 +303,9 @@ fn likely_mistakes_are_named_with_what_to_write() {
             "in quotes: \"{{ x }}\"",
         ),
         ("- value: {{x}} b\n", "1:10", "needs quotes", "\"{{x}}\""),
+        ("- {a: {{x}}}\n", "1:7", "needs quotes", "\"{{x}}\""),
+        ("- {a: {{x}}, b: {{y}}}\n", "1:7", "needs quotes", "\"{{x}}\""),
+        ("a: {{x}} {{y}}\n", "1:4", "needs quotes", "\"{{x}} {{y}}\""),
         (
             "operator: >=\n",
             "1:11",
