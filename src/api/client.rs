@@ -25,7 +25,7 @@ use super::retry::{RetryDecision, RetryPolicy, Retryability};
 use super::server_clock::ServerClock;
 use super::transport::{Request, Response, Transport};
 use crate::model::{EndpointClass, RequestContentType, RequestRecord, SegmentId, SegmentName};
-use crate::rate_limit::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
+use crate::rate_limit::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window, later};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -106,7 +106,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             retry: RetryPolicy::new(retry_seed),
             request_counts: BTreeMap::new(),
             unlogged_records: Vec::new(),
-            server_clock: ServerClock::default(),
+            server_clock: ServerClock::new(clock.now(), clock.elapsed()),
             credentials_rejection: None,
         };
         Self {
@@ -187,7 +187,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The current time by MoEngage's clock, as far as its answers show. Its time-dependent rules use this clock.
     #[must_use]
     pub fn server_time(&self) -> Timestamp {
-        self.lock_state().server_clock.to_server_time(self.clock.now())
+        self.lock_state().server_clock.time(self.clock.elapsed())
+    }
+
+    /// When this machine's clock will show the time at which MoEngage's clock shows `moment`.
+    fn to_local_time(&self, server_clock: ServerClock, moment: Timestamp) -> Timestamp {
+        let left = server_clock.time(self.clock.elapsed()).duration_until(moment);
+        later(self.clock.now(), left)
     }
 
     /// Requests sent so far, including retries.
@@ -374,11 +380,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
         state.unlogged_records.push(record);
         let response = response?;
         if let Some(date) = response.date {
-            state.server_clock.update(date, sent, now);
+            let latency = sent.duration_until(now);
+            state.server_clock.update(date, self.clock.elapsed(), latency);
         }
         let reset = response.headers.reset.and_then(|reset| {
             let reset = Timestamp::from_second(reset).ok()?;
-            let reset = state.server_clock.to_local_time(reset);
+            let reset = self.to_local_time(state.server_clock, reset);
             state.rate_limiter.plausible_reset(reset, now)
         });
         let shown = state.rate_limiter.observe_answer(&AnsweredRequest {

@@ -1,6 +1,7 @@
-//! Estimates the offset of MoEngage's clock from the `Date` headers of its answers.
+//! MoEngage's clock, as the `Date` headers of its answers show it.
 //!
-//! Pure: it receives the times and stores only the offset.
+//! Between two answers it goes on with a clock that cannot be set, so it is right even if this machine's clock is not.
+//! Pure: it receives the times.
 
 use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
@@ -8,30 +9,32 @@ use jiff::{SignedDuration, Timestamp};
 /// The `Date` header contains whole seconds, rounded down.
 const DATE_RESOLUTION: SignedDuration = SignedDuration::from_secs(1);
 
-/// How far MoEngage's clock is ahead of the local clock. Zero until an answer shows an offset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ServerClock {
-    offset: SignedDuration,
+    /// The time by MoEngage's clock when `elapsed` was zero.
+    start: Timestamp,
 }
 
 impl ServerClock {
-    /// Updates the offset from an answer dated `date`, whose request ran from `sent` to `answered` by the local clock. The
-    /// old offset stays if it is still possible: a changing offset would convert one moment to several.
-    pub(super) fn update(&mut self, date: Timestamp, sent: Timestamp, answered: Timestamp) {
-        let min = answered.duration_until(date);
-        let max = sent.duration_until(date).saturating_add(DATE_RESOLUTION);
-        if !(min..=max).contains(&self.offset) {
+    /// Until an answer shows another time, MoEngage's clock agrees with the local one.
+    pub(super) fn new(now: Timestamp, elapsed: SignedDuration) -> Self {
+        let start = later(now, -elapsed);
+        Self { start }
+    }
+
+    /// Updates the clock from an answer dated `date` that was complete after `elapsed`, to a request that took at most
+    /// `latency`. A time that is still possible stays: a changing clock would convert one moment to several.
+    pub(super) fn update(&mut self, date: Timestamp, elapsed: SignedDuration, latency: SignedDuration) {
+        let min = later(date, -elapsed);
+        let max = later(min, latency.saturating_add(DATE_RESOLUTION));
+        if !(min..=max).contains(&self.start) {
             // With the minimum, a reset that segctl waited for has certainly passed.
-            self.offset = min;
+            self.start = min;
         }
     }
 
-    pub(super) fn to_server_time(self, local: Timestamp) -> Timestamp {
-        later(local, self.offset)
-    }
-
-    pub(super) fn to_local_time(self, server: Timestamp) -> Timestamp {
-        later(server, -self.offset)
+    pub(super) fn time(self, elapsed: SignedDuration) -> Timestamp {
+        later(self.start, elapsed)
     }
 }
 
@@ -46,14 +49,14 @@ mod tests {
     /// The seconds at which a request was sent and answered by the local clock, and the `Date` of the answer.
     type DatedResponse = (i64, i64, i64);
 
-    /// The local time at second 100 of the server, after these answers.
+    /// The local second at which MoEngage's clock shows second 100, after these answers.
     fn local_second(answers: &[DatedResponse]) -> i64 {
-        let mut clock = ServerClock::default();
+        let seconds = SignedDuration::from_secs;
+        let mut clock = ServerClock::new(at(0), SignedDuration::ZERO);
         for (sent, answered, date) in answers {
-            clock.update(at(*date), at(*sent), at(*answered));
+            clock.update(at(*date), seconds(*answered), seconds(answered - sent));
         }
-        assert_eq!(clock.to_server_time(clock.to_local_time(at(100))), at(100));
-        at(0).duration_until(clock.to_local_time(at(100))).as_secs()
+        clock.time(SignedDuration::ZERO).duration_until(at(100)).as_secs()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::injected_bugs::Bug;
 use super::random::Random;
 use super::recorder::Recorder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use segctl::api::Clock;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -224,6 +224,10 @@ pub(crate) struct ProcessClock {
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.timeline.now() + self.clock_offset.milliseconds()).unwrap()
+    }
+
+    fn elapsed(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.timeline.now())
     }
 
     async fn sleep_until(&self, moment: Timestamp) {

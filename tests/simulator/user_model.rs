@@ -36,7 +36,7 @@ pub(crate) struct DeclaredFiles {
     items: Vec<DeclaredItem>,
     /// Whether a rename frees the old name.
     frees_names: bool,
-    /// The names that new segments got from renamed ones since the last complete run.
+    /// The names that other segments got since the last complete run.
     reassigned_names: BTreeSet<String>,
     /// Whether the configuration also declares cohorts and file segments.
     has_member_lists: bool,
@@ -348,6 +348,7 @@ impl DeclaredFiles {
         if self.items.iter().enumerate().any(is_pending) {
             return None;
         }
+        self.reassigned_names.extend(names.clone());
         for one in [index, other] {
             self.items[one].previous_names.clear();
         }

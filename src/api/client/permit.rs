@@ -84,7 +84,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ) -> Result<(), RequestError> {
         let notice = WaitNotice {
             class: operation.class(),
-            until: self.lock_state().server_clock.to_local_time(until),
+            until: self.to_local_time(self.lock_state().server_clock, until),
             reason: WaitReason::InFlightRequests(operation.clone()),
         };
         let kind = ApiError::Cancelled;
