@@ -12,18 +12,31 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Waiting advances this clock.
+/// Waiting advances this clock, and a test can set it.
 #[derive(Clone)]
-pub(super) struct VirtualClock(Arc<Mutex<Timestamp>>);
+pub(super) struct VirtualClock {
+    time: Arc<Mutex<Timestamp>>,
+    ahead: Arc<Mutex<SignedDuration>>,
+}
+
+impl VirtualClock {
+    fn ahead(&self) -> SignedDuration {
+        *self.ahead.lock().unwrap()
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        *self.time.lock().unwrap() + self.ahead()
+    }
+
+    fn elapsed(&self) -> SignedDuration {
+        self.time.lock().unwrap().duration_since(start())
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        let mut now = self.0.lock().unwrap();
-        *now = moment.max(*now);
+        let mut time = self.time.lock().unwrap();
+        *time = (moment - self.ahead()).max(*time);
     }
 }
 
@@ -72,7 +85,10 @@ pub(super) struct TestClient {
 
 impl TestClient {
     fn new(limits: RateLimits, answers: impl IntoIterator<Item = ScriptedAnswer>) -> Self {
-        let clock = VirtualClock(Arc::new(Mutex::new(start())));
+        let clock = VirtualClock {
+            time: Arc::new(Mutex::new(start())),
+            ahead: Arc::default(),
+        };
         let sent_requests = Arc::new(Mutex::new(Vec::new()));
         let transport = ScriptedTransport {
             clock: clock.clone(),

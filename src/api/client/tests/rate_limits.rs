@@ -96,6 +96,22 @@ async fn a_request_of_an_earlier_run_is_waited_out_by_the_server_clock() {
 }
 
 #[tokio::test]
+async fn the_server_clock_goes_on_while_the_local_clock_is_set() {
+    for ahead in CLOCK_OFFSETS {
+        let mut answer = segment_response().unwrap();
+        answer.date = Some(after(0));
+        let test = TestClient::with_answers([Ok(answer)]);
+        test.client.get(&id()).await.unwrap();
+        *test.client.clock.ahead.lock().unwrap() = SignedDuration::from_secs(ahead);
+        assert_eq!(test.client.server_time(), after(0), "{ahead}");
+        let operation = Operation::SyncMembers(SegmentName::new("One"), MemberChange::Add);
+        let waited = test.client.wait_out_in_flight(operation, after(60)).await;
+        waited.unwrap();
+        assert_eq!(test.client.server_time(), after(60), "{ahead}");
+    }
+}
+
+#[tokio::test]
 async fn retries_end_when_every_answer_is_rate_limited() {
     let test = TestClient::with_answers((0..20).map(|_| rate_limited(None)));
     let error = create(&test, &payload()).await.unwrap_err();
