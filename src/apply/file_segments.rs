@@ -164,6 +164,8 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
         error: &RequestError,
     ) -> StepResult<Option<StepOutcome>> {
         let is_name_taken = matches!(error.kind, ApiError::NameTaken { .. });
+        // If the name is taken, this request may have been delivered twice and taken it.
+        run.may_have_written = true;
         // A request of this run, or of an earlier one, may have created the segment.
         let may_be_own_creation = !is_name_taken
             || run.ambiguous_error.is_some()
@@ -174,11 +176,7 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             .await?;
         match found {
             Some(found) if found.payload().is_some() => Ok(Some(segment_appeared_since_plan(&found))),
-            Some(found) if !may_be_own_creation => {
-                // The request may have been delivered twice, and the first delivery created the segment.
-                run.may_have_written = true;
-                Ok(Some(segment_appeared_since_plan(&found)))
-            }
+            Some(found) if !may_be_own_creation => Ok(Some(segment_appeared_since_plan(&found))),
             Some(found) => {
                 upload.replace_users_of_created(self.client.server_time());
                 upload.id = Some(found.id.clone());
@@ -196,11 +194,8 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
             None if is_name_taken && run.ambiguous_error.is_some() => Ok(Some(StepOutcome::unknown(
                 format!("{error}; no listed segment has the name because the listing lags; plan again"),
             ))),
-            None if is_name_taken => {
-                // The first delivery may have created the segment, and the listing lags.
-                run.may_have_written = true;
-                Ok(Some(name_holder_not_listed(error)))
-            }
+            // The first delivery may have created the segment, and the listing lags.
+            None if is_name_taken => Ok(Some(name_holder_not_listed(error))),
             None => Ok(None),
         }
     }

@@ -12,7 +12,7 @@ use segctl::model::{
     Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UploadResult, UserListSource,
 };
 use segctl::publish::{FolderPublisher, Publisher};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -266,6 +266,34 @@ async fn a_create_that_may_have_been_duplicated_counts_as_written() {
         let outcome = &result.report.steps.first().unwrap().outcome;
         assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
         assert!(result.has_written, "{faults}");
+    }
+}
+
+/// The request of an earlier run was lost, this one arrives twice, and the state cannot be written any more.
+#[tokio::test]
+async fn a_duplicated_create_after_a_lost_one_never_counts_as_failed() {
+    for state_writes in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let workspace = workspace();
+        let to_uploads = |fault: Value| json!([{"on": {"path_prefix": "/v2/"}, "times": 1, "fault": fault}]);
+        workspace.set_faults(&to_uploads(json!({"reset": {"when": "before"}})));
+        let users = single_user(1);
+        let first = apply_and_publish(folder, &workspace, (upload(folder, &users), fails_from(1))).await;
+        assert!(matches!(first, StepOutcome::Unknown { .. }), "{first:?}");
+        workspace.set_faults(&to_uploads(json!("replayed_post")));
+        let failing = Mutex::new(workspace.clone());
+        let on_published: Box<OnPublished> = Box::new(move |before| {
+            if before == 0 {
+                failing.lock().unwrap().fail_state_writes_after(state_writes);
+            }
+            Ok(())
+        });
+        let second = apply_and_publish(folder, &workspace, (upload(folder, &users), on_published)).await;
+        let exists = workspace.sandbox_state()["segments"].as_object().unwrap().len() == 1;
+        let has_failed = matches!(second, StepOutcome::Failed { .. });
+        assert!(!exists || !has_failed, "{state_writes}: {second:?}");
+        assert!(exists || state_writes == 0, "{state_writes}: {second:?}");
     }
 }
 
