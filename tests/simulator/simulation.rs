@@ -379,8 +379,7 @@ impl Simulation {
         self.record_expiry();
         self.recorder
             .log_event("world", 0, || "recovery without faults starts".to_owned());
-        let last = 1 + usize::from(self.has_hidden_segment() || self.has_unproven_definition());
-        let began_at = self.machine.workspace.lock().unwrap().ground_truth.changes.len();
+        let mut last = 1 + usize::from(self.has_hidden_segment() || self.has_unproven_definition());
         for attempt in 0.. {
             let mut spec = RunSpec {
                 refresh: Refresh::Full,
@@ -398,6 +397,7 @@ impl Simulation {
             if self.recorder.is_violated() {
                 return;
             }
+            last += self.extra_runs_for_expiry(changes_before);
             match exit {
                 Some(RunExit::Applied { steps: 0, .. }) => {
                     let is_idle = !self.has_written(number);
@@ -413,7 +413,7 @@ impl Simulation {
                     require_as_declared(&self.files, (&workspace, disk), (shows_archived, changes_before));
                     return;
                 }
-                Some(RunExit::Applied { .. }) if attempt < last + self.extra_runs_for_expiry(began_at) => {}
+                Some(RunExit::Applied { .. }) if attempt < last => {}
                 Some(RunExit::Applied { failures, .. }) if self.are_failures_expected(&failures) => {
                     self.counts.blocked += 1;
                     return;
