@@ -129,7 +129,7 @@ impl LoadedWorkspace {
         on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
         let (mut state, cache) = store.load_with_cache().await?;
-        let has_upload_results = upload_results::apply_upload_results(&mut state, store, on_note).await;
+        let is_changed = upload_results::apply_upload_results(&mut state, store, on_note).await;
         Ok(Self {
             state,
             observed: ObservedWorkspace::default(),
@@ -138,7 +138,7 @@ impl LoadedWorkspace {
             fetched: BTreeMap::new(),
             examined: BTreeSet::new(),
             now,
-            recovered_writes: has_upload_results,
+            recovered_writes: is_changed,
             changing_reads: 0,
             request,
         })

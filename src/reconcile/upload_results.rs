@@ -9,11 +9,11 @@ use jiff::SignedDuration;
 const RESULT_POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
 impl<T: Transport, C: Clock> Reconciler<T, C> {
-    /// Reads the state and applies new upload results; returns whether there were any.
+    /// Reads the state and applies new upload results; returns whether they changed it.
     pub async fn load_state(&self) -> Result<(State, bool), StoreError> {
         let mut state = self.store.load().await?;
-        let has_upload_results = apply_upload_results(&mut state, &self.store, &self.on_note).await;
-        Ok((state, has_upload_results))
+        let is_changed = apply_upload_results(&mut state, &self.store, &self.on_note).await;
+        Ok((state, is_changed))
     }
 
     /// Waits for the results of all earlier uploads, until the timeout or a cancellation. The plan reports missing results.
@@ -44,42 +44,52 @@ impl<T: Transport, C: Clock> Reconciler<T, C> {
     }
 }
 
-/// Returns whether there were any.
+/// Returns whether the state changed.
+///
+/// A result that cannot be read does not stop the plan. It may be a failure, which empties the segment, so its users are
+/// unknown.
 pub(super) async fn apply_upload_results(state: &mut State, store: &StateStore, on_note: &NoteSink) -> bool {
     let pending: Vec<UploadId> = state.pending_uploads().into_iter().cloned().collect();
-    let mut has_upload_results = false;
+    let mut is_changed = false;
     for upload in pending {
-        match store.load_callback(&upload).await {
-            Ok(Some(result)) => has_upload_results |= apply_upload_result(state, &upload, &result, on_note),
-            Ok(None) => {}
-            // An unreadable result counts as missing and does not stop the plan.
-            Err(error) => on_note(format!("cannot read the result of upload {upload}: {error}")),
+        let result = match store.load_callback(&upload).await {
+            Ok(None) => continue,
+            Ok(Some(result)) => Some(result),
+            Err(error) => {
+                on_note(format!("cannot read the result of upload {upload}: {error}"));
+                None
+            }
+        };
+        let is_pending = |entry: &&StateEntry| {
+            let upload_state = entry.upload_state.as_deref();
+            upload_state.is_some_and(|upload_state| upload_state.pending.contains(&upload))
+        };
+        let entries: Vec<StateEntry> = state.all_entries().filter(is_pending).cloned().collect();
+        is_changed |= !entries.is_empty();
+        for mut entry in entries {
+            apply_upload_result(&mut entry, &upload, result.clone(), on_note);
+            state.record(entry);
         }
     }
-    has_upload_results
+    is_changed
 }
 
 fn apply_upload_result(
-    state: &mut State,
+    entry: &mut StateEntry,
     upload: &UploadId,
-    result: &UploadResult,
+    result: Option<UploadResult>,
     on_note: &NoteSink,
-) -> bool {
-    let is_pending = |entry: &&StateEntry| {
-        let upload_state = entry.upload_state.as_deref();
-        upload_state.is_some_and(|upload_state| upload_state.pending.contains(upload))
+) {
+    let Some(upload_state) = &mut entry.upload_state else {
+        return;
     };
-    let entries: Vec<StateEntry> = state.all_entries().filter(is_pending).cloned().collect();
-    for mut entry in entries.iter().cloned() {
-        let mut result = result.clone();
-        if let Some(upload_state) = &mut entry.upload_state {
-            result = upload_state.known_result(upload, result);
-            upload_state.record_result(upload, result.clone());
-        }
-        on_note(upload_result_message(&entry.name, &result));
-        state.record(entry);
-    }
-    !entries.is_empty()
+    let Some(result) = result else {
+        upload_state.users = None;
+        return;
+    };
+    let result = upload_state.known_result(upload, result);
+    on_note(upload_result_message(&entry.name, &result));
+    upload_state.record_result(upload, result);
 }
 
 fn upload_result_message(name: &SegmentName, result: &UploadResult) -> String {

@@ -1,10 +1,13 @@
 //! The contents of `state.json`, and the names and format versions of objects.
 
 use super::{AppliedPlan, Intent, JournalEntry, PublishedFile, State, StateEntry};
+use crate::model::UploadId;
 use serde::{Deserialize, Serialize};
 
 pub(super) const LOCK_FILE: &str = "lock.json";
 pub(super) const CACHE_FILE: &str = "cache.json";
+pub(super) const CALLBACKS_FOLDER: &str = "callbacks";
+pub(super) const JSON_EXTENSION: &str = ".json";
 
 pub(super) const STATE_VERSION: u32 = 1;
 pub(super) const LOCK_VERSION: u32 = 1;
@@ -52,4 +55,14 @@ impl StateFile {
         entries.for_each(|entry| state.apply_journal_entry(entry));
         state
     }
+}
+
+pub(super) fn callback_name(upload: &UploadId) -> String {
+    format!("{CALLBACKS_FOLDER}/{upload}{JSON_EXTENSION}")
+}
+
+/// The upload whose result an object holds, by its name, path or URL.
+pub(super) fn parse_callback_name(location: &str) -> Option<UploadId> {
+    let id = location.rsplit('/').next()?.strip_suffix(JSON_EXTENSION)?;
+    UploadId::try_from(id.to_owned()).ok()
 }

@@ -2,12 +2,12 @@
 //!
 //! They follow one generation of `state.json`. Object 1 exists before the state that refers to it and has no entries.
 
+use super::file_format::JSON_EXTENSION;
 use super::journal_entry::JournalEntry;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 pub(super) const JOURNAL_FOLDER: &str = "journal";
-const JSON_EXTENSION: &str = ".json";
 
 /// Sorts in the order in which the objects were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

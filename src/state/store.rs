@@ -31,7 +31,8 @@ mod old_format;
 mod tests;
 
 use super::file_format::{
-    CALLBACK_VERSION, JOURNAL_VERSION, LOCK_FILE, LOCK_VERSION, STATE_VERSION, StateFile,
+    CALLBACK_VERSION, CALLBACKS_FOLDER, JOURNAL_VERSION, LOCK_FILE, LOCK_VERSION, STATE_VERSION, StateFile,
+    callback_name, parse_callback_name,
 };
 use super::journal::{JOURNAL_FOLDER, JournalObject, JournalPosition, parse_names};
 use super::store_error::{StoreError, StoreResult};
@@ -50,9 +51,7 @@ use tokio::sync::Mutex;
 
 const STATE_FILE: &str = "state.json";
 const LISTS_FOLDER: &str = "lists";
-const CALLBACKS_FOLDER: &str = "callbacks";
 const GZIP_EXTENSION: &str = ".gz";
-const JSON_EXTENSION: &str = ".json";
 
 /// How often a change is retried after a conflict. Each conflict means that another process made progress.
 pub(super) const CONFLICT_RETRIES: usize = 50;
@@ -466,13 +465,4 @@ fn list_name(digest: &ListDigest) -> String {
 fn parse_list_name(name: &str) -> Option<ListDigest> {
     let digest = name.rsplit('/').next()?.strip_suffix(GZIP_EXTENSION)?;
     ListDigest::try_from(digest.to_owned()).ok()
-}
-
-fn callback_name(upload: &UploadId) -> String {
-    format!("{CALLBACKS_FOLDER}/{upload}{JSON_EXTENSION}")
-}
-
-fn parse_callback_name(name: &str) -> Option<UploadId> {
-    let id = name.rsplit('/').next()?.strip_suffix(JSON_EXTENSION)?;
-    UploadId::try_from(id.to_owned()).ok()
 }

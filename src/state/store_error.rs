@@ -1,7 +1,7 @@
 //! Why a state cannot be read or written.
 
 use super::Lock;
-use super::file_format::{CACHE_FILE, LOCK_FILE};
+use super::file_format::{CACHE_FILE, LOCK_FILE, parse_callback_name};
 use crate::storage::StorageError;
 use std::{error, fmt};
 
@@ -52,6 +52,8 @@ impl fmt::Display for StoreError {
                     "delete it when no other segctl run uses this state"
                 } else if location.ends_with(CACHE_FILE) {
                     "move it away: losing it costs requests and time, not correctness"
+                } else if parse_callback_name(location).is_some() {
+                    "the next apply sends the full list again"
                 } else {
                     "restore the state from a backup, or move all its files away and run `segctl state rebuild`, which \
                      records the existing segments again, without their replaced definitions"

@@ -152,6 +152,36 @@ fn a_failed_upload_fails_its_step_and_is_sent_again_by_the_next_run() {
 }
 
 #[test]
+fn a_result_that_cannot_be_read_may_be_a_failure_so_the_full_list_is_sent_again() {
+    let faulty = FaultySandbox::new("[]");
+    let repository = &faulty.repository;
+    // No server listens on port 9.
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
+    declare_file_segment(repository, "{path: a.csv}");
+    let apply = ["apply", "--auto-approve"];
+    assert_eq!(run_with_token(repository, &apply).code, Some(0));
+    let state: Value = serde_json::from_str(&repository.read(".segctl/live/state.json")).unwrap();
+    let entries = state["contents"]["segments"].as_array().unwrap().iter();
+    let mut pending = entries.filter_map(|entry| entry["upload_state"]["pending"][0].as_str());
+    let result = format!(".segctl/live/callbacks/{}.json", pending.next().unwrap());
+    repository.write(&result, "{");
+    // The difference alone would not restore the users that a failed upload removes.
+    repository.write("segments/a.csv", "a@x\nb@x\nc@x\nd@x\n");
+    let plan = run_with_token(repository, &["plan"]);
+    assert!(
+        plan.code == Some(0)
+            && plan.stdout.contains("all of the list (4 total), by replace")
+            && plan.stderr.contains("the next apply sends the full list again"),
+        "{}{}",
+        plan.stdout,
+        plan.stderr
+    );
+    assert_eq!(run_with_token(repository, &apply).code, Some(0));
+    let plan = run_with_token(repository, &["plan"]);
+    assert!(!plan.stderr.contains("cannot read"), "{}", plan.stderr);
+}
+
+#[test]
 fn waiting_for_a_missing_callback_ends_at_the_wait_timeout() {
     let faulty = FaultySandbox::new("[]");
     // No server listens on port 9.

@@ -37,6 +37,7 @@ pub(crate) fn journal_entry(number: usize) -> JournalEntry {
         previous_names: Vec::new(),
         rearchive_if_unadopted: false,
         at: at_second(0),
+        sent_at: at_second(0),
         write: IntendedWrite::SetLifecycle {
             id: SegmentId::new("a1"),
             name: SegmentName::new("One"),
