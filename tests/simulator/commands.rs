@@ -184,7 +184,7 @@ async fn execute(
         parallelism: spec.parallelism,
         cancel_token: spec.cancel.1.clone(),
     };
-    let on_event = step_event_listener(&machine.workspace, spec.number);
+    let on_event = step_event_listener(machine, spec.number);
     let fetched = prepared.fetched_before;
     let result = reconciler
         .apply(&plan, state, &spec.policy, fetched, options, &on_event)

@@ -6,6 +6,7 @@ use super::injected_bugs::Bug;
 use super::list_checks::{is_list_request, matches_cohort_step, matches_file_segment_step};
 use super::people::{self, People};
 use super::recorder::Recorder;
+use super::run::Machine;
 use super::workspace::{SimulatedWorkspace, cohort_key_of};
 use segctl::apply::StepEvent;
 use segctl::apply::run_report::{SkipReason, StepOutcome, StepReport};
@@ -14,7 +15,7 @@ use segctl::plan::step::{Action, Plan, Step, exact_digest};
 use segctl::sandbox::HttpRequest;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A run's plan and the progress of its steps.
 pub(crate) struct RunChecker {
@@ -649,10 +650,14 @@ fn inject_outcome_bug(recorder: &Recorder, entry: &StepReport) -> StepReport {
     entry
 }
 
-pub(crate) fn step_event_listener(
-    workspace: &Arc<Mutex<SimulatedWorkspace>>,
-    run: usize,
-) -> impl Fn(StepEvent<'_>) + Sync + use<> {
-    let workspace = Arc::clone(workspace);
-    move |event| workspace.lock().unwrap().record_step_event(run, event)
+pub(crate) fn step_event_listener(machine: &Machine, run: usize) -> impl Fn(StepEvent<'_>) + Sync + use<> {
+    let (workspace, timeline) = (Arc::clone(&machine.workspace), machine.timeline.clone());
+    move |event| {
+        let mut workspace = workspace.lock().unwrap();
+        if matches!(event, StepEvent::Finished(_)) {
+            // A segment may expire during the step.
+            workspace.check_ground_truth(timeline.timestamp());
+        }
+        workspace.record_step_event(run, event);
+    }
 }
