@@ -14,12 +14,13 @@ mod entry;
 
 pub(super) use entry::IndexedFile;
 
-use crate::model::{Digest, hexadecimal};
+use crate::model::{Digest, decode_shared, hexadecimal};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Changes with every version of segctl: another one may decode differently.
 const HEADER: &str = concat!("segctl file index 1, segctl ", env!("CARGO_PKG_VERSION"), "\n");
@@ -28,7 +29,7 @@ const DIGEST_LENGTH: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub struct FileIndex {
-    text: String,
+    text: Arc<String>,
     lines: HashMap<Digest, Range<usize>>,
 }
 
@@ -47,7 +48,10 @@ impl FileIndex {
                 lines.insert(file, range);
             }
         }
-        Self { text, lines }
+        Self {
+            text: Arc::new(text),
+            lines,
+        }
     }
 
     #[must_use]
@@ -75,7 +79,7 @@ impl FileIndex {
         if checksum != self::checksum(file, contents) {
             return None;
         }
-        Some((serde_json::from_str(contents).ok()?, line))
+        Some((decode_shared(&self.text, contents).ok()?, line))
     }
 }
 

@@ -33,6 +33,7 @@ mod policy;
 mod reference_summary;
 mod segment;
 mod segment_kind;
+mod shared_text;
 mod storage_url;
 mod stored_definition;
 mod suggest;
@@ -83,6 +84,7 @@ pub use segment::{
     UnreadableRow,
 };
 pub use segment_kind::SegmentKind;
+pub use shared_text::decode_shared;
 pub use storage_url::{ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation};
 pub use stored_definition::{DefinitionFacts, ResolvedDigests, StoredDefinition};
 pub use suggest::did_you_mean;

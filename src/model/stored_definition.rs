@@ -7,11 +7,12 @@ use super::filter::Reference;
 use super::nested_json::{json_from_file, require_file_nesting};
 use super::payload::Payload;
 use super::reference_summary::{ReferenceSummary, pairs};
+use super::shared_text::SharedText;
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -24,10 +25,17 @@ pub struct StoredDefinition(Arc<Forms>);
 /// `text` or `payload` is always set.
 #[derive(Default)]
 struct Forms {
-    text: OnceLock<Box<str>>,
+    text: OnceLock<DefinitionText>,
     payload: OnceLock<Payload>,
     facts: OnceLock<DefinitionFacts>,
     resolved: OnceLock<ResolvedDigests>,
+}
+
+/// The filters as JSON. The shape of a text that was read is checked.
+#[derive(Clone, PartialEq)]
+struct DefinitionText {
+    included_filters: SharedText,
+    excluded_filters: Option<SharedText>,
 }
 
 /// What a plan needs of every definition.
@@ -50,14 +58,6 @@ pub struct ResolvedDigests {
 }
 
 impl StoredDefinition {
-    /// `text` is JSON that segctl wrote.
-    #[must_use]
-    pub fn from_text(text: impl Into<Box<str>>) -> Self {
-        let forms = Forms::default();
-        forms.text.get_or_init(|| text.into());
-        Self(Arc::new(forms))
-    }
-
     /// A definition whose facts are known.
     #[must_use]
     pub fn with_facts(self, facts: DefinitionFacts) -> Self {
@@ -84,28 +84,41 @@ impl StoredDefinition {
     #[must_use]
     pub fn payload(&self) -> &Payload {
         self.0.payload.get_or_init(|| {
-            let text = self.0.text.get().map_or("null", |text| &**text);
-            // The shape was checked when the text was read. What is left is a number out of range, which segctl never writes.
-            json_from_file(text).unwrap_or(Payload {
-                included_filters: Value::Null,
-                excluded_filters: None,
-            })
+            let text = self.0.text.get().expect("a text or a payload is set");
+            // What is left to go wrong is a number out of range, which segctl never writes.
+            let parse = |text: &SharedText| json_from_file(text).unwrap_or(Value::Null);
+            Payload {
+                included_filters: parse(&text.included_filters),
+                excluded_filters: text.excluded_filters.as_ref().map(parse),
+            }
         })
     }
 
     /// The same as text alone, which needs a tenth of the memory.
     #[must_use]
     pub fn as_text(&self) -> Self {
-        Self::from_text(self.to_text().into_owned())
+        let text = self.0.text.get().cloned();
+        text.unwrap_or_else(|| DefinitionText::of(self.payload())).into()
     }
+}
 
-    fn to_text(&self) -> Cow<'_, str> {
-        match self.0.text.get() {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(
-                serde_json::to_string(self.payload()).expect("structures of text and numbers serialize"),
-            ),
+impl DefinitionText {
+    fn of(payload: &Payload) -> Self {
+        Self {
+            included_filters: payload.included_filters.to_string().into(),
+            excluded_filters: payload
+                .excluded_filters
+                .as_ref()
+                .map(|filters| filters.to_string().into()),
         }
+    }
+}
+
+impl From<DefinitionText> for StoredDefinition {
+    fn from(text: DefinitionText) -> Self {
+        let forms = Forms::default();
+        forms.text.get_or_init(|| text);
+        Self(Arc::new(forms))
     }
 }
 
@@ -150,41 +163,41 @@ impl fmt::Debug for StoredDefinition {
 
 impl Serialize for StoredDefinition {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match serde_json::from_str::<&RawValue>(&self.to_text()) {
-            Ok(text) => text.serialize(serializer),
-            Err(_) => self.payload().serialize(serializer),
-        }
+        let Some(text) = self.0.text.get() else {
+            return self.payload().serialize(serializer);
+        };
+        let raw = |text| serde_json::from_str(text).map_err(S::Error::custom);
+        let excluded_filters = text.excluded_filters.as_deref().map(raw).transpose()?;
+        let raw = RawPayload {
+            included_filters: raw(&text.included_filters)?,
+            excluded_filters,
+        };
+        raw.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for StoredDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = RawPayload::deserialize(deserializer)?.to_text();
-        require_file_nesting(&text).map_err(D::Error::custom)?;
-        Ok(Self::from_text(text))
+        let raw = RawPayload::deserialize(deserializer)?;
+        let text = |raw: &RawValue| {
+            require_file_nesting(raw.get()).map_err(D::Error::custom)?;
+            Ok(SharedText::of(raw.get()))
+        };
+        Ok(Self::from(DefinitionText {
+            included_filters: text(raw.included_filters)?,
+            excluded_filters: raw.excluded_filters.map(text).transpose()?,
+        }))
     }
 }
 
 /// A [`Payload`] as text. A text of another shape must not become a definition without filters.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPayload<'a> {
     #[serde(borrow)]
     included_filters: &'a RawValue,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     excluded_filters: Option<&'a RawValue>,
-}
-
-impl RawPayload<'_> {
-    /// As a [`Payload`] is written.
-    fn to_text(&self) -> String {
-        let included = self.included_filters.get();
-        let (separator, excluded) = match self.excluded_filters {
-            Some(excluded) => (r#","excluded_filters":"#, excluded.get()),
-            None => ("", ""),
-        };
-        [r#"{"included_filters":"#, included, separator, excluded, "}"].concat()
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ const MIN_BYTES_FOR_THREAD: usize = 64 * 1024;
 
 impl StateStore {
     pub async fn load_cache(&self) -> StoreResult<Cache> {
-        let (_, cache) = self.read_json(CACHE_FILE, CACHE_VERSION).await?;
-        Ok(cache.unwrap_or_default())
+        let decoding = DecodingCache::start(self.storage.get(CACHE_FILE).await?);
+        decoding.finish().map_err(self.corrupt_error(CACHE_FILE))
     }
 
     pub async fn save_cache(&self, cache: &Cache) -> StoreResult {
@@ -44,7 +44,7 @@ impl DecodingCache {
             return Self::Finished(Ok(Cache::default()));
         };
         let is_small = object.bytes.len() < MIN_BYTES_FOR_THREAD;
-        let decode = move || checksummed_json::decode(&object.bytes, CACHE_VERSION);
+        let decode = move || checksummed_json::decode(object.bytes, CACHE_VERSION);
         if is_small {
             Self::Finished(decode())
         } else {

@@ -53,14 +53,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(first: u64, object: Option<&Object>) -> Self {
-        let records =
-            object.and_then(|object| checksummed_json::decode(&object.bytes, REQUESTS_VERSION).ok());
+    fn new(first: u64, object: Option<Object>) -> Self {
+        let stored = Precondition::of(object.as_ref());
+        let records = object.and_then(|object| checksummed_json::decode(object.bytes, REQUESTS_VERSION).ok());
         let records: Vec<StoredRecord> = records.unwrap_or_default();
         Self {
             first,
             records: records.into_iter().map(|StoredRecord(record)| record).collect(),
-            object: Precondition::of(object),
+            object: stored,
         }
     }
 
@@ -123,7 +123,7 @@ impl StateStore {
         let firsts = self.list_parts().await?;
         for first in firsts.split_last().map_or(&[][..], |(_, closed)| closed) {
             let name = part_name(*first);
-            let part = Part::new(*first, self.storage.get(&name).await?.as_ref());
+            let part = Part::new(*first, self.storage.get(&name).await?);
             if !part.records.iter().all(|record| is_old(record, before)) {
                 break;
             }
@@ -162,7 +162,7 @@ impl StateStore {
             .await?;
         let parts = firsts.iter().zip(objects);
         Ok(parts
-            .map(|(first, object)| Part::new(*first, object.as_ref()))
+            .map(|(first, object)| Part::new(*first, object))
             .collect())
     }
 
@@ -180,7 +180,7 @@ impl StateStore {
         while last.records.len() >= RECORDS_LIMIT {
             let first = last.next_number();
             let object = self.storage.get(&part_name(first)).await?;
-            parts.push(std::mem::replace(&mut last, Part::new(first, object.as_ref())));
+            parts.push(std::mem::replace(&mut last, Part::new(first, object)));
         }
         Ok((parts, last))
     }

@@ -157,18 +157,17 @@ impl StateStore {
             };
             let journal = parse_names(&self.storage.list(JOURNAL_FOLDER).await?);
             let objects = self.read_all(journal.iter().map(|part| part.name())).await?;
-            let (base, file) = self.decode_state(&object)?;
+            let (base, file) = self.decode_state(object)?;
             // A state without a journal is complete, whatever happened after it was read.
             let has_journal =
                 file.has_journal || journal.iter().any(|part| part.generation >= base.generation);
             if has_journal {
                 let again = self.storage.get(STATE_FILE).await?;
-                if again.is_none_or(|again| again.bytes != object.bytes) {
+                if !base.object.is_met_by(again.as_ref()) {
                     // Another process replaced the state meanwhile, and compacted the journal.
                     continue;
                 }
             }
-            drop(object);
             let is_later = |part: &&JournalPosition| part.generation > base.generation && part.number > 1;
             if let Some(later) = journal.iter().find(is_later) {
                 let (generation, later) = (base.generation, later.name());
@@ -195,11 +194,12 @@ impl StateStore {
         Ok(objects.try_collect().await?)
     }
 
-    fn decode_state(&self, object: &Object) -> StoreResult<(BaseVersion, StateFile)> {
+    fn decode_state(&self, object: Object) -> StoreResult<(BaseVersion, StateFile)> {
+        let stored = Precondition::of(Some(&object));
         let file: StateFile = self.decode(STATE_FILE, object, STATE_VERSION)?;
         let base = BaseVersion {
             generation: file.generation,
-            object: Precondition::of(Some(object)),
+            object: stored,
         };
         Ok((base, file))
     }
@@ -220,7 +220,7 @@ impl StateStore {
             let object = object.filter(|_| *position == expected);
             let object = object.ok_or_else(|| missing(expected))?;
             let name = position.name();
-            let journal: JournalObject<'_> = self.decode(&name, &object, JOURNAL_VERSION)?;
+            let journal: JournalObject<'_> = self.decode(&name, object, JOURNAL_VERSION)?;
             if journal.position != expected {
                 let reason = "it is not what segctl wrote under this name".to_owned();
                 return Err(self.corrupt_error(&name)(reason));
@@ -278,7 +278,7 @@ impl StateStore {
                 ConditionalWrite::Conflict(Some(object))
                     if position.attempts.contains(&Version::of_bytes(&object.bytes)) =>
                 {
-                    base = self.decode_state(&object)?.0;
+                    base = self.decode_state(object)?.0;
                 }
                 ConditionalWrite::Conflict(_) => return Err(self.conflict_error().await),
             }
@@ -307,9 +307,9 @@ impl StateStore {
         }
     }
 
-    async fn read_lock(&self) -> StoreResult<(Option<Object>, Option<Lock>)> {
-        let (object, lock) = self.read_json::<Option<Lock>>(LOCK_FILE, LOCK_VERSION).await?;
-        Ok((object, lock.flatten()))
+    async fn read_lock(&self) -> StoreResult<(Precondition, Option<Lock>)> {
+        let (stored, lock) = self.read_json::<Option<Lock>>(LOCK_FILE, LOCK_VERSION).await?;
+        Ok((stored, lock.flatten()))
     }
 
     /// Creates a free lock, and verifies that the storage supports conditional writes.
@@ -334,19 +334,18 @@ impl StateStore {
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> StoreResult<Option<Lock>> {
         for _ in 0..CONFLICT_RETRIES {
-            let (object, before) = self.read_lock().await?;
+            let (stored, before) = self.read_lock().await?;
             let after = match change(before.as_ref()) {
                 LockChange::Keep => return Ok(before),
                 LockChange::Remove => None,
                 LockChange::Put(lock) => Some(lock),
             };
-            if object.is_none() {
+            if matches!(stored, Precondition::Absent) {
                 self.create_lock().await?;
                 continue;
             }
             let bytes = checksummed_json::encode(LOCK_VERSION, &after).into_bytes();
-            let expected = Precondition::of(object.as_ref());
-            if let ConditionalWrite::Done(_) = self.storage.put_if(LOCK_FILE, bytes, &expected).await? {
+            if let ConditionalWrite::Done(_) = self.storage.put_if(LOCK_FILE, bytes, &stored).await? {
                 *self.held_lock.lock().await = after;
                 return Ok(before);
             }
@@ -375,15 +374,14 @@ impl StateStore {
     pub async fn save_callback(&self, upload: &UploadId, result: &UploadResult) -> StoreResult {
         let name = callback_name(upload);
         for _ in 0..CONFLICT_RETRIES {
-            let (object, existing) = self.read_json(&name, CALLBACK_VERSION).await?;
+            let (stored, existing) = self.read_json(&name, CALLBACK_VERSION).await?;
             if existing.is_some_and(|existing| {
                 existing == *result || matches!(existing, UploadResult::Failed { .. })
             }) {
                 return Ok(());
             }
             let bytes = checksummed_json::encode(CALLBACK_VERSION, result).into_bytes();
-            let expected = Precondition::of(object.as_ref());
-            if let ConditionalWrite::Done(_) = self.storage.put_if(&name, bytes, &expected).await? {
+            if let ConditionalWrite::Done(_) = self.storage.put_if(&name, bytes, &stored).await? {
                 return Ok(());
             }
         }
@@ -412,15 +410,15 @@ impl StateStore {
         &self,
         name: &str,
         version: u32,
-    ) -> StoreResult<(Option<Object>, Option<T>)> {
+    ) -> StoreResult<(Precondition, Option<T>)> {
         let object = self.storage.get(name).await?;
-        let contents = object.as_ref().map(|object| self.decode(name, object, version));
-        let contents = contents.transpose()?;
-        Ok((object, contents))
+        let stored = Precondition::of(object.as_ref());
+        let contents = object.map(|object| self.decode(name, object, version));
+        Ok((stored, contents.transpose()?))
     }
 
-    fn decode<T: DeserializeOwned>(&self, name: &str, object: &Object, version: u32) -> StoreResult<T> {
-        checksummed_json::decode(&object.bytes, version).map_err(self.corrupt_error(name))
+    fn decode<T: DeserializeOwned>(&self, name: &str, object: Object, version: u32) -> StoreResult<T> {
+        checksummed_json::decode(object.bytes, version).map_err(self.corrupt_error(name))
     }
 
     pub(super) fn corrupt_error(&self, name: &str) -> impl FnOnce(String) -> StoreError {
