@@ -161,9 +161,7 @@ impl StateStore {
             .read_all(firsts.iter().map(|first| part_name(*first)))
             .await?;
         let parts = firsts.iter().zip(objects);
-        Ok(parts
-            .map(|(first, object)| Part::new(*first, object))
-            .collect())
+        Ok(parts.map(|(first, object)| Part::new(*first, object)).collect())
     }
 
     /// The objects from the one that was the last, or all of them, and the one to which records are added now.
