@@ -3,6 +3,9 @@
 //! An entry belongs to the SHA-256 of a file's bytes. Nothing in it depends on where the file is. Files with errors have no
 //! entry, and warnings and notes are part of one.
 //!
+//! Definitions are not in the index: an unchanged segment needs only its digests and references, and a changed one is decoded
+//! from its file.
+//!
 //! The index is only a cache. Its first line names the version of segctl. Every other line is one entry, with a checksum
 //! over the digest of the file and the contents. A line that is not what this version wrote counts as missing, and segctl
 //! parses a file without a line.
@@ -14,22 +17,21 @@ mod entry;
 
 pub(super) use entry::IndexedFile;
 
-use crate::model::{Digest, decode_shared, hexadecimal};
+use crate::model::{Digest, hexadecimal};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Changes with every version of segctl: another one may decode differently.
-const HEADER: &str = concat!("segctl file index 1, segctl ", env!("CARGO_PKG_VERSION"), "\n");
+const HEADER: &str = concat!("segctl file index 2, segctl ", env!("CARGO_PKG_VERSION"), "\n");
 
 const DIGEST_LENGTH: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub struct FileIndex {
-    text: Arc<String>,
+    text: String,
     lines: HashMap<Digest, Range<usize>>,
 }
 
@@ -48,10 +50,7 @@ impl FileIndex {
                 lines.insert(file, range);
             }
         }
-        Self {
-            text: Arc::new(text),
-            lines,
-        }
+        Self { text, lines }
     }
 
     #[must_use]
@@ -79,7 +78,7 @@ impl FileIndex {
         if checksum != self::checksum(file, contents) {
             return None;
         }
-        Some((decode_shared(&self.text, contents).ok()?, line))
+        Some((serde_json::from_str(contents).ok()?, line))
     }
 }
 

@@ -61,6 +61,8 @@ pub fn load_with_index(
         let file = read_file(path, base, &name, index);
         (name, file)
     };
+    // Most files declare one segment.
+    loaded.declarations.reserve(files.len());
     for ((name, file), path) in parallel::map(&files, read).into_iter().zip(&files) {
         loaded.files.insert(name, path.clone());
         is_index_current &= !matches!(file.index_line, Some(Cow::Owned(_)));

@@ -1,4 +1,4 @@
-//! A definition as the state, the cache and the file index hold it: JSON text, which is parsed when it is needed.
+//! A definition that is parsed when it is needed: JSON text of the state and the cache, or a segment file with an index entry.
 //!
 //! Most definitions of a workspace are unchanged, and for those a plan needs their digests and references alone.
 
@@ -22,9 +22,10 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone)]
 pub struct StoredDefinition(Arc<Forms>);
 
-/// `text` or `payload` is always set.
+/// `text`, `payload` or `decode` is always set.
 #[derive(Default)]
 struct Forms {
+    decode: Option<Box<dyn Fn() -> Option<Payload> + Send + Sync>>,
     text: OnceLock<DefinitionText>,
     payload: OnceLock<Payload>,
     facts: OnceLock<DefinitionFacts>,
@@ -58,6 +59,14 @@ pub struct ResolvedDigests {
 }
 
 impl StoredDefinition {
+    /// The definition of a segment file, which `decode` reads again. `None` counts as a definition without filters.
+    pub fn of_file(decode: impl Fn() -> Option<Payload> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Forms {
+            decode: Some(Box::new(decode)),
+            ..Forms::default()
+        }))
+    }
+
     /// A definition whose facts are known.
     #[must_use]
     pub fn with_facts(self, facts: DefinitionFacts) -> Self {
@@ -84,13 +93,12 @@ impl StoredDefinition {
     #[must_use]
     pub fn payload(&self) -> &Payload {
         self.0.payload.get_or_init(|| {
-            let text = self.0.text.get().expect("a text or a payload is set");
-            // What is left to go wrong is a number out of range, which segctl never writes.
-            let parse = |text: &SharedText| json_from_file(text).unwrap_or(Value::Null);
-            Payload {
-                included_filters: parse(&text.included_filters),
-                excluded_filters: text.excluded_filters.as_ref().map(parse),
-            }
+            let text = self.0.text.get().map(DefinitionText::parse);
+            let decode = || self.0.decode.as_ref().and_then(|decode| decode());
+            text.or_else(decode).unwrap_or(Payload {
+                included_filters: Value::Null,
+                excluded_filters: None,
+            })
         })
     }
 
@@ -110,6 +118,15 @@ impl DefinitionText {
                 .excluded_filters
                 .as_ref()
                 .map(|filters| filters.to_string().into()),
+        }
+    }
+
+    fn parse(&self) -> Payload {
+        // What is left to go wrong is a number out of range, which segctl never writes.
+        let parse = |text: &SharedText| json_from_file(text).unwrap_or(Value::Null);
+        Payload {
+            included_filters: parse(&self.included_filters),
+            excluded_filters: self.excluded_filters.as_ref().map(parse),
         }
     }
 }

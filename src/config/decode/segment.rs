@@ -33,12 +33,19 @@ pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>
 
 /// The filters of a declaration; `None` for other kinds of segments.
 pub(in crate::config) fn definition_of(declaration: &Declaration) -> Option<&Definition> {
-    let decode_again = || {
-        let decoder = Decoder::new(&declaration.source);
-        decode(&decoder, &declaration.document)?;
-        decoder.take_definition()
-    };
+    let decode_again = || decode_filters(&declaration.source, &declaration.document);
     declaration.definition.get_or_init(decode_again).as_ref()
+}
+
+/// The filters of the document at a position in a file that was decoded without errors before.
+pub(in crate::config) fn decode_definition(source: &Arc<SourceFile>, position: usize) -> Option<Definition> {
+    decode_filters(source, &Document::unparsed(source, position))
+}
+
+fn decode_filters(source: &SourceFile, document: &Document) -> Option<Definition> {
+    let decoder = Decoder::new(source);
+    decode(&decoder, document)?;
+    decoder.take_definition()
 }
 
 fn decode(decoder: &Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {

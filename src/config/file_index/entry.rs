@@ -1,8 +1,10 @@
 //! What the index contains of one file.
 
 use super::super::declaration::{Declaration, Document};
+use super::super::decode::decode_definition;
 use super::super::lint::{self, ERROR_CODES, RULES};
 use super::super::source::SourceFile;
+use crate::definition::encode;
 use crate::diagnostic::{Diagnostic, Label, Location, Severity};
 use crate::model::{
     Cohort, Contents, DeclaredDefinition, DeclaredSegment, DefinitionFacts, FileSegment, Lifecycle, Origin,
@@ -44,8 +46,8 @@ struct IndexedSegment {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum IndexedContents {
+    /// The definition is decoded again if a plan needs more than its facts.
     Filter {
-        definition: StoredDefinition,
         facts: DefinitionFacts,
         references: Vec<Reference>,
     },
@@ -127,7 +129,6 @@ impl IndexedSegment {
             contents: match &segment.contents {
                 Contents::Filter(definition) => IndexedContents::Filter {
                     facts: definition.encoded.facts().clone(),
-                    definition: definition.encoded.clone(),
                     references: definition.references.clone(),
                 },
                 Contents::File(file) => IndexedContents::File(file.clone()),
@@ -155,14 +156,14 @@ impl IndexedSegment {
             lifecycle: self.lifecycle,
             protect: self.protect,
             contents: match self.contents {
-                IndexedContents::Filter {
-                    definition,
-                    facts,
-                    references,
-                } => Contents::Filter(DeclaredDefinition {
-                    encoded: definition.with_facts(facts),
-                    references,
-                }),
+                IndexedContents::Filter { facts, references } => {
+                    let (source, position) = (Arc::clone(source), self.position);
+                    let decode = move || Some(encode(&decode_definition(&source, position)?));
+                    Contents::Filter(DeclaredDefinition {
+                        encoded: StoredDefinition::of_file(decode).with_facts(facts),
+                        references,
+                    })
+                }
                 IndexedContents::File(file) => Contents::File(file),
                 IndexedContents::Cohort(cohort) => Contents::Cohort(cohort),
             },
