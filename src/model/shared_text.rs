@@ -10,17 +10,18 @@ use std::sync::Arc;
 
 #[derive(Clone)]
 pub(super) struct SharedText {
-    whole: Arc<String>,
+    /// In UTF-8.
+    whole: Arc<Vec<u8>>,
     range: Range<usize>,
 }
 
 thread_local! {
     /// The file that this thread decodes. serde passes the text of a nested value, but not the owner of that text.
-    static DECODED_FILE: RefCell<Option<Arc<String>>> = const { RefCell::new(None) };
+    static DECODED_FILE: RefCell<Option<Arc<Vec<u8>>>> = const { RefCell::new(None) };
 }
 
 /// Decodes a part of a file that segctl wrote. The definitions in the result share the text of the file.
-pub fn decode_shared<T: DeserializeOwned>(file: &Arc<String>, part: &str) -> serde_json::Result<T> {
+pub fn decode_shared<T: DeserializeOwned>(file: &Arc<Vec<u8>>, part: &str) -> serde_json::Result<T> {
     let outer = DECODED_FILE.replace(Some(Arc::clone(file)));
     let decoded = json_from_file(part);
     DECODED_FILE.set(outer);
@@ -47,7 +48,7 @@ impl From<String> for SharedText {
     fn from(text: String) -> Self {
         Self {
             range: 0..text.len(),
-            whole: Arc::new(text),
+            whole: Arc::new(text.into_bytes()),
         }
     }
 }
@@ -56,7 +57,8 @@ impl Deref for SharedText {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.whole.get(self.range.clone()).expect("a part of the text")
+        let text = self.whole.get(self.range.clone()).map(str::from_utf8);
+        text.expect("a part of the file").expect("a part of a text")
     }
 }
 
@@ -73,10 +75,11 @@ mod tests {
 
     #[test]
     fn definitions_share_the_text_of_the_decoded_file() {
-        let file = Arc::new(r#"[{"included_filters": {"a": 1}}, {"included_filters": {"a": 2}}]"#.to_owned());
-        let shared: Vec<StoredDefinition> = decode_shared(&file, &file).unwrap();
+        let file = Arc::new(br#"[{"included_filters": {"a": 1}}, {"included_filters": {"a": 2}}]"#.to_vec());
+        let text = str::from_utf8(&file).unwrap();
+        let shared: Vec<StoredDefinition> = decode_shared(&file, text).unwrap();
         assert_eq!(Arc::strong_count(&file), 1 + shared.len());
-        let copied: Vec<StoredDefinition> = json_from_file(&file).unwrap();
+        let copied: Vec<StoredDefinition> = json_from_file(text).unwrap();
         assert_eq!(Arc::strong_count(&file), 1 + shared.len());
         assert_eq!(shared, copied);
         assert_eq!(shared[1].payload().included_filters["a"], 2);

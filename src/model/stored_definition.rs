@@ -14,9 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, mem};
 
 /// Clones share what was parsed and computed.
 #[derive(Clone)]
@@ -88,6 +88,27 @@ impl StoredDefinition {
     /// The first digests that were computed for this definition.
     pub fn resolved_digests_or(&self, compute: impl FnOnce() -> ResolvedDigests) -> &ResolvedDigests {
         self.0.resolved.get_or_init(compute)
+    }
+
+    #[must_use]
+    pub fn known_resolved_digests(&self) -> Option<&ResolvedDigests> {
+        self.0.resolved.get()
+    }
+
+    /// Becomes a clone of a definition with the same text, which gets the facts of this one.
+    pub fn share(&mut self, other: &Self) {
+        let texts = self.0.text.get().zip(other.0.text.get());
+        if !texts.is_some_and(|(own, other)| own == other) {
+            return;
+        }
+        let own = mem::replace(self, other.clone());
+        if let Some(forms) = Arc::into_inner(own.0) {
+            forms.facts.into_inner().map(|facts| other.0.facts.set(facts));
+            forms
+                .resolved
+                .into_inner()
+                .map(|resolved| other.0.resolved.set(resolved));
+        }
     }
 
     #[must_use]
@@ -220,6 +241,22 @@ struct RawPayload<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_texts_share_one_definition_and_its_facts() {
+        let read = |amount: u32| {
+            let text = format!(r#"{{"included_filters": {{"value": {amount}}}}}"#);
+            json_from_file::<StoredDefinition>(&text).unwrap()
+        };
+        let (written, mut other, mut same) = (read(1), read(2), read(1));
+        same.facts();
+        other.share(&written);
+        assert!(!Arc::ptr_eq(&other.0, &written.0));
+        assert!(written.0.facts.get().is_none());
+        same.share(&written);
+        assert!(Arc::ptr_eq(&same.0, &written.0));
+        assert!(written.0.facts.get().is_some());
+    }
 
     #[test]
     fn a_text_of_another_shape_is_an_error_when_it_is_read() {

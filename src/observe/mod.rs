@@ -328,7 +328,7 @@ impl Scope<'_> {
             listed: true,
             fetched_at: cached.and_then(|cached| cached.fetched_at),
             applied_before_fetch_at: cached.and_then(|cached| cached.applied_before_fetch_at),
-            definition: cached.and_then(CachedSegment::definition),
+            definition: cached.and_then(|cached| cached.definition.clone()),
         }
     }
 
@@ -351,7 +351,7 @@ impl Scope<'_> {
             listed: cached.listed,
             fetched_at: cached.fetched_at,
             applied_before_fetch_at: cached.applied_before_fetch_at,
-            definition: cached.definition(),
+            definition: cached.definition.clone(),
         }
     }
 }
@@ -367,8 +367,6 @@ pub fn cache_entry(segment: &RemoteSegment, listed: bool, state: &State, now: Ti
         listed,
         fetched_at: segment.payload().map(|_| now),
         applied_before_fetch_at: state.managed_entry(&segment.id).map(|entry| entry.applied_at),
-        facts: None,
-        resolved_digests: None,
         definition: segment.payload().map(StoredDefinition::from),
     }
 }
@@ -417,8 +415,6 @@ mod tests {
                 listed: true,
                 fetched_at: Some(second(100)),
                 applied_before_fetch_at: before.map(second),
-                facts: None,
-                resolved_digests: None,
                 definition: Some(payload(amount).into()),
             };
             let scope = Scope {

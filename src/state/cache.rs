@@ -3,13 +3,14 @@
 //! The list does not report changes that were made in the dashboard, so cached definitions may be outdated. The cache
 //! decides which requests a plan makes, never what is written: segctl re-reads every target first.
 
+use super::State;
 use crate::definition::Identities;
 use crate::model::{
-    DefinitionFacts, ObservedSegment, ObservedWorkspace, RemoteKind, ResolvedDigests, SegmentId, SegmentName,
-    ShownKinds, StoredDefinition,
+    ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, ShownKinds, StoredDefinition,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,17 +42,25 @@ pub struct CachedSegment {
     /// When the state recorded the last apply, as of `fetched_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_before_fetch_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "digested_definition"
+    )]
     pub definition: Option<StoredDefinition>,
-    /// Of the definition, so that it is seldom parsed; `None` in older files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<DefinitionFacts>,
-    /// With the names that the segments had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved_digests: Option<ResolvedDigests>,
 }
 
 impl Cache {
+    /// Most definitions are what segctl wrote. Each of these is kept once, not twice.
+    pub fn share_definitions(&mut self, state: &State) {
+        for (id, segment) in &mut self.segments {
+            let written = state.any_entry(id).and_then(|entry| entry.definition.as_ref());
+            if let Some((cached, written)) = segment.definition.as_mut().zip(written) {
+                cached.share(written);
+            }
+        }
+    }
+
     #[must_use]
     pub fn of(observed: &ObservedWorkspace) -> Self {
         let segments = observed.segments.iter();
@@ -75,20 +84,7 @@ impl Cache {
 }
 
 impl CachedSegment {
-    #[must_use]
-    pub fn definition(&self) -> Option<StoredDefinition> {
-        let mut definition = self.definition.clone()?;
-        if let Some(facts) = &self.facts {
-            definition = definition.with_facts(facts.clone());
-        }
-        if let Some(resolved) = &self.resolved_digests {
-            definition = definition.with_resolved_digests(resolved.clone());
-        }
-        Some(definition)
-    }
-
     fn of(segment: &ObservedSegment, names: &Identities) -> Self {
-        let definition = segment.definition.as_ref();
         Self {
             name: segment.name.clone(),
             kind: segment.kind.clone(),
@@ -97,11 +93,69 @@ impl CachedSegment {
             listed: segment.listed,
             fetched_at: segment.fetched_at,
             applied_before_fetch_at: segment.applied_before_fetch_at,
-            facts: definition.map(|definition| definition.facts().clone()),
-            resolved_digests: definition
-                .and_then(|definition| Some(definition.resolved_digests(names)?.into_owned())),
-            definition: definition.cloned(),
+            definition: segment
+                .definition
+                .as_ref()
+                .map(|definition| digested(definition, names)),
         }
+    }
+}
+
+/// The definition with its digests while the segments have these names.
+fn digested(definition: &StoredDefinition, names: &Identities) -> StoredDefinition {
+    match definition.resolved_digests(names) {
+        Some(Cow::Owned(resolved)) => {
+            let facts = definition.facts().clone();
+            definition
+                .as_text()
+                .with_facts(facts)
+                .with_resolved_digests(resolved)
+        }
+        _ => definition.clone(),
+    }
+}
+
+/// A definition with what was computed of it, so that it is seldom parsed.
+mod digested_definition {
+    use crate::model::{DefinitionFacts, ResolvedDigests, StoredDefinition};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::borrow::Cow;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct DigestedDefinition<'a> {
+        filters: Cow<'a, StoredDefinition>,
+        facts: Cow<'a, DefinitionFacts>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolved_digests: Option<Cow<'a, ResolvedDigests>>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        definition: &Option<StoredDefinition>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let digested = definition.as_ref().map(|definition| DigestedDefinition {
+            filters: Cow::Borrowed(definition),
+            facts: Cow::Borrowed(definition.facts()),
+            resolved_digests: definition.known_resolved_digests().map(Cow::Borrowed),
+        });
+        digested.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<StoredDefinition>, D::Error> {
+        let digested: Option<DigestedDefinition<'_>> = Option::deserialize(deserializer)?;
+        Ok(digested.map(|digested| {
+            let definition = digested
+                .filters
+                .into_owned()
+                .with_facts(digested.facts.into_owned());
+            match digested.resolved_digests {
+                Some(resolved) => definition.with_resolved_digests(resolved.into_owned()),
+                None => definition,
+            }
+        }))
     }
 }
 

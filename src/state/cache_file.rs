@@ -26,8 +26,9 @@ impl StateStore {
         let decoding = self.storage.get(CACHE_FILE).await.map(DecodingCache::start);
         let state = self.load().await?;
         let cache = decoding.map_err(StoreError::from).and_then(|decoding| {
-            let cache = decoding.finish();
-            cache.map_err(self.corrupt_error(CACHE_FILE))
+            let mut cache = decoding.finish().map_err(self.corrupt_error(CACHE_FILE))?;
+            cache.share_definitions(&state);
+            Ok(cache)
         });
         Ok((state, cache))
     }
@@ -44,7 +45,7 @@ impl DecodingCache {
             return Self::Finished(Ok(Cache::default()));
         };
         let is_small = object.bytes.len() < MIN_BYTES_FOR_THREAD;
-        let decode = move || checksummed_json::decode(object.bytes, CACHE_VERSION);
+        let decode = move || checksummed_json::decode(&object.bytes, CACHE_VERSION);
         if is_small {
             Self::Finished(decode())
         } else {

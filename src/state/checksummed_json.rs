@@ -48,11 +48,11 @@ pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
     String::from_utf8(lines).expect("JSON is UTF-8")
 }
 
-pub(super) fn decode<T: DeserializeOwned>(bytes: Vec<u8>, supported: u32) -> Result<T, String> {
-    let text = Arc::new(String::from_utf8(bytes).map_err(|error| error.to_string())?);
-    let (header, contents) = match split(&text) {
+pub(super) fn decode<T: DeserializeOwned>(bytes: &Arc<Vec<u8>>, supported: u32) -> Result<T, String> {
+    let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let (header, contents) = match split(text) {
         Some(parts) => parts,
-        None => split_any(&text).map_err(|error| error.to_string())?,
+        None => split_any(text).map_err(|error| error.to_string())?,
     };
     let version = header.format_version.ok_or("it has no format version")?;
     if version != u64::from(supported) {
@@ -66,7 +66,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: Vec<u8>, supported: u32) -> Res
     {
         return Err("its checksum does not match its contents".to_owned());
     }
-    decode_shared(&text, contents).map_err(|error| error.to_string())
+    decode_shared(bytes, contents).map_err(|error| error.to_string())
 }
 
 /// The header and the contents of a file whose fields have the order in which segctl writes them. Finds the contents
@@ -152,6 +152,10 @@ impl Formatter for LineFormatter {
 mod tests {
     use super::*;
 
+    fn bytes(text: &str) -> Arc<Vec<u8>> {
+        Arc::new(text.as_bytes().to_vec())
+    }
+
     #[test]
     fn the_checksum_ignores_layout_but_detects_changes() {
         let contents = vec!["a  b".to_owned(), "c\\\" d".to_owned()];
@@ -166,14 +170,10 @@ mod tests {
             compact,
         ];
         for text in reformatted {
-            assert_eq!(
-                decode(text.clone().into_bytes(), 7),
-                Ok(contents.clone()),
-                "{text}"
-            );
+            assert_eq!(decode(&bytes(&text), 7), Ok(contents.clone()), "{text}");
         }
         let damaged = text.replace("a  b", "a b");
-        let error = decode::<Vec<String>>(damaged.into_bytes(), 7).unwrap_err();
+        let error = decode::<Vec<String>>(&bytes(&damaged), 7).unwrap_err();
         assert!(error.contains("checksum"), "{error}");
     }
 
@@ -199,12 +199,12 @@ mod tests {
     #[test]
     fn an_absent_value_round_trips() {
         let text = encode(7, &None::<String>);
-        assert_eq!(decode(text.clone().into_bytes(), 7), Ok(None::<String>));
+        assert_eq!(decode(&bytes(&text), 7), Ok(None::<String>));
     }
 
     #[test]
     fn another_format_version_is_rejected_by_its_number_alone() {
-        let error = decode::<String>(b"{\"format_version\": 8, \"shape\": []}".to_vec(), 7).unwrap_err();
+        let error = decode::<String>(&bytes(r#"{"format_version": 8, "shape": []}"#), 7).unwrap_err();
         assert_eq!(error, "its format version is 8, and this segctl reads version 7");
     }
 }

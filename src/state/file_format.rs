@@ -11,7 +11,7 @@ pub(super) const JSON_EXTENSION: &str = ".json";
 
 pub(super) const STATE_VERSION: u32 = 1;
 pub(super) const LOCK_VERSION: u32 = 1;
-pub(super) const CACHE_VERSION: u32 = 1;
+pub(super) const CACHE_VERSION: u32 = 2;
 pub(super) const CALLBACK_VERSION: u32 = 1;
 pub(super) const JOURNAL_VERSION: u32 = 1;
 pub(super) const REQUESTS_VERSION: u32 = 1;

@@ -49,7 +49,8 @@ const APPLIED_PLANS_LIMIT: usize = 100;
 pub struct State {
     entries: BTreeMap<SegmentId, StateEntry>,
     /// Names are unique in MoEngage, so of several entries with one name the last applied one has it.
-    by_name: BTreeMap<SegmentName, BTreeSet<(Timestamp, SegmentId)>>,
+    /// A list is in the order of the applies.
+    by_name: BTreeMap<SegmentName, Vec<(Timestamp, SegmentId)>>,
     applied_plans: Vec<AppliedPlan>,
     intents: BTreeMap<StepKey, Intent>,
     /// Published files whose segment was never created.
@@ -150,7 +151,8 @@ impl State {
         self.remove(&entry.id);
         if !entry.history_only {
             let named = self.by_name.entry(entry.name.clone()).or_default();
-            named.insert((entry.applied_at, entry.id.clone()));
+            let holder = (entry.applied_at, entry.id.clone());
+            named.insert(named.partition_point(|other| *other < holder), holder);
         }
         self.entries.insert(entry.id.clone(), entry);
     }
@@ -160,7 +162,7 @@ impl State {
             return;
         };
         if let Some(named) = self.by_name.get_mut(&entry.name) {
-            named.remove(&(entry.applied_at, entry.id));
+            named.retain(|(_, id)| *id != entry.id);
             if named.is_empty() {
                 self.by_name.remove(&entry.name);
             }

@@ -55,7 +55,8 @@ struct Part {
 impl Part {
     fn new(first: u64, object: Option<Object>) -> Self {
         let stored = Precondition::of(object.as_ref());
-        let records = object.and_then(|object| checksummed_json::decode(object.bytes, REQUESTS_VERSION).ok());
+        let records =
+            object.and_then(|object| checksummed_json::decode(&object.bytes, REQUESTS_VERSION).ok());
         let records: Vec<StoredRecord> = records.unwrap_or_default();
         Self {
             first,

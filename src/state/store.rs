@@ -47,6 +47,7 @@ use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 const STATE_FILE: &str = "state.json";
@@ -361,7 +362,7 @@ impl StateStore {
 
     pub async fn load_member_list(&self, digest: &ListDigest) -> StoreResult<Option<Vec<u8>>> {
         let object = self.storage.get(&list_name(digest)).await?;
-        Ok(object.map(|object| object.bytes))
+        Ok(object.map(|object| Arc::unwrap_or_clone(object.bytes)))
     }
 
     /// Deletes all other member lists, such as those of a run that crashed before it recorded them. Needs the lock.
@@ -418,7 +419,7 @@ impl StateStore {
     }
 
     fn decode<T: DeserializeOwned>(&self, name: &str, object: Object, version: u32) -> StoreResult<T> {
-        checksummed_json::decode(object.bytes, version).map_err(self.corrupt_error(name))
+        checksummed_json::decode(&object.bytes, version).map_err(self.corrupt_error(name))
     }
 
     pub(super) fn corrupt_error(&self, name: &str) -> impl FnOnce(String) -> StoreError {

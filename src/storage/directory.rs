@@ -165,7 +165,7 @@ mod tests {
             let written = storage.put_if("folder/a", text.into(), expected).await;
             match written.unwrap() {
                 ConditionalWrite::Done(version) => Ok(Precondition::Version(version)),
-                ConditionalWrite::Conflict(object) => Err(object.map(|object| object.bytes)),
+                ConditionalWrite::Conflict(object) => Err(object.map(|object| object.bytes.to_vec())),
             }
         };
         let first = put_if("one", &Precondition::Absent).await.unwrap();

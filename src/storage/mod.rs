@@ -31,6 +31,7 @@ use crate::model::{StateLocation, hexadecimal};
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, io};
 
 #[cfg(feature = "object-store")]
@@ -60,7 +61,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
 
 #[derive(Clone, Debug)]
 pub struct Object {
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Vec<u8>>,
     version: Option<Version>,
 }
 
@@ -78,6 +79,8 @@ pub enum Precondition {
     #[default]
     Absent,
     Version(Version),
+    /// For a storage without versions of its own. The digest of a large object takes longer than a comparison.
+    Bytes(Arc<Vec<u8>>),
 }
 
 #[derive(Debug)]
@@ -91,20 +94,23 @@ pub enum ConditionalWrite {
 impl Object {
     #[must_use]
     pub fn new(bytes: Vec<u8>, version: Version) -> Self {
-        let version = Some(version);
-        Self { bytes, version }
+        Self {
+            bytes: Arc::new(bytes),
+            version: Some(version),
+        }
     }
 
     /// An object of a storage without versions of its own.
     #[must_use]
     pub fn of_bytes(bytes: Vec<u8>) -> Self {
-        let version = None;
-        Self { bytes, version }
+        Self {
+            bytes: Arc::new(bytes),
+            version: None,
+        }
     }
 
     #[must_use]
     pub fn version(&self) -> Version {
-        // Digests of large objects take time, and few are compared.
         self.version
             .clone()
             .unwrap_or_else(|| Version::of_bytes(&self.bytes))
@@ -133,7 +139,13 @@ impl Version {
 impl Precondition {
     #[must_use]
     pub fn of(object: Option<&Object>) -> Self {
-        object.map_or(Self::Absent, |object| Self::Version(object.version()))
+        match object {
+            None => Self::Absent,
+            Some(Object { bytes, version }) => match version {
+                Some(version) => Self::Version(version.clone()),
+                None => Self::Bytes(Arc::clone(bytes)),
+            },
+        }
     }
 
     #[must_use]
@@ -141,6 +153,7 @@ impl Precondition {
         match (self, object) {
             (Self::Absent, None) => true,
             (Self::Version(version), Some(object)) => *version == object.version(),
+            (Self::Bytes(bytes), Some(object)) => *bytes == object.bytes,
             _ => false,
         }
     }

@@ -180,13 +180,16 @@ fn version(tag: Option<String>, number: Option<String>) -> Version {
 }
 
 fn put_mode(expected: &Precondition) -> PutMode {
-    match expected.clone() {
-        Precondition::Absent => PutMode::Create,
-        Precondition::Version(Version { tag, number }) => PutMode::Update(UpdateVersion {
-            e_tag: tag,
-            version: number,
-        }),
-    }
+    let version = match expected {
+        Precondition::Absent => return PutMode::Create,
+        Precondition::Version(version) => version.clone(),
+        // Every object of an object store has a version, so no object has these bytes.
+        Precondition::Bytes(_) => Version::of_no_object(),
+    };
+    PutMode::Update(UpdateVersion {
+        e_tag: version.tag,
+        version: version.number,
+    })
 }
 
 /// Whether a failed write had no effect, and a retry would fail again.
