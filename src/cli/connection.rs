@@ -59,11 +59,7 @@ impl Connection {
                 (remote_endpoint(endpoint)?, credentials, None)
             }
         };
-        let identity = match &settings.connection {
-            // The sandbox listens on another port each time.
-            ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
-            ConnectionSettings::MoEngage { .. } => format!("{endpoint} {}", credentials.workspace_id),
-        };
+        let workspace_digest = workspace_digest(&settings.connection, &endpoint, &credentials.workspace_id);
         let callback_secret = Arc::default();
         let transport =
             HttpTransport::new(endpoint, credentials)?.with_redacted_secret(Arc::clone(&callback_secret));
@@ -89,7 +85,7 @@ impl Connection {
         };
         Ok(Self {
             reconciler,
-            workspace_digest: hexadecimal(&Sha256::digest(identity.as_bytes())),
+            workspace_digest,
             sandbox_server,
             callback_secret,
         })
@@ -102,6 +98,15 @@ impl Connection {
             server.stop().await;
         }
     }
+}
+
+fn workspace_digest(connection: &ConnectionSettings, endpoint: &Endpoint, workspace_id: &str) -> String {
+    let identity = match connection {
+        // The sandbox listens on another port each time.
+        ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
+        ConnectionSettings::MoEngage { .. } => format!("{endpoint} {workspace_id}"),
+    };
+    hexadecimal(&Sha256::digest(identity.as_bytes()))
 }
 
 /// Prints each note once, because a retry may fail again with the same note.

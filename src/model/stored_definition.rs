@@ -249,13 +249,13 @@ mod tests {
             json_from_file::<StoredDefinition>(&text).unwrap()
         };
         let (written, mut other, mut same) = (read(1), read(2), read(1));
-        same.facts();
+        let facts = same.facts().clone();
         other.share(&written);
         assert!(!Arc::ptr_eq(&other.0, &written.0));
         assert!(written.0.facts.get().is_none());
         same.share(&written);
         assert!(Arc::ptr_eq(&same.0, &written.0));
-        assert!(written.0.facts.get().is_some());
+        assert_eq!(written.0.facts.get(), Some(&facts));
     }
 
     #[test]

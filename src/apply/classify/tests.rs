@@ -178,16 +178,22 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
         next_after_update(&error_for(&rate_limited()), &own_id(), true, true),
         NextAction::Unknown
     );
-    let resolutions = |kind: &ApiError| {
-        [Effect::Applied, Effect::NotApplied, Effect::Conflicting]
-            .map(|found| resolve_update(&error_for(kind), found))
-    };
     for kind in ambiguous_errors() {
         assert_eq!(
             next_after_update(&error_for(&kind), &own_id(), true, false),
             NextAction::Verify,
             "{kind:?}"
         );
+    }
+}
+
+#[test]
+fn a_verified_update_is_resolved_by_what_the_segment_has() {
+    let resolutions = |kind: &ApiError| {
+        let error = error(Operation::Update(own_id()), kind);
+        [Effect::Applied, Effect::NotApplied, Effect::Conflicting].map(|found| resolve_update(&error, found))
+    };
+    for kind in ambiguous_errors() {
         assert_eq!(
             resolutions(&kind),
             [Resolution::Applied, Resolution::Retry, Resolution::Unknown],
