@@ -1,7 +1,7 @@
 //! The simulator runs the real client, planner, executor and state against a simulated API, network, disk and clock.
 //! A seed decides which of their operations fail. The same seed always gives the same run.
 //!
-//! - `cargo test --release --test simulator -- --seeds 10000` runs the seeds from 0; `--from K` starts at K.
+//! - `cargo test --test simulator -- --seeds 10000` runs the seeds from 0; `--from K` starts at K.
 //! - `--seed K` runs one seed and prints its trace.
 //! - `--bugs` injects bugs and checks that each one is found.
 //! - Without arguments, it runs the default seeds and then the bugs.
