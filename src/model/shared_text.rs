@@ -1,6 +1,6 @@
 //! Parts of a file's text that keep the whole text alive instead of copying it.
 //!
-//! State, cache and file index hold a definition of each segment, and these are most of their text.
+//! State and cache hold a definition of each segment, and these are most of their text.
 
 use super::nested_json::json_from_file;
 use serde::de::DeserializeOwned;

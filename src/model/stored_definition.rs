@@ -103,11 +103,12 @@ impl StoredDefinition {
         }
         let own = mem::replace(self, other.clone());
         if let Some(forms) = Arc::into_inner(own.0) {
-            forms.facts.into_inner().map(|facts| other.0.facts.set(facts));
-            forms
-                .resolved
-                .into_inner()
-                .map(|resolved| other.0.resolved.set(resolved));
+            if let Some(facts) = forms.facts.into_inner() {
+                other.0.facts.get_or_init(|| facts);
+            }
+            if let Some(resolved) = forms.resolved.into_inner() {
+                other.0.resolved.get_or_init(|| resolved);
+            }
         }
     }
 
