@@ -9,6 +9,7 @@ use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{DesiredDefinition, Plan, Step, exact_digest};
 use crate::state::{
     AppliedPlan, IntendedWrite, Intent, JournalEntry, Revision, State, StateEntry, StepKey, StoreError,
+    returned_digest,
 };
 use std::collections::BTreeSet;
 
@@ -98,6 +99,9 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
                 entry.add_revision(Revision {
                     name: current.name.clone(),
                     definition: definition.clone().into(),
+                    returned_digest: current
+                        .payload()
+                        .and_then(|returned| returned_digest(&definition, &returned)),
                     replaced_at: self.clock.now(),
                     run: self.options.run_id.clone(),
                 });
@@ -347,16 +351,11 @@ impl<T: Transport, C: Clock> Applier<'_, T, C> {
 
     pub(super) fn note_returned_form(&self, entry: &StateEntry) {
         let respelled = &mut self.run_state().respelled;
-        if entry.returned_digest.is_none() {
+        if entry.has_returned_forms() {
+            respelled.insert(entry.id.clone(), entry.clone());
+        } else {
             respelled.remove(&entry.id);
-            return;
         }
-        let without_history = StateEntry {
-            definition: entry.definition.clone(),
-            returned_digest: entry.returned_digest,
-            ..StateEntry::new(entry.id.clone(), entry.name.clone(), entry.applied_at)
-        };
-        respelled.insert(entry.id.clone(), without_history);
     }
 
     pub(super) fn resolve_reference(&self, step: &Step, id: &SegmentId) {

@@ -122,7 +122,7 @@ struct RunState {
     has_journaled: bool,
     /// Whether member lists were saved, so that older ones may be unreferenced.
     has_saved_lists: bool,
-    /// The state's entries of segments that MoEngage returns in another form than segctl sent, without their history.
+    /// The state's entries of segments of which MoEngage returns a definition in another form than segctl sent.
     respelled: BTreeMap<SegmentId, state::StateEntry>,
     /// The last read of each written segment.
     fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,

@@ -68,6 +68,9 @@ pub struct Revision {
     pub name: SegmentName,
     /// What MoEngage returned before it was overwritten; what segctl wrote, if MoEngage returned that.
     pub definition: StoredDefinition,
+    /// As in the entry: a late request may bring the definition back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_digest: Option<Digest>,
     pub replaced_at: Timestamp,
     pub run: String,
 }
@@ -130,7 +133,8 @@ impl StateEntry {
         active_since.duration_until(now) >= AUTO_ARCHIVE_AFTER
     }
 
-    /// The definition that segctl wrote, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
+    /// The last definition that segctl wrote, or an earlier one, if `remote` is the form in which MoEngage returns it;
+    /// otherwise `remote`.
     #[must_use]
     pub fn as_written<'p>(&'p self, remote: &'p Payload) -> &'p Payload {
         let written = self.written_if_returned(|| form_digest(remote));
@@ -138,8 +142,29 @@ impl StateEntry {
     }
 
     pub(super) fn written_if_returned(&self, digest: impl FnOnce() -> Digest) -> Option<&StoredDefinition> {
-        let (written, returned) = self.definition.as_ref().zip(self.returned_digest)?;
-        (returned == digest()).then_some(written)
+        if !self.has_returned_forms() {
+            return None;
+        }
+        let digest = digest();
+        let last = self
+            .definition
+            .iter()
+            .map(|definition| (definition, self.returned_digest));
+        let replaced = self.revisions.iter().rev();
+        let replaced = replaced.map(|revision| (&revision.definition, revision.returned_digest));
+        // The form of an earlier definition may be the last one.
+        let mut definitions = last.chain(replaced);
+        let (written, _) = definitions.find(|(definition, returned)| {
+            *returned == Some(digest) || definition.facts().digests.exact == digest
+        })?;
+        Some(written)
+    }
+
+    /// Whether MoEngage returns a definition that segctl wrote in another form.
+    #[must_use]
+    pub fn has_returned_forms(&self) -> bool {
+        let mut replaced = self.revisions.iter().map(|revision| revision.returned_digest);
+        self.returned_digest.is_some() || replaced.any(|returned| returned.is_some())
     }
 
     pub fn set_definition(&mut self, definition: impl Into<StoredDefinition>, digest: String) {
@@ -153,9 +178,8 @@ impl StateEntry {
 
     /// Records the form in which MoEngage returns the definition.
     pub fn set_returned_form(&mut self, returned: &Payload) {
-        let digest = form_digest(returned);
-        let written = self.definition.as_deref().map(form_digest);
-        self.returned_digest = Some(digest).filter(|_| written != Some(digest));
+        let written = self.definition.as_deref();
+        self.returned_digest = written.and_then(|written| returned_digest(written, returned));
     }
 
     pub fn add_revision(&mut self, new: Revision) {
@@ -208,6 +232,13 @@ impl StateEntry {
     }
 }
 
+/// The digest of the form in which MoEngage returns a definition, if it is another form than `written`.
+#[must_use]
+pub fn returned_digest(written: &Payload, returned: &Payload) -> Option<Digest> {
+    let digest = form_digest(returned);
+    (digest != form_digest(written)).then_some(digest)
+}
+
 /// Ids are the same in all forms, whichever segments are declared.
 fn form_digest(definition: &Payload) -> Digest {
     Digest::exact(definition, &Identities::default())
@@ -241,6 +272,7 @@ mod tests {
         Revision {
             name: SegmentName::new("One"),
             definition: StoredDefinition::from(payload(amount)),
+            returned_digest: None,
             replaced_at: Timestamp::UNIX_EPOCH,
             run: "run".to_owned(),
         }
@@ -320,6 +352,34 @@ mod tests {
         entry.set_definition(written.clone(), "digest".to_owned());
         entry.set_returned_form(&written);
         assert_eq!(entry.returned_digest, None);
+    }
+
+    #[test]
+    fn the_returned_form_of_a_replaced_definition_counts_as_that_definition() {
+        let [first, second] = [1, 2].map(payload);
+        let returned = |definition: &Payload| {
+            let mut returned = definition.clone();
+            returned.included_filters["label"] = json!("new");
+            returned
+        };
+        let mut entry = entry();
+        entry.set_definition(first.clone(), "digest".to_owned());
+        entry.set_returned_form(&returned(&first));
+        entry.add_revision(Revision {
+            returned_digest: returned_digest(&first, &returned(&first)),
+            ..revision(1)
+        });
+        entry.set_definition(second.clone(), "digest".to_owned());
+        let read: StateEntry = serde_json::from_str(&serde_json::to_string(&entry).unwrap()).unwrap();
+        assert_eq!(read, entry);
+        for entry in [&entry, &read] {
+            assert_eq!(entry.as_written(&returned(&first)), &first);
+            assert_eq!(entry.as_written(&second), &second);
+            assert_eq!(entry.as_written(&returned(&second)), &returned(&second));
+        }
+        // The last definition is the form of the first one.
+        entry.set_definition(returned(&first), "digest".to_owned());
+        assert_eq!(entry.as_written(&returned(&first)), &returned(&first));
     }
 
     #[test]

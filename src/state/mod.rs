@@ -25,7 +25,7 @@ mod upload_state;
 
 pub use cache::{Cache, CachedSegment};
 pub use cohort_state::{CohortState, PartialSync};
-pub use entry::{REVISION_LIMIT, Revision, StateEntry};
+pub use entry::{REVISION_LIMIT, Revision, StateEntry, returned_digest};
 pub use journal_entry::{IntendedWrite, Intent, JournalEntry, StepKey};
 pub use lock::{HeldLock, Lock, LockChange, LockError, LockHolder, LockOptions, ProcessIdentity};
 pub use store::StateStore;
@@ -94,7 +94,8 @@ impl State {
         }
     }
 
-    /// What segctl wrote to a segment, if `remote` is the form in which MoEngage returns it; otherwise `remote`.
+    /// The last definition that segctl wrote to a segment, or an earlier one, if `remote` is the form in which MoEngage
+    /// returns it; otherwise `remote`.
     #[must_use]
     pub fn as_written<'p>(&'p self, id: &SegmentId, remote: &'p StoredDefinition) -> &'p StoredDefinition {
         let entry = self.managed_entry(id);

@@ -312,6 +312,7 @@ pub(crate) mod tests {
             entry.add_revision(Revision {
                 name: SegmentName::new("Before"),
                 definition: payload(before).into(),
+                returned_digest: None,
                 replaced_at: Timestamp::from_second(5).unwrap(),
                 run: "crashed".to_owned(),
             });
@@ -354,6 +355,7 @@ pub(crate) mod tests {
                 entry.add_revision(Revision {
                     name: SegmentName::new("One"),
                     definition: definition.into(),
+                    returned_digest: None,
                     replaced_at: Timestamp::from_second(5).unwrap(),
                     run: "crashed".to_owned(),
                 });

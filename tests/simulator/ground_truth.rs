@@ -174,17 +174,6 @@ impl GroundTruth {
         creation.is_some_and(is_by_run) && !self.confirmed_creates.contains(id)
     }
 
-    /// Whether no response showed the definition that the segment has now: its create had none, or a late request wrote it.
-    pub(crate) fn is_definition_unconfirmed(&self, id: &str) -> bool {
-        let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
-        let last = changes.find(|change| {
-            let before = change.before.as_ref();
-            before.is_none_or(|before| before.definition != change.after.definition)
-        });
-        let is_late = last.is_some_and(|change| matches!(change.author, Author::LateRequest(_)));
-        is_late || self.is_unconfirmed_create(id)
-    }
-
     /// Whether the last change of its users was that the service deleted them.
     pub(crate) fn were_users_dropped(&self, id: &str) -> bool {
         let mut changes = self.changes.iter().rev().filter(|change| change.id == id);

@@ -531,13 +531,13 @@ impl Simulation {
             })
     }
 
-    /// Whether segctl cannot know what definition a segment has: no response showed it, and its form is undocumented.
-    /// Another segment may want that definition.
+    /// Whether segctl cannot know what definition a segment has: the answer to its create was lost, and the form of the
+    /// definition is undocumented. Another segment may want that definition.
     fn has_unproven_definition(&self) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
         let ground_truth = &workspace.ground_truth;
         let mut ids = ground_truth.segments.keys();
-        workspace.returns_undocumented_forms && ids.any(|id| ground_truth.is_definition_unconfirmed(id))
+        workspace.returns_undocumented_forms && ids.any(|id| ground_truth.is_unconfirmed_create(id))
     }
 
     pub(crate) fn is_managed(&self, id: &str) -> bool {

@@ -79,6 +79,7 @@ mod tests {
             entry.add_revision(Revision {
                 name: SegmentName::new(*name),
                 definition: payload(*amount, segment).into(),
+                returned_digest: None,
                 replaced_at: Timestamp::UNIX_EPOCH,
                 run: "run".to_owned(),
             });

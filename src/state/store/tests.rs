@@ -27,6 +27,7 @@ fn state() -> State {
         entry.add_revision(Revision {
             name: SegmentName::new("Old"),
             definition: payload.clone().into(),
+            returned_digest: None,
             replaced_at: Timestamp::UNIX_EPOCH,
             run: "run 0".to_owned(),
         });
