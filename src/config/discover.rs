@@ -1,6 +1,6 @@
 //! Finds the segment files that the directories, files and globs of `segments:` match.
 //!
-//! Ignores `.gitignore` and similar files: a rule on one machine must not hide a declared segment.
+//! `.gitignore` and similar files have no effect: a rule on one machine must not hide a declared segment.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::GlobBuilder;
-use ignore::WalkBuilder;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::diagnostic::{Diagnostic, Location};
 
@@ -239,16 +239,19 @@ fn may_lead_to_segments(path: &Path) -> bool {
 /// Everything below `root` except directories.
 fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<FoundFile>, Vec<Diagnostic>) {
     let (mut entries, mut diagnostics) = (Vec::new(), Vec::new());
-    let mut builder = WalkBuilder::new(root);
-    builder.standard_filters(false).hidden(true).follow_links(true);
-    for entry in builder.build() {
+    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry);
+    for entry in WalkDir::new(root)
+        .follow_links(true)
+        .into_iter()
+        .filter_entry(visible)
+    {
         match entry {
-            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
+            Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => entries.push(FoundFile {
                 is_link: entry.path_is_symlink(),
                 path: entry.into_path(),
             }),
-            Err(error) => diagnostics.extend(walk_error(root, display_path, None, error)),
+            Err(error) => diagnostics.extend(walk_error(root, display_path, &error)),
         }
     }
     // The walk has the order of the file system.
@@ -256,45 +259,36 @@ fn walk(root: &Path, display_path: &dyn Fn(&Path) -> String) -> (Vec<FoundFile>,
     (entries, diagnostics)
 }
 
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
 /// `None` for a broken link that is not a segment file.
 fn walk_error(
     root: &Path,
-    display: &dyn Fn(&Path) -> String,
-    path: Option<PathBuf>,
-    error: ignore::Error,
+    display_path: &dyn Fn(&Path) -> String,
+    error: &walkdir::Error,
 ) -> Option<Diagnostic> {
-    match error {
-        ignore::Error::WithPath { path, err } => walk_error(root, display, Some(path), *err),
-        ignore::Error::WithDepth { err, .. } => walk_error(root, display, path, *err),
-        ignore::Error::Loop { ancestor, child } => {
-            let child = display(&child);
-            let message = format!("the link `{child}` points to its parent `{}`", display(&ancestor));
-            let location = Location::whole_file(Arc::from(child));
-            let warning = Diagnostic::warning("SEG007", message, location, "");
-            Some(warning.with_help("remove the link; segctl did not follow it"))
-        }
-        error => {
-            let is_broken_link = error
-                .io_error()
-                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-            if is_broken_link && !path.as_deref().is_some_and(may_lead_to_segments) {
-                return None;
-            }
-            let path = display(path.as_deref().unwrap_or(root));
-            let location = Location::whole_file(Arc::from(path.as_str()));
-            let message = if is_broken_link {
-                format!("the target of the link `{path}` does not exist")
-            } else {
-                format!("cannot read `{path}`: {error}")
-            };
-            let error = Diagnostic::error("SEG001", message, location, "");
-            Some(error.with_help(if is_broken_link {
-                "remove the link, or restore the file or directory that it points to"
-            } else {
-                "check the path and its permissions"
-            }))
-        }
+    let path = error.path().unwrap_or(root);
+    let displayed = display_path(path);
+    let location = Location::whole_file(Arc::from(displayed.as_str()));
+    if let Some(ancestor) = error.loop_ancestor() {
+        let ancestor = display_path(ancestor);
+        let message = format!("the link `{displayed}` points to its parent `{ancestor}`");
+        let warning = Diagnostic::warning("SEG007", message, location, "");
+        return Some(warning.with_help("remove the link; segctl did not follow it"));
     }
+    let cause = error.io_error().expect("an error without a loop is an I/O error");
+    if cause.kind() != std::io::ErrorKind::NotFound {
+        let message = format!("cannot read `{displayed}`: {cause}");
+        let error = Diagnostic::error("SEG001", message, location, "");
+        return Some(error.with_help("check the path and its permissions"));
+    }
+    may_lead_to_segments(path).then(|| {
+        let message = format!("the target of the link `{displayed}` does not exist");
+        let error = Diagnostic::error("SEG001", message, location, "");
+        error.with_help("remove the link, or restore the file or directory that it points to")
+    })
 }
 
 #[cfg(test)]
