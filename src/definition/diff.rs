@@ -7,7 +7,7 @@ use super::digest::canonical_json;
 use crate::model::SegmentName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::{DiffOp, TextDiff};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,10 +169,12 @@ fn unmatched_filters<'a>(
     before: &'a [Value],
     after: &'a [Value],
 ) -> (Vec<NumberedFilter<'a>>, Vec<NumberedFilter<'a>>) {
-    let texts = |filters: &[Value]| filters.iter().map(canonical_json).collect::<Vec<_>>();
+    let texts = [before, after].map(|filters| filters.iter().map(canonical_json).collect::<Vec<_>>());
+    let [old_lines, new_lines] = texts.each_ref().map(|texts| texts.iter().map(String::as_str));
+    let diff = TextDiff::from_slices(&Vec::from_iter(old_lines), &Vec::from_iter(new_lines));
     let mut old = number_filters(before);
     let mut new = number_filters(after);
-    for step in capture_diff_slices(Algorithm::Myers, &texts(before), &texts(after)) {
+    for step in diff.ops() {
         if matches!(step, DiffOp::Equal { .. }) {
             old.retain(|filter| !step.old_range().contains(&(filter.number - 1)));
             new.retain(|filter| !step.new_range().contains(&(filter.number - 1)));

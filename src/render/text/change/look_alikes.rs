@@ -3,7 +3,7 @@
 use crate::model::is_unprintable;
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::{DiffOp, TextDiff};
 use std::fmt::Write as _;
 
 /// The described differences of two texts are at most this many.
@@ -72,10 +72,10 @@ fn plain(character: char) -> char {
 /// The code points of the parts that differ and look the same; `None` without such parts.
 pub(super) fn code_points(before: &str, after: &str) -> Option<[String; 2]> {
     let [before, after] = [before, after].map(clusters);
-    let steps = capture_diff_slices(Algorithm::Myers, &before, &after);
+    let diff = TextDiff::from_slices(&before, &after);
     let mut hunks: Vec<[String; 2]> = Vec::new();
     let mut continues = false;
-    for step in &steps {
+    for step in diff.ops() {
         if matches!(step, DiffOp::Equal { .. }) {
             continues = false;
             continue;
@@ -103,16 +103,17 @@ pub(super) fn code_points(before: &str, after: &str) -> Option<[String; 2]> {
 }
 
 /// Each character with the combining marks and the invisible characters after it.
-fn clusters(text: &str) -> Vec<String> {
+fn clusters(text: &str) -> Vec<&str> {
     let combining = CanonicalCombiningClassMapBorrowed::new();
-    let mut clusters: Vec<String> = Vec::new();
-    for next in text.chars() {
-        let single = next.to_string();
-        let belongs_to_previous = combining.get_u8(next) > 0 || appearance(&single).is_empty();
-        match clusters.last_mut() {
-            Some(last) if belongs_to_previous => last.push(next),
-            _ => clusters.push(single),
-        }
+    let (mut clusters, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let belongs_to_previous =
+            |next: char| combining.get_u8(next) > 0 || appearance(next.encode_utf8(&mut [0; 4])).is_empty();
+        let mut next = rest.char_indices().skip(1);
+        let end = next.find(|(_, next)| !belongs_to_previous(*next));
+        let (cluster, after) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        clusters.push(cluster);
+        rest = after;
     }
     clusters
 }
