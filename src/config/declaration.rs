@@ -3,8 +3,8 @@
 use super::source::SourceFile;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{Contents, DeclaredSegment, Definition};
-use std::ops::Deref;
+use crate::model::{DeclaredSegment, Definition};
+use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 /// One document of a segment file, decoded without errors.
@@ -26,8 +26,8 @@ pub struct Declaration {
 #[derive(Clone, Debug)]
 pub struct Document {
     source: Arc<SourceFile>,
-    /// Among the documents of the file, from 0.
-    position: usize,
+    /// In the file.
+    bytes: Range<usize>,
     tree: OnceLock<Node>,
 }
 
@@ -35,20 +35,24 @@ impl Document {
     pub(in crate::config) fn parsed(source: &Arc<SourceFile>, tree: Node) -> Self {
         Self {
             tree: OnceLock::from(tree),
-            ..Self::unparsed(source, 0)
+            ..Self::unparsed(source, 0..source.text.len())
         }
     }
 
-    pub(in crate::config) fn unparsed(source: &Arc<SourceFile>, position: usize) -> Self {
+    pub(in crate::config) fn unparsed(source: &Arc<SourceFile>, bytes: Range<usize>) -> Self {
         Self {
             source: Arc::clone(source),
-            position,
+            bytes,
             tree: OnceLock::new(),
         }
     }
 
-    pub(in crate::config) fn position(&self) -> usize {
-        self.position
+    pub(in crate::config) fn source(&self) -> &SourceFile {
+        &self.source
+    }
+
+    pub(in crate::config) fn bytes(&self) -> &Range<usize> {
+        &self.bytes
     }
 }
 
@@ -57,8 +61,7 @@ impl Deref for Document {
 
     fn deref(&self) -> &Node {
         self.tree.get_or_init(|| {
-            let (documents, _) = yaml::parse(&self.source);
-            documents.into_iter().nth(self.position).unwrap_or(Node {
+            yaml::parse_again(&self.source, &self.bytes).unwrap_or(Node {
                 span: 0..0,
                 value: Yaml::Invalid,
             })
@@ -73,16 +76,6 @@ pub enum PathElement {
 }
 
 impl Declaration {
-    /// Keeps what a run always needs. `position` is that of the document in its file.
-    pub(in crate::config) fn drop_trees(&mut self, position: usize) {
-        self.document = Document::unparsed(&self.source, position);
-        self.definition = OnceLock::new();
-        if let Contents::Filter(definition) = &mut self.segment.contents {
-            let facts = definition.encoded.facts().clone();
-            definition.encoded = definition.encoded.as_text().with_facts(facts);
-        }
-    }
-
     /// The location of the value at `path`, or of its deepest part that is present.
     #[must_use]
     pub fn location_of(&self, path: &[PathElement]) -> Location {
@@ -128,7 +121,7 @@ impl Declaration {
 }
 
 /// The whole scalar, or only the first key or item, to keep excerpts short.
-fn highlight_span(node: &Node) -> std::ops::Range<usize> {
+fn highlight_span(node: &Node) -> Range<usize> {
     match &node.value {
         Yaml::Map(entries) => entries
             .first()

@@ -25,7 +25,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Changes with every version of segctl: another one may decode differently.
-const HEADER: &str = concat!("segctl file index 2, segctl ", env!("CARGO_PKG_VERSION"), "\n");
+const HEADER: &str = concat!("segctl file index 3, segctl ", env!("CARGO_PKG_VERSION"), "\n");
 
 const DIGEST_LENGTH: usize = 64;
 

@@ -1,7 +1,7 @@
 //! Loads the configuration: every declaration, and every error of every file.
 
 use super::declaration::Declaration;
-use super::decode::segment;
+use super::decode::{drop_trees, segment};
 use super::discover::discover;
 use super::file_index::{self, FileIndex, IndexedFile};
 use super::lint::{self, lint};
@@ -181,7 +181,7 @@ fn indexed_file<'i>(
 
 /// `digest` is that of the file, if an entry for the index is needed.
 fn decode_file<'i>(source: &Arc<SourceFile>, digest: Option<Digest>) -> LoadedFile<'i> {
-    let (documents, mut diagnostics) = yaml::parse(source);
+    let (documents, mut diagnostics) = yaml::parse_documents(source);
     if documents.is_empty() && diagnostics.is_empty() {
         let location = Location::whole_file(Arc::clone(&source.file));
         let message = format!("`{}` declares no segment", source.file);
@@ -191,11 +191,11 @@ fn decode_file<'i>(source: &Arc<SourceFile>, digest: Option<Digest>) -> LoadedFi
         );
     }
     let mut declarations = Vec::new();
-    for (position, document) in documents.into_iter().enumerate() {
-        let (mut declaration, errors) = segment(source, document);
+    for document in documents {
+        let (mut declaration, errors) = segment(source, document.root);
         if let Some(declaration) = &mut declaration {
             lint::findings(declaration);
-            declaration.drop_trees(position);
+            drop_trees(declaration, document.bytes);
         }
         declarations.extend(declaration);
         diagnostics.extend(errors);

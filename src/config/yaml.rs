@@ -49,24 +49,49 @@ pub struct Key {
     pub span: Range<usize>,
 }
 
+/// A document of a file.
+pub(in crate::config) struct YamlDocument {
+    /// Its bytes in the file, without directives before it.
+    pub(in crate::config) bytes: Range<usize>,
+    pub(in crate::config) root: Node,
+}
+
 /// Returns one node per non-empty document, and the errors. Reading stops at the first syntax error, because
 /// later errors would be misleading.
 #[must_use]
 pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
+    let (documents, diagnostics) = parse_documents(source);
+    let roots = documents.into_iter().map(|document| document.root);
+    (roots.collect(), diagnostics)
+}
+
+/// As [`parse`], with the place of each document in the file.
+pub(in crate::config) fn parse_documents(source: &SourceFile) -> (Vec<YamlDocument>, Vec<Diagnostic>) {
     if let Some(conflict) = likely_mistakes::merge_conflict(source) {
         return (Vec::new(), vec![conflict]);
     }
+    parse_part(source, &(0..source.text.len()))
+}
+
+/// The root of a document that was parsed without errors before. The rest of the file is not parsed: a file may have a
+/// thousand documents.
+pub(in crate::config) fn parse_again(source: &SourceFile, document: &Range<usize>) -> Option<Node> {
+    let (documents, _) = parse_part(source, document);
+    documents.into_iter().next().map(|document| document.root)
+}
+
+fn parse_part(source: &SourceFile, part: &Range<usize>) -> (Vec<YamlDocument>, Vec<Diagnostic>) {
     let mut tree = TreeBuilder::new(source);
-    for event in Parser::new_from_str_with_options(&source.text, parser_options()) {
+    for event in Parser::new_from_str_with_options(source.slice(part), parser_options()) {
         match event {
-            Ok((event, span)) => handle_event(&mut tree, event, span),
+            Ok((event, span)) => handle_event(&mut tree, event, span, part.start),
             Err(error) => tree.stop(syntax_errors::syntax_error(source, &error)),
         }
         if tree.is_stopped {
             break;
         }
     }
-    tree.finish()
+    tree.finish(part.end)
 }
 
 /// What the tree does not have: comments from the `#` to the end of the line, anchors (`&name`) and aliases (`*name`).
@@ -105,21 +130,23 @@ fn parser_options() -> Options {
     options
 }
 
-fn handle_event(tree: &mut TreeBuilder<'_>, event: Event<'_>, span: Span) {
-    let bytes = span.byte_range().unwrap_or_default();
+/// `start` is the position of the parsed text in the file.
+fn handle_event(tree: &mut TreeBuilder<'_>, event: Event<'_>, span: Span, start: usize) {
+    let bytes = bytes_of(span, start);
     match event {
+        Event::DocumentStart(..) => tree.start_document(bytes.start),
         Event::Scalar(text, style, anchor, tag) => {
-            let tag = tag_of(tag.as_deref(), span);
+            let tag = tag_of(tag.as_deref(), span, start);
             tree.record_anchor(anchor, true);
             tree.scalar(scalar(text, style, tag.as_ref(), &bytes), bytes, tag);
         }
         Event::SequenceStart(_, anchor, tag) => {
             tree.record_anchor(anchor, false);
-            tree.open_collection(false, bytes, tag_of(tag.as_deref(), span));
+            tree.open_collection(false, bytes, tag_of(tag.as_deref(), span, start));
         }
         Event::MappingStart(_, anchor, tag) => {
             tree.record_anchor(anchor, false);
-            tree.open_collection(true, bytes, tag_of(tag.as_deref(), span));
+            tree.open_collection(true, bytes, tag_of(tag.as_deref(), span, start));
         }
         Event::SequenceEnd | Event::MappingEnd => tree.close_collection(&bytes),
         Event::Alias(id) => tree.expand_alias(id, bytes),
@@ -135,15 +162,18 @@ enum TagKind {
     Unsupported(Range<usize>),
 }
 
-fn tag_of(tag: Option<&Tag>, span: Span) -> Option<TagKind> {
+fn bytes_of(span: Span, start: usize) -> Range<usize> {
+    let bytes = span.byte_range().unwrap_or_default();
+    start + bytes.start..start + bytes.end
+}
+
+fn tag_of(tag: Option<&Tag>, span: Span, start: usize) -> Option<TagKind> {
     let tag = tag?;
     if tag.is_yaml_core_schema_tag("str") {
         return Some(TagKind::Text);
     }
-    let bytes = span.tag_span().and_then(|span| span.byte_range());
-    Some(TagKind::Unsupported(
-        bytes.or_else(|| span.byte_range()).unwrap_or_default(),
-    ))
+    let tag = span.tag_span().unwrap_or(span);
+    Some(TagKind::Unsupported(bytes_of(tag, start)))
 }
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&TagKind>, bytes: &Range<usize>) -> Scalar {

@@ -1,4 +1,4 @@
-//! A definition that is parsed when it is needed: JSON text of the state and the cache, or a segment file with an index entry.
+//! A definition that is parsed when it is needed: JSON text of the state and the cache, or a segment file.
 //!
 //! Most definitions of a workspace are unchanged, and for those a plan needs their digests and references alone.
 

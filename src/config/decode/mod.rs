@@ -24,7 +24,7 @@ mod time_range;
 mod written_date;
 
 pub use segment::segment;
-pub(in crate::config) use segment::{RESPONSE_FIELDS, decode_definition, definition_of};
+pub(in crate::config) use segment::{RESPONSE_FIELDS, definition_of, drop_trees, stored_definition};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,13 @@ use super::super::yaml::Node;
 use super::codes;
 use super::contents;
 use super::decoder::Decoder;
+use crate::definition::encode;
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Definition, Lifecycle, SegmentId, SegmentName};
+use crate::model::{
+    Contents, DeclaredSegment, Definition, DefinitionFacts, Lifecycle, SegmentId, SegmentName,
+    StoredDefinition,
+};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// The fields that MoEngage sets and returns with a segment. Files may contain them; segctl ignores them.
@@ -37,9 +42,26 @@ pub(in crate::config) fn definition_of(declaration: &Declaration) -> Option<&Def
     declaration.definition.get_or_init(decode_again).as_ref()
 }
 
-/// The filters of the document at a position in a file that was decoded without errors before.
-pub(in crate::config) fn decode_definition(source: &Arc<SourceFile>, position: usize) -> Option<Definition> {
-    decode_filters(source, &Document::unparsed(source, position))
+/// Keeps what a run always needs. `bytes` are those of the document in its file.
+pub(in crate::config) fn drop_trees(declaration: &mut Declaration, bytes: Range<usize>) {
+    declaration.definition = OnceLock::new();
+    declaration.document = Document::unparsed(&declaration.source, bytes);
+    if let Contents::Filter(definition) = &mut declaration.segment.contents {
+        let facts = definition.encoded.facts().clone();
+        definition.encoded = stored_definition(&declaration.document, facts);
+    }
+}
+
+/// The definition of a document that was decoded without errors before. It is decoded again if a plan needs more than its
+/// facts, which is for few segments of most plans.
+pub(in crate::config) fn stored_definition(document: &Document, facts: DefinitionFacts) -> StoredDefinition {
+    let document = document.clone();
+    let decode = move || {
+        // The tree is several times larger than the definition.
+        let document = document.clone();
+        Some(encode(&decode_filters(document.source(), &document)?))
+    };
+    StoredDefinition::of_file(decode).with_facts(facts)
 }
 
 fn decode_filters(source: &SourceFile, document: &Document) -> Option<Definition> {

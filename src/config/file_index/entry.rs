@@ -1,14 +1,13 @@
 //! What the index contains of one file.
 
 use super::super::declaration::{Declaration, Document};
-use super::super::decode::decode_definition;
+use super::super::decode::stored_definition;
 use super::super::lint::{self, ERROR_CODES, RULES};
 use super::super::source::SourceFile;
-use crate::definition::encode;
 use crate::diagnostic::{Diagnostic, Label, Location, Severity};
 use crate::model::{
     Cohort, Contents, DeclaredDefinition, DeclaredSegment, DefinitionFacts, FileSegment, Lifecycle, Origin,
-    Reference, SegmentId, SegmentName, StoredDefinition,
+    Reference, SegmentId, SegmentName,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
@@ -24,8 +23,8 @@ pub(in crate::config) struct IndexedFile {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IndexedSegment {
-    /// Of its document in the file.
-    position: usize,
+    /// The first byte of its document in the file, and the first one after it.
+    document: (usize, usize),
     name: SegmentName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<SegmentId>,
@@ -116,10 +115,11 @@ impl IndexedFile {
 impl IndexedSegment {
     fn of(declaration: &Declaration, findings: Vec<IndexedDiagnostic>) -> Self {
         let segment = &declaration.segment;
+        let document = declaration.document.bytes();
         let place = |origin: &Origin| (origin.line, origin.column);
         let origins = segment.reference_origins.iter();
         Self {
-            position: declaration.document.position(),
+            document: (document.start, document.end),
             name: segment.name.clone(),
             id: segment.id.clone(),
             previous_names: segment.previous_names.clone(),
@@ -149,6 +149,8 @@ impl IndexedSegment {
             column,
         };
         let origins = self.reference_origins.into_iter();
+        let (start, end) = self.document;
+        let document = Document::unparsed(source, start..end);
         let segment = DeclaredSegment {
             name: self.name,
             id: self.id,
@@ -156,14 +158,10 @@ impl IndexedSegment {
             lifecycle: self.lifecycle,
             protect: self.protect,
             contents: match self.contents {
-                IndexedContents::Filter { facts, references } => {
-                    let (source, position) = (Arc::clone(source), self.position);
-                    let decode = move || Some(encode(&decode_definition(&source, position)?));
-                    Contents::Filter(DeclaredDefinition {
-                        encoded: StoredDefinition::of_file(decode).with_facts(facts),
-                        references,
-                    })
-                }
+                IndexedContents::Filter { facts, references } => Contents::Filter(DeclaredDefinition {
+                    encoded: stored_definition(&document, facts),
+                    references,
+                }),
                 IndexedContents::File(file) => Contents::File(file),
                 IndexedContents::Cohort(cohort) => Contents::Cohort(cohort),
             },
@@ -176,7 +174,7 @@ impl IndexedSegment {
             segment,
             workspaces: self.workspaces,
             source: Arc::clone(source),
-            document: Document::unparsed(source, self.position),
+            document,
             definition: OnceLock::new(),
             findings: OnceLock::from(into_diagnostics(self.findings, source)?),
         })

@@ -43,6 +43,33 @@ fn trees_text(text: &str) -> String {
 }
 
 #[test]
+fn a_document_is_parsed_again_without_the_rest_of_its_file() {
+    let table = [
+        "a: 1\n",
+        "\u{feff}a: 1\r\n---\r\nb: [x]\r\n",
+        "# c\n  a: 1\n  b: 2\n---\n# d\n  a: 3\n  b: 4\n",
+        "{\"a\": 1}\n--- {b: é}\n--- # last\n- c\n",
+        "---\n...\n---\n---\na: &x [1]\nb: *x\n...\n  c: |\n    ---d\n  e: &x 2\n  f: *x\n...\n# end\n",
+        "%YAML 1.2\n---\na: 1\n...\n%YAML 1.2\n--- !!str\nb\n",
+    ];
+    for text in table {
+        let source = SourceFile::new("a.yaml", text);
+        let (documents, errors) = parse_documents(&source);
+        assert!(!documents.is_empty() && errors.is_empty(), "{text}");
+        for YamlDocument { bytes, root } in documents {
+            assert_eq!(parse_again(&source, &bytes).as_ref(), Some(&root), "{text}");
+            let with_errors = [&"{".repeat(bytes.start), source.slice(&bytes), "---\n}"].concat();
+            let with_errors = SourceFile::new("a.yaml", with_errors);
+            assert_eq!(parse_again(&with_errors, &bytes), Some(root), "{text}");
+        }
+    }
+    let source = SourceFile::new("a.yaml", "a: 1\n");
+    for outside in [4..9, usize::MAX - 1..usize::MAX] {
+        assert_eq!(parse_again(&source, &outside), None);
+    }
+}
+
+#[test]
 fn valid_yaml_becomes_a_tree() {
     let table = [
         ("", ""),

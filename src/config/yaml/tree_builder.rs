@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::anchor::{AnchorTarget, ExpansionCost};
 use super::likely_mistakes;
-use super::{Key, NESTING_LIMIT, Node, Scalar, ScalarValue, SourceFile, TagKind, Yaml};
+use super::{Key, NESTING_LIMIT, Node, Scalar, ScalarValue, SourceFile, TagKind, Yaml, YamlDocument};
 use crate::diagnostic::{Diagnostic, Location};
 
 /// Bytes of one scalar. The longest text that MoEngage accepts is a description of a few kilobytes.
@@ -25,7 +25,8 @@ const LINEAR_KEY_SEARCH_LIMIT: usize = 16;
 pub(super) struct TreeBuilder<'a> {
     pub(super) source: &'a SourceFile,
     pub(super) open_collections: Vec<OpenCollection>,
-    documents: Vec<Node>,
+    documents: Vec<YamlDocument>,
+    document_start: usize,
     diagnostics: Vec<Diagnostic>,
     pub(super) anchors: BTreeMap<usize, AnchorTarget>,
     pub(super) anchor_count: usize,
@@ -68,6 +69,7 @@ impl<'a> TreeBuilder<'a> {
             source,
             open_collections: Vec::new(),
             documents: Vec::new(),
+            document_start: 0,
             diagnostics: Vec::new(),
             anchors: BTreeMap::new(),
             anchor_count: 0,
@@ -77,14 +79,26 @@ impl<'a> TreeBuilder<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Node>, Vec<Diagnostic>) {
+    /// `end` is the end of the last document.
+    pub(super) fn finish(mut self, end: usize) -> (Vec<YamlDocument>, Vec<Diagnostic>) {
+        let mut end = end;
+        for document in self.documents.iter_mut().rev() {
+            document.bytes.end = end;
+            end = document.bytes.start;
+        }
         (self.documents, self.diagnostics)
+    }
+
+    /// `at` is its marker, or its first token, in front of which the line has only indentation.
+    pub(super) fn start_document(&mut self, at: usize) {
+        let before = self.source.slice(&(0..at));
+        self.document_start = before.rfind('\n').map_or(0, |line_break| line_break + 1);
     }
 
     /// Reports an error that makes the rest of the file unreadable.
     pub(super) fn stop(&mut self, diagnostic: Diagnostic) {
         // A text that is a whole document is the start of what could not be read.
-        let last_is_text = |last: &Node| matches!(last.value, Yaml::Scalar(_));
+        let last_is_text = |last: &YamlDocument| matches!(last.root.value, Yaml::Scalar(_));
         if self.open_collections.is_empty() && self.documents.last().is_some_and(last_is_text) {
             self.documents.pop();
         }
@@ -151,7 +165,11 @@ impl<'a> TreeBuilder<'a> {
         }
         let Some(parent) = self.open_collections.last_mut() else {
             if !matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty()) {
-                self.documents.push(node);
+                let start = self.document_start;
+                self.documents.push(YamlDocument {
+                    bytes: start..start,
+                    root: node,
+                });
             }
             return;
         };
