@@ -2,11 +2,12 @@
 //!
 //! The benchmark fails if ten times the segments take more than eleven times as long.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
+mod figures;
 mod workload;
 
+use figures::{Figures, milliseconds, ratio};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use std::fs;
 use std::path::Path;
@@ -15,25 +16,16 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 const SEGMENTS: usize = 1_000;
-const MAX_RATIO: f64 = 11.0;
 
 fn main() -> ExitCode {
     let runtime = Runtime::new().unwrap();
-    let small = create(SEGMENTS, &runtime)
-        .min(create(SEGMENTS, &runtime))
-        .as_secs_f64();
-    println!("apply of {SEGMENTS} creates       {small:8.2} s");
-    let large = create(10 * SEGMENTS, &runtime).as_secs_f64();
-    println!("apply of {} creates      {large:8.2} s", 10 * SEGMENTS);
-    println!(
-        "ratio                       {:8.2} (at most {MAX_RATIO})",
-        large / small
-    );
-    if large <= MAX_RATIO * small {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let mut figures = Figures::default();
+    let small = create(SEGMENTS, &runtime).min(create(SEGMENTS, &runtime));
+    figures.show("apply of 1,000 creates, ms", milliseconds(small));
+    let large = create(10 * SEGMENTS, &runtime);
+    figures.show("apply of 10,000 creates, ms", milliseconds(large));
+    figures.check("10,000 to 1,000", ratio(large, small), 11.0);
+    figures.exit_code()
 }
 
 /// The time of the run.

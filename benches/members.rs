@@ -3,11 +3,12 @@
 //! The time is compared with `sort -u` of the same file. A second measurement also writes the compressed list, as an apply
 //! does. The benchmark fails if the ratio is over 4 or the peak memory over 200 MiB.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
+mod figures;
 mod measure;
 
+use figures::{Figures, milliseconds, ratio};
 use measure::{peak_memory, shortest_time};
 use segctl::member_list::check::check;
 use segctl::member_list::compressed_list::{ListReader, ListWriter};
@@ -25,7 +26,7 @@ const CHANGED: u64 = 100;
 const RUNS: usize = 5;
 
 const MAX_RATIO: f64 = 4.0;
-const MAX_MEMORY_KIB: u64 = 200 * 1024;
+const MAX_MEMORY_MIB: f64 = 200.0;
 
 fn email() -> Identifier {
     Identifier {
@@ -58,31 +59,22 @@ fn main() -> ExitCode {
             (USERS, changed, changed)
         );
     });
-    let ratio = planned.as_secs_f64() / baseline.as_secs_f64();
-    let megabytes = |path: &Path| fs::metadata(path).unwrap().len() / 1_000_000;
-    println!(
-        "{USERS} users, {} MB, stored in {} MB",
-        megabytes(&file),
-        megabytes(&next)
+    let megabytes = |path: &Path| fs::metadata(path).unwrap().len() as f64 / 1e6;
+    let mut figures = Figures::default();
+    figures.show("list of 2,000,000 users, MB", megabytes(&file));
+    figures.show("the stored list, MB", megabytes(&next));
+    figures.show("floor: sort -u, ms", milliseconds(baseline));
+    figures.show("check, compare and write, ms", milliseconds(written));
+    figures.show("check and compare, ms", milliseconds(planned));
+    figures.check(
+        "check and compare, to the floor",
+        ratio(planned, baseline),
+        MAX_RATIO,
     );
-    println!("sort -u                 {:8.0} ms", baseline.as_secs_f64() * 1e3);
-    println!("check, compare          {:8.0} ms", planned.as_secs_f64() * 1e3);
-    println!("ratio                   {ratio:8.2} (at most {MAX_RATIO})");
-    println!("check, compare, write   {:8.0} ms", written.as_secs_f64() * 1e3);
-    let peak = peak_memory(std::process::id());
-    match peak {
-        Some(peak) => println!(
-            "peak memory             {:8} MiB (at most {})",
-            peak / 1024,
-            MAX_MEMORY_KIB / 1024
-        ),
-        None => println!("peak memory             not available on this system"),
+    if let Some(peak) = peak_memory(std::process::id()) {
+        figures.check("peak MiB", peak, MAX_MEMORY_MIB);
     }
-    if ratio <= MAX_RATIO && peak.is_none_or(|peak| peak <= MAX_MEMORY_KIB) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    figures.exit_code()
 }
 
 fn check_and_compare(

@@ -3,9 +3,11 @@
 //! It fails if the second plan takes more than twelve times as long: then a part of the planner is not linear. The
 //! definitions come from the examples, so their size is realistic.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
+mod figures;
+
+use figures::{Figures, milliseconds, ratio};
 use jiff::Timestamp;
 use segctl::config::load;
 use segctl::config::settings::ProjectSettings;
@@ -38,22 +40,19 @@ const ROUNDS: usize = 3;
 
 fn main() -> ExitCode {
     let audiences = example_audiences();
-    let (mut small, mut large) = (f64::INFINITY, f64::INFINITY);
+    let (mut small, mut large) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
-        small = small.min(measure(1_000, &audiences).as_secs_f64());
-        large = large.min(measure(10_000, &audiences).as_secs_f64());
-        if large <= MAX_RATIO * small {
+        small = small.min(measure(1_000, &audiences));
+        large = large.min(measure(10_000, &audiences));
+        if ratio(large, small) <= MAX_RATIO {
             break;
         }
     }
-    println!("1,000 x 1,000         {:8.2} ms", small * 1e3);
-    println!("10,000 x 10,000       {:8.2} ms", large * 1e3);
-    println!("ratio                 {:8.2}", large / small);
-    if large <= MAX_RATIO * small {
-        return ExitCode::SUCCESS;
-    }
-    println!("the ratio must be at most {MAX_RATIO}");
-    ExitCode::FAILURE
+    let mut figures = Figures::default();
+    figures.show("1,000 x 1,000, ms", milliseconds(small));
+    figures.show("10,000 x 10,000, ms", milliseconds(large));
+    figures.check("10,000 to 1,000", ratio(large, small), MAX_RATIO);
+    figures.exit_code()
 }
 
 /// The included filters of all examples without references.

@@ -1,12 +1,13 @@
 //! The time of `segctl validate` for 1,000 files of about 1.4 KB, as a ratio to reading, parsing and hashing the same
 //! files.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
+mod figures;
 mod measure;
 mod workload;
 
+use figures::{Figures, milliseconds, ratio};
 use measure::{peak_memory, shortest_time};
 use segctl::config::settings::parse_settings;
 use segctl::config::source::{self, SourceFile};
@@ -15,27 +16,25 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
+use std::process::ExitCode;
 
 const FILES: usize = 1000;
 const RUNS: usize = 15;
 
-fn main() {
+fn main() -> ExitCode {
     let directory = tempfile::tempdir().unwrap();
-    let size = workload::write_project(directory.path(), FILES);
-    println!("{FILES} files, {size} bytes each");
+    workload::write_project(directory.path(), FILES);
     let segments = directory.path().join("segments");
-
-    let baseline = shortest_time(RUNS, || read_parse_and_hash(&segments));
+    let mut figures = Figures::default();
+    let floor = shortest_time(RUNS, || read_parse_and_hash(&segments));
     let validated = shortest_time(RUNS, || validate(directory.path()));
-    println!("read + parse + hash   {:8.2} ms", baseline.as_secs_f64() * 1e3);
-    println!("validate              {:8.2} ms", validated.as_secs_f64() * 1e3);
-    println!(
-        "ratio                 {:8.2}",
-        validated.as_secs_f64() / baseline.as_secs_f64()
-    );
+    figures.show("floor: read, parse and hash 1,000 files, ms", milliseconds(floor));
+    figures.show("validate of 1,000, ms", milliseconds(validated));
+    figures.check("validate of 1,000, to the floor", ratio(validated, floor), 1.7);
     if let Some(peak) = peak_memory(std::process::id()) {
-        println!("peak memory           {peak:8} KiB");
+        figures.show("peak MiB", peak);
     }
+    figures.exit_code()
 }
 
 /// Uses the parser of the validation.
