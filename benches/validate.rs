@@ -50,7 +50,7 @@ fn validate(directory: &Path) {
     let (settings, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", workload::SETTINGS));
     assert!(diagnostics.is_empty());
     let display = |path: &Path| path.to_string_lossy().into_owned();
-    let loaded = load(&settings.unwrap(), directory, &display);
+    let loaded = load(&settings.unwrap(), &directory.join("segctl.yaml"), &display);
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.first());
     assert_eq!(loaded.declarations.len(), FILES);
     black_box(loaded);
