@@ -45,9 +45,11 @@ fn main() -> ExitCode {
         figures.check(&format!("{name}, to the floor"), ratio(time, floor), limit);
         time
     };
+    // 5 ms where the floor takes 6.2 ms.
     run("--version", &["--version"], 0.8);
     run("validate of 1,000", &["validate"], 5.0);
-    run("plan --offline --no-cache of 1,000", WITHOUT_INDEX, 16.5);
+    // 100 ms where the floor takes 6.2 ms.
+    run("plan --offline --no-cache of 1,000", WITHOUT_INDEX, 16.0);
     let planned = run("plan --offline of 1,000", PLAN, 8.0);
     let planned_large = time(large, PLAN);
     figures.show("plan --offline of 10,000, ms", milliseconds(planned_large));

@@ -38,7 +38,7 @@ pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>
 
 /// The filters of a declaration; `None` for other kinds of segments.
 pub(in crate::config) fn definition_of(declaration: &Declaration) -> Option<&Definition> {
-    let decode_again = || decode_filters(&declaration.source, &declaration.document);
+    let decode_again = || decode_filters(&declaration.document);
     declaration.definition.get_or_init(decode_again).as_ref()
 }
 
@@ -56,16 +56,13 @@ pub(in crate::config) fn drop_trees(declaration: &mut Declaration, bytes: Range<
 /// facts, which is for few segments of most plans.
 pub(in crate::config) fn stored_definition(document: &Document, facts: DefinitionFacts) -> StoredDefinition {
     let document = document.clone();
-    let decode = move || {
-        // The tree is several times larger than the definition.
-        let document = document.clone();
-        Some(encode(&decode_filters(document.source(), &document)?))
-    };
+    // A clone for each decoding: its tree, several times larger than the definition, is not kept.
+    let decode = move || Some(encode(&decode_filters(&document.clone())?));
     StoredDefinition::of_file(decode).with_facts(facts)
 }
 
-fn decode_filters(source: &SourceFile, document: &Document) -> Option<Definition> {
-    let decoder = Decoder::new(source);
+fn decode_filters(document: &Document) -> Option<Definition> {
+    let decoder = Decoder::new(document.source());
     decode(&decoder, document)?;
     decoder.take_definition()
 }
